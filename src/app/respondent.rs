@@ -7,6 +7,7 @@ use crate::evaluate::results::Evaluation;
 use crate::evaluate::run::Prepared;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
+use crate::llm::generate::guess::KeptGuesser;
 use crate::llm::model::Model;
 use crate::seq2seq::Seq2Seq;
 
@@ -15,6 +16,7 @@ pub enum InMemory {
     Decoder {
         model: Arc<Model>,
         adapter: Option<Arc<Adapter>>,
+        guesser: KeptGuesser,
     },
 
     /// With its adapter in its weights.
@@ -43,7 +45,7 @@ impl InMemory {
     /// What is written down before the first row: the window loads models as they are stored.
     pub fn evaluation(&self, prepared: &Prepared, started: &str) -> Evaluation {
         match self {
-            Self::Decoder { model, adapter } => {
+            Self::Decoder { model, adapter, .. } => {
                 prepared.evaluation(model, adapter.as_deref(), "as stored", started)
             }
             Self::Pair { card, adapter, .. } => {
@@ -56,9 +58,11 @@ impl InMemory {
 impl<'a> From<&'a InMemory> for Respondent<'a> {
     fn from(model: &'a InMemory) -> Self {
         match model {
-            InMemory::Decoder { model, adapter } => {
-                Self::Decoder { model, adapter: adapter.as_deref() }
-            }
+            InMemory::Decoder { model, adapter, guesser } => Self::Decoder {
+                model,
+                adapter: adapter.as_deref(),
+                guesser: guesser.exact_for(model),
+            },
             InMemory::Pair { model, .. } => Self::Pair(model),
         }
     }

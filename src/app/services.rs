@@ -150,7 +150,7 @@ impl Services {
         }
         let model = loaded.model.clone().ok_or(llm::Error::NoModel)?;
         let adapter = loaded.adapter.clone().filter(|_| mode == AdapterMode::On);
-        Ok(InMemory::Decoder { model, adapter })
+        Ok(InMemory::Decoder { model, adapter, guesser: KeptGuesser::Nobody })
     }
 
     /// The adapter over it.

@@ -145,9 +145,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         out::note(&note);
     }
     prepared.finder = finder(&task)?;
-    let asked = Asked::open(&task, args.weights, &args.remote.key)?;
-    prepared.guesser = match &asked {
-        Asked::Here { model, .. } => args.guesser.kept(model)?,
+    let mut asked = Asked::open(&task, args.weights, &args.remote.key)?;
+    match &mut asked {
+        Asked::Here { model, guesser, .. } => *guesser = args.guesser.kept(model)?,
         Asked::Server(_) if args.guesser.is_on() => {
             bail!(
                 "--draft and --lookup are for a model on this computer: leave them out with a server"
@@ -156,8 +156,8 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         Asked::Pair(_) if args.guesser.is_on() => {
             bail!("--draft and --lookup guess for decoders: leave them out with an encoder-decoder")
         }
-        Asked::Pair(_) | Asked::Server(_) => KeptGuesser::Nobody,
-    };
+        Asked::Pair(_) | Asked::Server(_) => {}
+    }
     let prepared = Arc::new(prepared);
     let started = OffsetDateTime::now_utc().format(&Rfc3339)?;
     let evaluation = asked.evaluation(&prepared, &started)?;
@@ -214,7 +214,7 @@ pub(super) fn finder(task: &Task) -> anyhow::Result<Option<Arc<Finder>>> {
 /// Who answers.
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 pub(super) enum Asked {
-    Here { model: Model, adapter: Option<Adapter>, weights: Precision },
+    Here { model: Model, adapter: Option<Adapter>, weights: Precision, guesser: KeptGuesser },
     Pair(LoadedPair),
     Server(Server),
 }
@@ -230,14 +230,15 @@ impl Asked {
             return Ok(Self::Pair(pair));
         }
         let (model, adapter) = named.load()?;
-        Ok(Self::Here { model, adapter, weights })
+        Ok(Self::Here { model, adapter, weights, guesser: KeptGuesser::Nobody })
     }
 
     /// The model in memory with its identity. `None`: it answers behind a server.
     pub(super) fn here(&self) -> Option<(Respondent<'_>, &ModelIdentity)> {
         match self {
-            Self::Here { model, adapter, .. } => {
-                Some(((model, adapter.as_ref()).into(), &model.card().identity))
+            Self::Here { model, adapter, guesser, .. } => {
+                let decoder = decoder(model, adapter.as_ref(), guesser);
+                Some((decoder, &model.card().identity))
             }
             Self::Pair(pair) => Some(((&pair.model).into(), &pair.card.identity)),
             Self::Server(_) => None,
@@ -251,7 +252,7 @@ impl Asked {
         started: &str,
     ) -> Result<Evaluation, AskError> {
         match self {
-            Self::Here { model, adapter, weights } => {
+            Self::Here { model, adapter, weights, .. } => {
                 Ok(prepared.evaluation(model, adapter.as_ref(), weights.words(), started))
             }
             Self::Pair(LoadedPair { card, adapter, .. }) => {
@@ -271,8 +272,9 @@ impl Asked {
         progress: &dyn Progress<AskEvent>,
     ) -> Result<BTreeMap<u64, Answered>, AskError> {
         match self {
-            Self::Here { model, adapter, .. } => {
-                run::run((model, adapter.as_ref()), prepared, folder, answered, progress)
+            Self::Here { model, adapter, guesser, .. } => {
+                let decoder = decoder(model, adapter.as_ref(), guesser);
+                run::run(decoder, prepared, folder, answered, progress)
             }
             Self::Pair(pair) => run::run(&pair.model, prepared, folder, answered, progress),
             Self::Server(server) => {
@@ -280,6 +282,14 @@ impl Asked {
             }
         }
     }
+}
+
+fn decoder<'a>(
+    model: &'a Model,
+    adapter: Option<&'a Adapter>,
+    guesser: &'a KeptGuesser,
+) -> Respondent<'a> {
+    Respondent::Decoder { model, adapter, guesser: guesser.exact_for(model) }
 }
 
 fn default_folder(task: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use crate::encoder::Error;
 use crate::jobs::Progress;
 use crate::llm::generate::constrained;
 use crate::llm::generate::grammar::{GrammarError, Vocabulary};
-use crate::llm::generate::guess::KeptGuesser;
+use crate::llm::generate::guess::Guesser;
 use crate::llm::text::tokenizer::Tokenizer;
 use crate::llm::{Adapter, Model};
 use crate::seq2seq::Seq2Seq;
@@ -19,6 +19,9 @@ pub enum Respondent<'a> {
     Decoder {
         model: &'a Model,
         adapter: Option<&'a Adapter>,
+
+        /// Of the tokens of written answers, which stay the same.
+        guesser: Guesser<'a>,
     },
 
     /// With its adapter in its weights.
@@ -27,7 +30,7 @@ pub enum Respondent<'a> {
 
 impl<'a> From<(&'a Model, Option<&'a Adapter>)> for Respondent<'a> {
     fn from((model, adapter): (&'a Model, Option<&'a Adapter>)) -> Self {
-        Self::Decoder { model, adapter }
+        Self::Decoder { model, adapter, guesser: Guesser::Nobody }
     }
 }
 
@@ -44,11 +47,10 @@ pub enum Answerer<'a> {
 }
 
 impl<'a> Answerer<'a> {
-    /// `guesser`: of the tokens that a decoder writes, which stay the same.
-    pub fn new(respondent: Respondent<'a>, guesser: &'a KeptGuesser) -> Result<Self, Error> {
+    pub fn new(respondent: Respondent<'a>) -> Result<Self, Error> {
         Ok(match respondent {
-            Respondent::Decoder { model, adapter } => {
-                let scorer = Scorer::new(model, adapter).with_guesser(guesser.exact_for(model));
+            Respondent::Decoder { model, adapter, guesser } => {
+                let scorer = Scorer::new(model, adapter).with_guesser(guesser);
                 Self::Decoder { model, scorer: Box::new(scorer) }
             }
             Respondent::Pair(model) => {

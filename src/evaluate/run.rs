@@ -26,7 +26,6 @@ use crate::encoder;
 use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
-use crate::llm::generate::guess::KeptGuesser;
 use crate::llm::{Adapter, Model};
 use crate::remote::error::RemoteError;
 
@@ -111,9 +110,6 @@ pub struct Prepared {
 
     /// Chooses the passages for questions about documents; without it, BM25 does.
     pub finder: Option<Arc<Finder>>,
-
-    /// Guesses the tokens of written answers, which stay the same.
-    pub guesser: KeptGuesser,
 }
 
 impl Prepared {
@@ -154,15 +150,7 @@ impl Prepared {
         }
         let data_sha256 = hash(&task.data)?;
         let task = task.clone();
-        Ok(Self {
-            task,
-            questions,
-            form,
-            data_sha256,
-            codebook_sha256,
-            finder: None,
-            guesser: KeptGuesser::Nobody,
-        })
+        Ok(Self { task, questions, form, data_sha256, codebook_sha256, finder: None })
     }
 
     /// Some of its rows.
@@ -184,7 +172,6 @@ impl Prepared {
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
             finder: self.finder.clone(),
-            guesser: self.guesser.clone(),
         }
     }
 
@@ -333,7 +320,7 @@ impl<'a> Asker<'a> {
         respondent: impl Into<Respondent<'a>>,
         prepared: &'a Prepared,
     ) -> Result<Self, AskError> {
-        let answerer = Answerer::new(respondent.into(), &prepared.guesser);
+        let answerer = Answerer::new(respondent.into());
         let answerer = answerer.map_err(AskError::Unready)?;
         let shared = shared(&answerer, prepared)?;
         let kind = prepared.task.kind()?;

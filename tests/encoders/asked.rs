@@ -21,7 +21,6 @@ use tuning_fork_engine::evaluate::testing::{self, Settings};
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Progress, Quiet};
 use tuning_fork_engine::llm::card::ModelSource;
-use tuning_fork_engine::llm::generate::guess::KeptGuesser;
 use tuning_fork_engine::seq2seq::Seq2Seq;
 
 use crate::support::assert_close;
@@ -91,7 +90,7 @@ fn presentation(row: &Row, labels: &[String]) -> Presentation {
 }
 
 fn encoded(model: &Seq2Seq, case: &Case) -> Vec<Asked> {
-    let answerer = Answerer::new(Respondent::Pair(model), &KeptGuesser::Nobody).unwrap();
+    let answerer = Answerer::new(Respondent::Pair(model)).unwrap();
     let rows = case.rows.iter();
     rows.map(|row| answerer.encode(&presentation(row, &case.labels), 0).unwrap().unwrap()).collect()
 }
@@ -99,7 +98,7 @@ fn encoded(model: &Seq2Seq, case: &Case) -> Vec<Asked> {
 fn holds(model: &Seq2Seq, case: &Case, what: &str) {
     assert_eq!(model.opening().unwrap(), case.opening, "{what}");
     let asked = encoded(model, case);
-    let mut answerer = Answerer::new(Respondent::Pair(model), &KeptGuesser::Nobody).unwrap();
+    let mut answerer = Answerer::new(Respondent::Pair(model)).unwrap();
     let together = answerer.score(&[], &asked, quiet()).unwrap();
     for ((row, asked), sums) in case.rows.iter().zip(&asked).zip(&together) {
         assert_eq!(asked.prompt, row.ids, "{what}");
@@ -372,7 +371,7 @@ fn the_stability_of_an_encoder_decoder_is_tested_too() {
 fn what_cannot_be_asked_says_why() {
     let case = told().cases.remove("bart").unwrap();
     let model = Seq2Seq::load(&folder_of("bart")).unwrap();
-    let answerer = Answerer::new(Respondent::Pair(&model), &KeptGuesser::Nobody).unwrap();
+    let answerer = Answerer::new(Respondent::Pair(&model)).unwrap();
     let with = |content: &str, label: &str| {
         let answers = vec![label.to_owned()];
         let one = Presentation { content: content.to_owned(), order: vec![0], answers };

@@ -27,7 +27,6 @@ use tuning_fork::evaluate::survey_scores::SurveyScores;
 use tuning_fork::evaluate::task::{Code, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
-use tuning_fork::llm::generate::guess::KeptGuesser;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowCommand};
 use tuning_fork::state::evaluate::asking::Asking;
@@ -91,15 +90,7 @@ pub fn prepared(csv: &str) -> Prepared {
     let questions = Questions::of(&task, Some(codebook()), table).unwrap();
     let form = Form::of(&task, task.kind().unwrap(), questions.codebook.as_ref()).unwrap();
     let data_sha256 = String::new();
-    Prepared {
-        task,
-        questions,
-        form,
-        data_sha256,
-        codebook_sha256: None,
-        finder: None,
-        guesser: KeptGuesser::Nobody,
-    }
+    Prepared { task, questions, form, data_sha256, codebook_sha256: None, finder: None }
 }
 
 /// The answer with these probabilities.

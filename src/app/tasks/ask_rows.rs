@@ -138,19 +138,17 @@ impl Work for AskRows {
         if let Some(server) = services.server() {
             return ask_server(&server, request, progress);
         }
-        let RowsToAsk { mut prepared, rows, model: name, adapter: path, started, guessing } =
-            request;
+        let RowsToAsk { prepared, rows, model: name, adapter: path, started, guessing } = request;
         let mode = if path.is_some() { AdapterMode::On } else { AdapterMode::Off };
-        let model = services.respondent(mode).map_err(AskRowsError::Model)?;
+        let mut model = services.respondent(mode).map_err(AskRowsError::Model)?;
         let writes = prepared.task.kind().is_ok_and(|kind| kind.writes());
         // An encoder-decoder writes without guesses.
-        if let InMemory::Decoder { model, .. } = &model
+        if let InMemory::Decoder { model, guesser, .. } = &mut model
             && writes
             && guessing != Guessing::Off
         {
-            let guesser = services.guesser(&guessing, model, progress);
-            let guesser = guesser.map_err(AskRowsError::Model)?;
-            prepared = Arc::new(Prepared { guesser, ..Prepared::clone(&prepared) });
+            let kept = services.guesser(&guessing, model, progress);
+            *guesser = kept.map_err(AskRowsError::Model)?;
         }
         let folder = match rows {
             Rows::Few(count) => {
