@@ -102,6 +102,42 @@ fn random_tables_are_what_pandas_and_pyarrow_read() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
+/// Tables after public reports: from `tests/reference/make_wild_tables.py`.
+#[test]
+fn what_people_bring_is_read_as_pandas_reads_it_or_explained() {
+    let folder = reference("wild");
+    let expected = std::fs::read(folder.join("expected.json")).unwrap();
+    let expected: Map<String, Value> = serde_json::from_slice(&expected).unwrap();
+    let mut problems = Vec::new();
+    for (name, expected) in &expected {
+        match (rows(&folder.join(name)), expected["error"].as_str()) {
+            (Err(error), Some(words)) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                let said = format!("{error} {}", source.unwrap_or_default());
+                if !said.contains(words) {
+                    problems.push(format!("{name}: {said}"));
+                }
+            }
+            (Ok((rows, report)), None) => {
+                let said: Vec<String> = report.sentences().collect();
+                let notes = expected["notes"].as_array().unwrap();
+                let words = notes.iter().map(|words| words.as_str().unwrap());
+                let unsaid = words.filter(|words| !said.iter().any(|note| note.contains(words)));
+                let unsaid: Vec<&str> = unsaid.collect();
+                if !same(&json!(rows), &expected["rows"])
+                    || !unsaid.is_empty()
+                    || said.is_empty() != notes.is_empty()
+                {
+                    problems.push(format!("{name}: {rows:?}, {said:?}, without {unsaid:?}"));
+                }
+            }
+            (Ok((rows, _)), Some(_)) => problems.push(format!("{name}: read, {rows:?}")),
+            (Err(error), None) => problems.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
 /// From `tests/reference/make_table_seeds.py`.
 #[test]
 fn every_format_holds_the_same_rows() {

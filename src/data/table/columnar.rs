@@ -10,7 +10,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, LogicalType, TimeUnit};
+use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::FileReader as _;
@@ -49,6 +49,14 @@ pub(super) fn read(file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
         schema.get_fields().iter().map(|kind| Column::new(&reader, schema.name(), kind)).collect();
     for column in &columns {
         sink.column(&column.name);
+        if is_int96(&column.kind) {
+            let what = format!(
+                "column \"{}\": its times are of an old kind (INT96), and are read to the thousandth \
+                 of a second",
+                column.name
+            );
+            sink.report.note_of_file(what);
+        }
     }
     for row in 1..=total {
         let mut fields = Map::with_capacity(columns.len());
@@ -174,6 +182,10 @@ fn value_of(field: Field, kind: Option<&Type>, found: &mut Found) -> Value {
             found.texts += 1;
             Value::String(text)
         }
+        Field::Bytes(bytes) if is_uuid(kind) && bytes.data().len() == 16 => {
+            found.texts += 1;
+            uuid(bytes.data()).into()
+        }
         // Older writers do not say that bytes are text.
         Field::Bytes(bytes) => {
             if let Ok(text) = std::str::from_utf8(bytes.data()) {
@@ -226,9 +238,33 @@ fn value_of(field: Field, kind: Option<&Type>, found: &mut Found) -> Value {
             }
             _ => number.into(),
         },
-        // Decimal, too: its digits as they are, in a text.
+        // Its digits as they are, in a text.
+        decimal @ Field::Decimal(_) => match decimal.to_json_value() {
+            Value::String(digits) => digits.strip_suffix('.').unwrap_or(&digits).into(),
+            other => other,
+        },
         scalar => scalar.to_json_value(),
     }
+}
+
+fn is_int96(kind: &Type) -> bool {
+    kind.is_primitive() && kind.get_physical_type() == Physical::INT96
+}
+
+fn is_uuid(kind: Option<&Type>) -> bool {
+    matches!(kind.and_then(logical), Some(LogicalType::Uuid))
+}
+
+/// `00112233-4455-6677-8899-aabbccddeeff`
+fn uuid(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
 }
 
 fn logical(kind: &Type) -> Option<&LogicalType> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::error::ImportError;
 use super::feed::Feed;
 use super::json::{Json, Problem};
+use super::recognise::COLUMNS;
 use super::report::{Format, Sink};
 
 /// Hands on every row of a text that begins with `{`, `[` or `"`.
@@ -165,6 +166,15 @@ fn alone(sink: &mut Sink<'_>, line: u64, column: u64, value: Value) -> Result<()
                 sink.row(None, fields)?;
             }
         }
+        Table::Named(rows) => {
+            let what = "each row stands under a name of its own, which is in the column \"id\"";
+            sink.report.note_of_file(what.to_owned());
+            for (name, row) in rows {
+                let Value::Object(mut fields) = row else { continue };
+                fields.entry("id").or_insert(Value::String(name));
+                sink.row(None, fields)?;
+            }
+        }
         Table::Rows { under, rows } => {
             if let Some(under) = under {
                 let what = format!("the rows were taken from under \"{under}\"");
@@ -192,6 +202,9 @@ fn alone(sink: &mut Sink<'_>, line: u64, column: u64, value: Value) -> Result<()
 enum Table {
     Row(Map<String, Value>),
     Columns(Vec<(String, Vec<Value>)>),
+
+    /// Rows that have names.
+    Named(Map<String, Value>),
 
     /// With the key that they lie under.
     Rows {
@@ -234,8 +247,17 @@ fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, Strin
     if let Some(table) = by_numbers(&object) {
         return Ok(table);
     }
-    if object.values().all(Value::is_array) && !object.values().any(has_messages) {
+    let are_lists_of_rows = object.len() > 1
+        && object.iter().all(|(name, value)| is_name_of_rows(name) && has_objects(value));
+    if object.values().all(Value::is_array)
+        && !object.values().any(has_messages)
+        && !are_lists_of_rows
+    {
         return if is_row { Ok(Table::Row(object)) } else { columns(object) };
+    }
+    // An object for each row, under its name.
+    if are_named_rows(&object) {
+        return Ok(Table::Named(object));
     }
     // One list of rows, with what is said about it beside it.
     let is_rows = |value: &Value| {
@@ -243,6 +265,22 @@ fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, Strin
             !rows.is_empty() && rows.iter().all(Value::is_object) && !has_messages(value)
         })
     };
+    let parts: Vec<&str> = object
+        .iter()
+        .filter(|(name, value)| is_rows(value) && is_name_of_rows(name))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if parts.len() > 1 && parts.len() == object.len() {
+        let named: Vec<String> = parts
+            .iter()
+            .map(|name| format!("\"{name}\" ({})", object[*name].as_array().map_or(0, Vec::len)))
+            .collect();
+        return Err(format!(
+            "the file is one object with several lists of rows: {}. Save the one that is meant as a \
+             file of its own",
+            named.join(", ")
+        ));
+    }
     let mut lists = object.iter().filter(|(_, value)| is_rows(value));
     let others_are_small = object.values().all(|value| is_rows(value) || !value.is_array());
     let only = match (lists.next(), lists.next()) {
@@ -264,9 +302,27 @@ fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, Strin
     Ok(Table::Row(object))
 }
 
+fn has_objects(list: &Value) -> bool {
+    list.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(Value::is_object))
+}
+
+/// Whether an object has a row under each of its names: several objects with the same keys, among
+/// them one that columns have and rows do not. pandas would take the names for columns.
+fn are_named_rows(object: &Map<String, Value>) -> bool {
+    let is_column = |name: &String| COLUMNS.contains(&name.to_lowercase().as_str());
+    let mut rows = object.values().map(Value::as_object);
+    let Some(Some(first)) = rows.next() else { return false };
+    object.len() > 1
+        && !object.keys().any(is_column)
+        && first.keys().any(is_column)
+        && rows.all(|row| {
+            row.is_some_and(|row| row.len() == first.len() && row.keys().eq(first.keys()))
+        })
+}
+
 /// What people and programs call a list of rows in a file.
 fn is_name_of_rows(name: &str) -> bool {
-    const NAMES: [&str; 16] = [
+    const NAMES: [&str; 22] = [
         "data",
         "rows",
         "train",
@@ -283,6 +339,12 @@ fn is_name_of_rows(name: &str) -> bool {
         "dataset",
         "results",
         "entries",
+        "features",
+        "documents",
+        "articles",
+        "dev",
+        "valid",
+        "eval",
     ];
     NAMES.contains(&name.to_lowercase().as_str())
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Decoder, DecoderResult, EUC_JP, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// As much of a text is looked at before its form is known, in bytes.
 pub(super) const HEAD: usize = 1 << 18;
@@ -58,6 +58,11 @@ pub(super) enum Unreadable {
 
     /// Zeros where no text has any.
     Binary,
+
+    /// A text up to this line, and nothing but zeros behind it.
+    Padded {
+        line: u64,
+    },
     Utf32,
     Stopped,
 }
@@ -84,8 +89,18 @@ pub(super) fn scan(
     if let Some(encoding) = wide {
         return Ok(Scan { encoding, head: decoded(&head, encoding) });
     }
-    if head.contains(&0) {
-        return Err(Unreadable::Binary);
+    let zeros = head.iter().filter(|byte| **byte == 0).count();
+    if zeros > 0 {
+        let written = head.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let text = std::str::from_utf8(&head[..written]).ok().filter(|text| !text.is_empty());
+        match text {
+            Some(text) if !text.contains('\0') => {
+                return Err(Unreadable::Padded { line: text.lines().count() as u64 });
+            }
+            // One here and there is a slip of whatever wrote the text.
+            Some(_) if zeros <= 1 + head.len() / 64 => {}
+            _ => return Err(Unreadable::Binary),
+        }
     }
     let mut utf8 = Utf8Check::default();
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
@@ -117,10 +132,25 @@ pub(super) fn scan(
         }
         Some(_) => {
             detector.feed(&[], true);
-            Encoding::Guessed(detector.guess(None, Utf8Detection::Deny))
+            let guess = || detector.guess(None, Utf8Detection::Deny);
+            Encoding::Guessed(japanese(&head).unwrap_or_else(guess))
         }
     };
     Ok(Scan { encoding, head: decoded(&head, encoding) })
+}
+
+/// Japanese is told by its syllables, of which a few are enough; the detector takes some lines of it
+/// for Cyrillic.
+fn japanese(head: &[u8]) -> Option<&'static encoding_rs::Encoding> {
+    let is_kana = |letter: &char| matches!(letter, '\u{3041}'..='\u{30ff}');
+    [SHIFT_JIS, EUC_JP].into_iter().find(|encoding| {
+        let (text, _, has_errors) = encoding.decode(head);
+        let letters = text.chars().filter(|letter| !letter.is_ascii()).count();
+        // Half a character at the end of what is looked at.
+        let is_whole =
+            !has_errors || text.matches('\u{fffd}').count() == usize::from(head.len() == HEAD);
+        is_whole && text.chars().filter(is_kana).count() * 3 > letters
+    })
 }
 
 fn read_some(input: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
@@ -359,6 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn a_few_lines_of_japanese_are_enough() {
+        let text = "text,label\n今日はとても良い天気ですね,良い\n";
+        for encoding in [SHIFT_JIS, EUC_JP] {
+            let (bytes, ..) = encoding.encode(text);
+            let (found, decoded) = found(&bytes).unwrap();
+            assert_eq!((found.name(), decoded.as_str()), (encoding.name(), text));
+        }
+        // A line of German is none, whatever its bytes could be.
+        let (bytes, ..) = WINDOWS_1252.encode("Größe,Übung\nÄpfel,Öl\n");
+        assert_eq!(found(&bytes).unwrap().0.name(), "Windows-1252");
+    }
+
+    #[test]
     fn a_bad_byte_in_utf8_is_named_with_its_line() {
         let text = "Größe\nnaïve\nÄpfel \u{00e4}\n".as_bytes();
         let bytes = [text, b"caf\xe9\n", text].concat();
@@ -367,6 +410,8 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(matches!(found(b"a\0\xff\x01b\0\0\0\0c"), Err(Unreadable::Binary)));
+        assert!(matches!(found(b"a,b\n1,2\n\0\0\0\0"), Err(Unreadable::Padded { line: 2 })));
+        assert_eq!(found(b"a,b\n1,x\0y\n").unwrap().1, "a,b\n1,x\0y\n");
         assert!(matches!(found(b"\xff\xfe\0\0a\0\0\0"), Err(Unreadable::Utf32)));
         // Half a character at the end of UTF-16.
         let cut = &wide("Größe", true, u16::to_le_bytes)[..9];

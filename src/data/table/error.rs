@@ -21,12 +21,22 @@ pub enum ImportError {
     #[error("reading {} was stopped", path.display())]
     Stopped { path: PathBuf },
 
-    #[error("{} has no rows", path.display())]
-    NoRows { path: PathBuf },
+    /// `columns`: those that its header names.
+    #[error("{} has no rows{}", path.display(), under(columns))]
+    NoRows { path: PathBuf, columns: Vec<String> },
 
     /// What the file is instead of a table, and what to do.
     #[error("{}: {problem}", path.display())]
     Unrecognised { path: PathBuf, problem: String },
+}
+
+/// ` under its header "text", "label"`
+fn under(columns: &[String]) -> String {
+    if columns.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
+    format!(" under its header {}", names.join(", "))
 }
 
 /// `row 12, column "chosen" of `

@@ -12,9 +12,9 @@ use quick_xml::events::Event;
 use serde_json::{Map, Value};
 use zip::ZipArchive;
 
-use super::encoding::{self, Scan};
+use super::encoding::Unreadable;
 use super::error::ImportError;
-use super::open::{self, Position};
+use super::open;
 use super::report::{Format, Sink};
 use crate::files;
 
@@ -35,35 +35,22 @@ pub(super) fn read(folder: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError
     collect(folder, DEEPEST, &mut found)
         .map_err(|source| ImportError::Read { path: folder.to_owned(), source })?;
     found.sort();
+    if let Some(problem) = of_tables(folder, &found) {
+        return Err(ImportError::Unrecognised { path: folder.to_owned(), problem });
+    }
     sink.expect_rows(found.len() as u64);
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
     for path in found {
         sink.check()?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
         let ending = open::ending(&path, &[]);
-        let text = match ending.as_str() {
-            "txt" | "text" | "md" | "markdown" => plain(&path),
-            "docx" => docx(&path),
-            "pdf" => pdf(&path),
-            _ => {
-                *others.entry(ending).or_default() += 1;
-                continue;
-            }
+        let Some(text) = document(&path, &ending) else {
+            *others.entry(ending).or_default() += 1;
+            continue;
         };
         match text {
-            Ok(text) if text.trim().is_empty() => {
-                let why = if ending == "pdf" {
-                    "it has no text: its pages are pictures, and have to go through character \
-                     recognition (OCR) first"
-                } else {
-                    "it is empty"
-                };
-                sink.report.note_of_file(format!("{name} was left out: {why}"));
-            }
             Ok(text) => {
-                let row = [("file", name), ("text", text.trim().to_owned())];
-                let row = row.map(|(column, value)| (column.to_owned(), Value::from(value)));
-                sink.row(None, Map::from_iter(row))?;
+                sink.row(None, row(name, &text))?;
                 sink.tell()?;
             }
             Err(why) => sink.report.note_of_file(format!("{name} was left out: {why}")),
@@ -77,6 +64,103 @@ pub(super) fn read(folder: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError
         ));
     }
     Ok(())
+}
+
+/// A document by itself: one row.
+pub(super) fn one(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    sink.report.format = Format::Document;
+    for column in ["file", "text"] {
+        sink.column(column);
+    }
+    let kind = if open::ending(path, &[]) == "pdf" { "pdf" } else { kind_of(path) };
+    let text = document(path, kind).unwrap_or_else(|| Err("it is no document".to_owned()));
+    let text =
+        text.map_err(|why| ImportError::Unrecognised { path: path.to_owned(), problem: why })?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    sink.row(None, row(name, &text))
+}
+
+/// By its first bytes, whatever it is called.
+fn kind_of(path: &Path) -> &'static str {
+    let mut head = [0; 4];
+    let is_pdf = File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head == *b"%PDF";
+    if is_pdf { "pdf" } else { "docx" }
+}
+
+fn row(name: String, text: &str) -> Map<String, Value> {
+    let row = [("file", name), ("text", text.trim().to_owned())];
+    Map::from_iter(row.map(|(column, value)| (column.to_owned(), Value::from(value))))
+}
+
+/// The text of a document, or why it has none. `None`: it is no document by its ending.
+fn document(path: &Path, ending: &str) -> Option<Result<String, String>> {
+    let text = match ending {
+        "txt" | "text" | "md" | "markdown" => plain(path),
+        "docx" => docx(path),
+        "pdf" => pdf(path),
+        _ => return None,
+    };
+    Some(text.and_then(|text| {
+        match (text.trim().is_empty(), ending) {
+            (false, _) => Ok(text),
+            (true, "pdf") => Err("it has no text: its pages are pictures, and have to go through \
+                              character recognition (OCR) first"
+                .to_owned()),
+            (true, _) => Err("it is empty".to_owned()),
+        }
+    }))
+}
+
+/// What to say of a folder whose files are tables: those of a data set, with no document beside them
+/// but the ones that say what it is.
+fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<String> {
+    const TABLES: [&str; 12] = [
+        "parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv", "xlsx", "xls", "ods", "gz",
+        "zst",
+    ];
+    const ABOUT: [&str; 6] = ["readme", "license", "licence", "changelog", "citation", "notice"];
+    const SHOWN: usize = 3;
+
+    let ending = |path: &PathBuf| open::ending(path, &[]);
+    let is_about = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        ABOUT.iter().any(|about| stem.starts_with(about))
+    };
+    let is_document = |path: &&PathBuf| {
+        matches!(ending(path).as_str(), "txt" | "text" | "md" | "markdown" | "docx" | "pdf")
+    };
+    let mut tables: Vec<&PathBuf> =
+        found.iter().filter(|path| TABLES.contains(&ending(path).as_str())).collect();
+    if tables.is_empty() || found.iter().filter(is_document).any(|path| !is_about(path)) {
+        return None;
+    }
+    // What `datasets` keeps beside the tables.
+    let is_state = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        matches!(&*name, "dataset_info.json" | "state.json" | "dataset_dict.json")
+    };
+    if tables.iter().any(|path| !is_state(path)) {
+        tables.retain(|path| !is_state(path));
+    }
+    let names = tables.iter().take(SHOWN).map(|path| {
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
+        format!("“{name}”")
+    });
+    let mut names = names.collect::<Vec<_>>().join(", ");
+    if tables.len() > SHOWN {
+        names.push_str(&format!(" and {} more", tables.len() - SHOWN));
+    }
+    let advice = if tables.iter().any(|path| ending(path) == "arrow") {
+        "It is what `datasets` saves: in Python, datasets.load_from_disk(…).to_parquet(…) makes one \
+         file that is read here"
+    } else if tables.len() > 1 {
+        "Choose one of them; parts of one table can be put together in Python: \
+         datasets.load_dataset(…, split=\"train\").to_parquet(…)"
+    } else {
+        "Choose that"
+    };
+    Some(format!("it is a folder with tables, and no document to be read: {names}. {advice}"))
 }
 
 /// A hash of all files that a folder of documents holds, with their names.
@@ -112,14 +196,10 @@ fn collect(folder: &Path, deeper: usize, found: &mut Vec<PathBuf>) -> io::Result
 }
 
 fn plain(path: &Path) -> Result<String, String> {
-    let unread = |err: io::Error| err.to_string();
-    let stream = open::stream(path, &[], &Position::default()).map_err(unread)?;
-    let scan = encoding::scan(stream, &mut || true);
-    let Scan { encoding, .. } = scan.map_err(|_unreadable| "it is no text".to_owned())?;
-    let mut text = String::new();
-    let stream = open::text(path, &[], encoding, &Position::default()).map_err(unread)?;
-    stream.take(MOST_BYTES).read_to_string(&mut text).map_err(unread)?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+    open::whole(path).map_err(|unreadable| match unreadable {
+        Unreadable::Io(err) => err.to_string(),
+        _ => "it is no text".to_owned(),
+    })
 }
 
 /// The paragraphs of a Word document, a line each.
@@ -133,12 +213,20 @@ fn docx(path: &Path) -> Result<String, String> {
     let mut reader = Reader::from_str(&xml);
     let mut text = String::new();
     let mut is_text = false;
+    // What Word keeps beside the text that is read: how a paragraph is set, what was moved away, and
+    // the same box once more for older programs.
+    let mut beside = 0_usize;
+    let is_beside = |name: &str| matches!(name, "pPr" | "moveFrom" | "Fallback");
     loop {
         match reader.read_event().map_err(|err| damaged(&err))? {
-            Event::Start(tag) => is_text = tag.local_name().as_ref() == "t",
-            Event::Empty(tag) => match tag.local_name().as_ref() {
+            Event::Start(tag) => {
+                beside += usize::from(beside > 0 || is_beside(tag.local_name().as_ref()));
+                is_text = beside == 0 && tag.local_name().as_ref() == "t";
+            }
+            Event::Empty(tag) if beside == 0 => match tag.local_name().as_ref() {
                 "tab" => text.push('\t'),
                 "br" | "cr" => text.push('\n'),
+                "noBreakHyphen" => text.push('-'),
                 _ => {}
             },
             Event::Text(words) if is_text => {
@@ -151,6 +239,7 @@ fn docx(path: &Path) -> Result<String, String> {
                     text.push_str(quick_xml::escape::resolve_xml_entity(&name).unwrap_or(""));
                 }
             }
+            Event::End(_) if beside > 0 => beside -= 1,
             Event::End(tag) => {
                 is_text = false;
                 if tag.local_name().as_ref() == "p" {
@@ -195,6 +284,51 @@ mod tests {
         let xml = format!("<w:document><w:body>{}</w:body></w:document>", paragraphs.concat());
         archive.write_all(xml.as_bytes()).unwrap();
         archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_word_document_is_read_once_and_as_it_stands() {
+        let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        archive.start_file("word/document.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        let text = |words: &str| format!("<w:r><w:t>{words}</w:t></w:r>");
+        let boxed = format!(
+            "<mc:AlternateContent><mc:Choice><w:p>{0}</w:p></mc:Choice><mc:Fallback><w:p>{0}</w:p>\
+             </mc:Fallback></mc:AlternateContent>",
+            text("in a box")
+        );
+        let xml = format!(
+            "<w:document><w:body><w:p><w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr>{}\
+             <w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:ins>{}</w:ins>\
+             <w:r><w:noBreakHyphen/></w:r>{}</w:p><w:p><w:moveFrom>{}</w:moveFrom>{}</w:p>{boxed}\
+             </w:body></w:document>",
+            text("a"),
+            text("b"),
+            text("c"),
+            text("moved away"),
+            text("d"),
+        );
+        archive.write_all(xml.as_bytes()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "one.docx", &archive.finish().unwrap().into_inner());
+        put(folder.path(), "two.pdf", &page("A line of a page"));
+        // What python-docx reads, and the box.
+        let one = rows(&folder.path().join("one.docx"), &Quiet).unwrap();
+        assert_eq!(one.rows[0].fields["text"], "ab-c\nd\nin a box");
+        let two = rows(&folder.path().join("two.pdf"), &Quiet).unwrap();
+        assert_eq!(two.rows[0].fields["text"], "A line of a page");
+        assert_eq!((two.rows.len(), two.report.words().as_str()), (1, "a document"));
+    }
+
+    #[test]
+    fn a_folder_of_a_data_set_is_not_read_as_its_readme() {
+        let folder = tempfile::tempdir().unwrap();
+        put(folder.path(), "README.md", b"# A data set");
+        put(folder.path(), "train.jsonl", b"{}");
+        put(folder.path(), "test.jsonl", b"{}");
+        let said = rows(folder.path(), &Quiet).unwrap_err().to_string();
+        assert!(said.contains("“test.jsonl”, “train.jsonl”. Choose one of them"), "{said}");
+        put(folder.path(), "notes.txt", b"Something to be read");
+        assert_eq!(rows(folder.path(), &Quiet).unwrap().rows.len(), 2, "its documents");
     }
 
     /// A PDF of one page with one line, or with none.

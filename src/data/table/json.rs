@@ -51,7 +51,8 @@ impl<'f, 'a> Json<'f, 'a> {
     pub fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.feed.peek() {
             match byte {
-                b' ' | b'\t' | b'\n' | b'\r' => self.feed.next(),
+                // RS: JSON text sequences have it before each row (RFC 7464).
+                b' ' | b'\t' | b'\n' | b'\r' | 0x1e => self.feed.next(),
                 // A mark in the middle: two files were put together.
                 0xef if self.feed.ahead().starts_with(b"\xef\xbb\xbf") => {
                     self.feed.skip(3);
@@ -390,6 +391,9 @@ impl<'f, 'a> Json<'f, 'a> {
             ),
             Some('/' | '#') => "a comment stands here; JSON has none".to_owned(),
             Some(',') => "a value is missing before this comma".to_owned(),
+            Some(other) if other.is_control() => {
+                format!("a value should begin here, and the byte {} stands here", other as u32)
+            }
             Some(other) => format!("a value should begin here, and {other} stands here"),
             None => "a value is missing here".to_owned(),
         }

@@ -12,6 +12,7 @@
 mod columnar;
 mod compound;
 mod delimited;
+mod dialect;
 mod documents;
 mod encoding;
 pub mod error;
@@ -23,6 +24,7 @@ mod lines;
 mod open;
 mod pages;
 mod recognise;
+mod records;
 mod report;
 mod row;
 mod sheets;
@@ -91,6 +93,7 @@ pub fn read(
     match kind {
         Kind::Text => text(path, &mut sink)?,
         Kind::Other(what) => return Err(unrecognised(path, what)),
+        Kind::Pdf => folder::one(path, &mut sink)?,
         Kind::Parquet | Kind::Zip | Kind::OldOffice => {
             let packing = sink.report.packing.clone();
             let file = open::seekable(path, &packing, &mut || sink.check().is_ok());
@@ -105,6 +108,11 @@ pub fn read(
         }
     }
     finish(sink)
+}
+
+/// A text as a whole, whatever its encoding, without a mark.
+pub fn whole_text(path: &Path) -> Result<String, ImportError> {
+    open::whole(path).map_err(|unreadable| unreadable_text(path, unreadable))
 }
 
 /// Hands on every row of a text that is in memory. `path` is what errors call it.
@@ -135,7 +143,8 @@ pub fn json_lines(path: &Path, progress: &dyn Progress<Reading>) -> Result<Vec<u
 
 fn finish(sink: Sink<'_>) -> Result<Report, ImportError> {
     if sink.report.rows == 0 {
-        return Err(ImportError::NoRows { path: sink.report.path });
+        let Report { path, columns, .. } = sink.report;
+        return Err(ImportError::NoRows { path, columns });
     }
     sink.tell()?;
     Ok(sink.report)
@@ -188,6 +197,13 @@ fn unreadable_text(path: &Path, unreadable: Unreadable) -> ImportError {
             "it is no text, and none of the tables that are read here (Parquet, Excel, \
              OpenDocument)",
         ),
+        Unreadable::Padded { line } => {
+            let problem = format!(
+                "behind line {line} it has nothing but zeros: it was not written to its end, as \
+                 after a crash. Write it again, or take the zeros out"
+            );
+            unrecognised(path, &problem)
+        }
         Unreadable::Utf32 => unrecognised(path, "it is text in UTF-32; save it as UTF-8"),
     }
 }

@@ -6,17 +6,27 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::Crc;
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use zip::{CompressionMethod, ZipArchive};
 
-use super::encoding::{self, Encoding};
+use super::encoding::{self, Encoding, Scan, Unreadable};
 
 /// What lies around a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     Gzip,
     Zstandard,
+
+    /// The only file of an archive: where its bytes are in it, and what their sum is to be.
+    Zip {
+        start: u64,
+        packed: u64,
+        is_deflated: bool,
+        crc: u32,
+    },
 }
 
 impl Packing {
@@ -24,6 +34,7 @@ impl Packing {
         match self {
             Self::Gzip => "gzip",
             Self::Zstandard => "Zstandard",
+            Self::Zip { .. } => "zip",
         }
     }
 
@@ -31,6 +42,7 @@ impl Packing {
         match self {
             Self::Gzip => "gz",
             Self::Zstandard => "zst",
+            Self::Zip { .. } => "zip",
         }
     }
 }
@@ -39,6 +51,7 @@ impl Packing {
 pub(super) enum Kind {
     Text,
     Parquet,
+    Pdf,
 
     /// A zip archive: a workbook, or something else.
     Zip,
@@ -64,13 +77,17 @@ pub(super) fn look(path: &Path) -> io::Result<(Vec<Packing>, Kind)> {
     let mut packing = Vec::new();
     loop {
         let mut head = Vec::new();
-        stream(path, &packing, &Position::default())?.take(32).read_to_end(&mut head)?;
+        stream(path, &packing, &Position::default())?.take(512).read_to_end(&mut head)?;
         let found = match head.as_slice() {
             [0x1f, 0x8b, ..] => Packing::Gzip,
             // A frame, or something to leave out before one.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 Packing::Zstandard
             }
+            [b'P', b'K', 3, 4, ..] if packing.is_empty() => match only_file(path) {
+                Some((_, only)) => only,
+                None => return Ok((packing, Kind::Zip)),
+            },
             _ => return Ok((packing, kind(&head))),
         };
         packing.push(found);
@@ -92,9 +109,7 @@ fn kind(head: &[u8]) -> Kind {
             Kind::Other("it is packed with xz, which is not read here; unpack it first")
         }
         [b'7', b'z', 0xbc, 0xaf, ..] => Kind::Other("it is a 7-Zip archive; unpack it first"),
-        [b'%', b'P', b'D', b'F', ..] => {
-            Kind::Other("it is a PDF document; a table or a text file is needed")
-        }
+        [b'%', b'P', b'D', b'F', ..] => Kind::Pdf,
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Kind::Other("it is a picture"),
         [b'G', b'G', b'U', b'F', ..] => Kind::Other("it is a model (GGUF), not a table"),
         [b'S', b'Q', b'L', b'i', b't', b'e', ..] => {
@@ -108,6 +123,41 @@ fn kind(head: &[u8]) -> Kind {
             "it is a Python pickle, which could run any program when it is read. In Python: \
              pandas.read_pickle(…).to_parquet(…) makes a file that is read here",
         ),
+        [b'$', b'F', b'L', b'2' | b'3', ..] => Kind::Other(
+            "it is a data file of SPSS (.sav), which is not read here. Save it as CSV in SPSS, or in \
+             R: write.csv(haven::read_sav(…)); in Python: pandas.read_spss(…).to_csv(…)",
+        ),
+        [b'<', b's', b't', b'a', b't', b'a', b'_', b'd', b't', b'a', b'>', ..]
+        | [0x71..=0x73, 1 | 2, 1, 0, ..] => Kind::Other(
+            "it is a data file of Stata (.dta), which is not read here. In Stata: export delimited; \
+             in R: write.csv(haven::read_dta(…)); in Python: pandas.read_stata(…).to_csv(…)",
+        ),
+        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xc2, 0xea, 0x81, 0x60, ..] => Kind::Other(
+            "it is a data file of SAS, which is not read here. In R: \
+             write.csv(haven::read_sas(…)); in Python: pandas.read_sas(…).to_csv(…)",
+        ),
+        [b'R', b'D', b'X' | b'A', b'1'..=b'5', b'\n', ..]
+        | [b'X' | b'A' | b'B', b'\n', 0, 0, 0, 1..=5, ..] => Kind::Other(
+            "it is a data file of R (.rds or .RData), which is not read here. In R: \
+             write.csv(table, \"table.csv\", row.names = FALSE)",
+        ),
+        [0x89, b'H', b'D', b'F', ..] => {
+            Kind::Other("it is an HDF5 file, which is not read here; export the table as CSV")
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Kind::Other(
+            "it is an array of NumPy, which has no names of columns; save a table as CSV",
+        ),
+        [b'O', b'b', b'j', 1, ..] => Kind::Other(
+            "it is an Avro file, which is not read here; write the table as Parquet or CSV",
+        ),
+        [b'R', b'a', b'r', b'!', ..] => Kind::Other("it is a RAR archive; unpack it first"),
+        head if head.get(257..262) == Some(b"ustar") => {
+            Kind::Other("it is a tar archive, which may hold many files; unpack it and open one")
+        }
+        head if head.starts_with(b"version https://git-lfs") => Kind::Other(
+            "it only says where the file lies (Git LFS), and is not the file. Fetch that: git lfs \
+             pull",
+        ),
         [b'{', b'\\', b'r', b't', b'f', ..] => {
             Kind::Other("it is a document of a word processor (RTF); save it as plain text")
         }
@@ -115,9 +165,39 @@ fn kind(head: &[u8]) -> Kind {
     }
 }
 
+/// The only file of an archive, by name: not what macOS puts beside it, no workbook, no document,
+/// and nothing that has to be unpacked otherwise.
+fn only_file(path: &Path) -> Option<(String, Packing)> {
+    let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+    let mut found = None;
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).ok()?;
+        let name = entry.name().ok()?.into_owned();
+        let is_hidden = name.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
+        if entry.is_dir() || is_hidden || name.starts_with("__MACOSX/") {
+            continue;
+        }
+        let is_deflated = match entry.compression() {
+            CompressionMethod::Stored => false,
+            CompressionMethod::Deflated => true,
+            _ => return None,
+        };
+        let is_part = name.starts_with("word/") || name.starts_with("xl/") || name == "content.xml";
+        if found.is_some() || is_part || entry.encrypted() {
+            return None;
+        }
+        let (packed, crc) = (entry.compressed_size(), entry.crc32());
+        found = Some((name, Packing::Zip { start: entry.data_start()?, packed, is_deflated, crc }));
+    }
+    found
+}
+
 /// The file's name ends so, without what it is packed in, in lower case: `csv` for `A.CSV.gz`.
 pub(super) fn ending(path: &Path, packing: &[Packing]) -> String {
-    let mut name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let outer = || path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_archive = matches!(packing.first(), Some(Packing::Zip { .. }));
+    let inner = if is_archive { only_file(path) } else { None };
+    let mut name = inner.map_or_else(outer, |(inner, _)| inner.to_lowercase());
     for packing in packing {
         if let Some(inner) = name.strip_suffix(&format!(".{}", packing.ending())) {
             name = inner.to_owned();
@@ -132,10 +212,23 @@ pub(super) fn stream(
     packing: &[Packing],
     position: &Position,
 ) -> io::Result<Box<dyn Read>> {
-    let counted = Counted { file: File::open(path)?, position: Rc::clone(position) };
+    let mut file = File::open(path)?;
+    if let Some(Packing::Zip { start, .. }) = packing.first() {
+        file.seek(SeekFrom::Start(*start))?;
+    }
+    let counted = Counted { file, position: Rc::clone(position) };
     let mut stream: Box<dyn Read> = Box::new(BufReader::with_capacity(1 << 16, counted));
     for packing in packing {
         stream = match packing {
+            Packing::Zip { packed, is_deflated, crc, .. } => {
+                let bytes = BufReader::new(stream.take(*packed));
+                let bytes: Box<dyn Read> = if *is_deflated {
+                    Box::new(DeflateDecoder::new(bytes))
+                } else {
+                    Box::new(bytes)
+                };
+                Box::new(BufReader::new(Summed { bytes, sum: Crc::new(), expected: *crc }))
+            }
             Packing::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(stream))),
             Packing::Zstandard => Box::new(BufReader::new(Frames::new(BufReader::new(stream)))),
         };
@@ -151,6 +244,20 @@ pub(super) fn text(
     position: &Position,
 ) -> io::Result<Box<dyn Read>> {
     Ok(encoding::decode(stream(path, packing, position)?, encoding))
+}
+
+/// A text as a whole, without a mark. Of what takes more than a quarter of a gigabyte, that much.
+pub(super) fn whole(path: &Path) -> Result<String, Unreadable> {
+    const MOST_BYTES: u64 = 1 << 28;
+
+    let position = Position::default();
+    let Scan { encoding, .. } = encoding::scan(stream(path, &[], &position)?, &mut || true)?;
+    let mut all = String::new();
+    text(path, &[], encoding, &position)?.take(MOST_BYTES).read_to_string(&mut all)?;
+    if let Some(bare) = all.strip_prefix('\u{feff}') {
+        return Ok(bare.to_owned());
+    }
+    Ok(all)
 }
 
 /// A file to go back and forth in: itself, or a temporary one with what was packed in it.
@@ -191,6 +298,26 @@ impl Read for Counted {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(into)?;
         self.position.set(self.position.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// Bytes whose sum is known: an archive has it, and who unpacks it looks.
+struct Summed {
+    bytes: Box<dyn Read>,
+    sum: Crc,
+    expected: u32,
+}
+
+impl Read for Summed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.bytes.read(into)?;
+        self.sum.update(&into[..count]);
+        if count == 0 && !into.is_empty() && self.sum.sum() != self.expected {
+            let problem =
+                "the file in the archive (zip) is damaged: its sum is not what it should be";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
         Ok(count)
     }
 }

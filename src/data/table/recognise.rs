@@ -1,6 +1,6 @@
 //! Which form of table a text is: from its words, and from its name where they leave it open.
 
-use super::delimited::{self, Dialect};
+use super::dialect::{self, Dialect};
 use super::feed::Feed;
 use super::json::Json;
 
@@ -17,7 +17,7 @@ pub(super) enum Form {
 }
 
 /// Names of columns that no prose begins with.
-const COLUMNS: [&str; 12] = [
+pub(super) const COLUMNS: [&str; 12] = [
     "prompt",
     "chosen",
     "rejected",
@@ -32,16 +32,18 @@ const COLUMNS: [&str; 12] = [
     "label",
 ];
 
+/// Stands before each row in JSON text sequences (RFC 7464).
+const RECORD: char = '\u{1e}';
+
 /// `ending`: of the file's name, in lower case. `head`: how the text begins.
 pub(super) fn form(ending: &str, head: &str) -> Form {
-    let start = head.trim_start();
+    let start = head.trim_start_matches(|letter: char| letter.is_whitespace() || letter == RECORD);
     let first = start.chars().next();
-    if is_page(start) {
-        let what = "it is a web page, not a table: perhaps a page to log in, saved in the table's \
-                    place. Fetch the file itself";
+    let is_prose = matches!(ending, "txt" | "md" | "text" | "prompts");
+    if let Some(what) = markup(start, is_prose) {
         return Form::Neither(what.to_owned());
     }
-    let dialect = delimited::dialect(head);
+    let dialect = dialect::dialect(head);
     match ending {
         "jsonl" | "ndjson" | "json" | "jsonlines" | "geojson" => match first {
             Some('{' | '[' | '"') => Form::Json,
@@ -72,9 +74,32 @@ pub(super) fn form(ending: &str, head: &str) -> Form {
     }
 }
 
-fn is_page(start: &str) -> bool {
-    let begin = start.chars().take(15).collect::<String>().to_lowercase();
-    ["<!doctype html", "<html"].iter().any(|tag| begin.starts_with(tag))
+/// What a text with tags is. Prose may begin with any but those of a page.
+fn markup(start: &str, is_prose: bool) -> Option<&'static str> {
+    let begin = start.chars().take(600).collect::<String>().to_lowercase();
+    let is = |tags: &[&str]| tags.iter().any(|tag| begin.starts_with(tag));
+    let is_table = !is_prose && is(&["<table", "<style", "<meta"]);
+    if is_table || (is(&["<html"]) && begin.contains("office:excel")) {
+        return Some(
+            "it is a table of a web page (HTML), whatever its name says: many programs export such \
+             files as .xls. Open it in Excel or LibreOffice, and save it as .xlsx or CSV",
+        );
+    }
+    if is(&["<!doctype html", "<html", "<head", "<body"]) {
+        return Some(
+            "it is a web page, not a table: perhaps a page to log in, saved in the table's place. \
+             Fetch the file itself",
+        );
+    }
+    if !is_prose && is(&["<?xml", "<!--", "<rss", "<tei", "<corpus"]) {
+        return Some(if begin.contains("office:spreadsheet") {
+            "it is a workbook as XML (Excel 2003), which is not read here. Open it in Excel or \
+             LibreOffice, and save it as .xlsx or CSV"
+        } else {
+            "it is XML, which is no table. Save the texts as CSV or JSON Lines, a row a text"
+        });
+    }
+    None
 }
 
 /// Python's prints and a BOM in the wrong place: JSON that is not quite.

@@ -50,6 +50,9 @@ pub enum Format {
     /// A folder, a row for each document in it.
     Documents,
 
+    /// One of them by itself.
+    Document,
+
     /// The sheet of a workbook.
     Sheet {
         program: &'static str,
@@ -61,7 +64,11 @@ impl Format {
     /// What a place is a number of: a line of text, or a row where there are no lines.
     pub fn unit(&self) -> &'static str {
         match self {
-            Self::Parquet | Self::JsonColumns | Self::Documents | Self::Sheet { .. } => "row",
+            Self::Parquet
+            | Self::JsonColumns
+            | Self::Documents
+            | Self::Document
+            | Self::Sheet { .. } => "row",
             _ => "line",
         }
     }
@@ -75,10 +82,14 @@ impl Format {
             Self::Delimited(',') => "CSV".to_owned(),
             Self::Delimited(';') => "CSV with semicolons".to_owned(),
             Self::Delimited('\t') => "a table with tabs".to_owned(),
+            Self::Delimited(other) if other.is_control() => {
+                format!("a table with the character {}", *other as u32)
+            }
             Self::Delimited(other) => format!("a table with {other}"),
             Self::Lines => "text, a row a line".to_owned(),
             Self::Parquet => "Parquet".to_owned(),
             Self::Documents => "a folder of documents".to_owned(),
+            Self::Document => "a document".to_owned(),
             Self::Sheet { program, name } => format!("{program}, sheet “{name}”"),
         }
     }
@@ -205,7 +216,11 @@ impl Report {
         };
         let Some(line) = place.line else { return in_table(problem) };
         let (line, column) = match &self.format {
-            Format::Sheet { .. } | Format::Parquet | Format::JsonColumns | Format::Documents => {
+            Format::Sheet { .. }
+            | Format::Parquet
+            | Format::JsonColumns
+            | Format::Documents
+            | Format::Document => {
                 return in_table(problem);
             }
             Format::Delimited(_) => {
@@ -283,7 +298,8 @@ impl Report {
         lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
-    pub(super) fn note(&mut self, what: &str, column: Option<&str>, place: u64) {
+    /// Something about a row.
+    pub fn note(&mut self, what: &str, column: Option<&str>, place: u64) {
         let same = |note: &&mut Note| note.what == what && note.column.as_deref() == column;
         if let Some(note) = self.notes.iter_mut().find(same) {
             note.count += 1;

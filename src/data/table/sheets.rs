@@ -1,4 +1,5 @@
-//! Workbooks: the first sheet with something on it, under its first row that has something on it.
+//! Workbooks: the first sheet with a row under a header, which is its first row that has something on
+//! it.
 //!
 //! Numbers are numbers, days and times are written as pandas prints them. A formula is what was
 //! computed for it when the workbook was saved.
@@ -9,7 +10,7 @@ use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{
-    Data, DataRef, Ods, Range, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
+    Data, DataRef, Dimensions, Ods, Range, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
 };
 use serde_json::{Map, Number, Value};
 use zip::ZipArchive;
@@ -18,7 +19,7 @@ use super::delimited::header_names;
 use super::error::ImportError;
 use super::open::Kind;
 use super::report::{Format, Sink};
-use super::{compound, times};
+use super::{compound, folder, times};
 
 type Book = BufReader<File>;
 
@@ -86,6 +87,9 @@ fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
             other => damaged(sink, &other.to_string()),
         })?;
         whole_sheets(book, "OpenDocument", sink)
+    } else if has("word/document.xml") && sink.report.packing.is_empty() {
+        let path = sink.report.path.clone();
+        folder::one(&path, sink)
     } else if has("word/document.xml") || mimetype.contains("opendocument.text") {
         Err(no(sink, "it is a document of a word processor; save it as plain text, or as a table"))
     } else if let [only] = names.as_slice() {
@@ -144,28 +148,63 @@ fn streamed(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
         other => damaged(sink, &other.to_string()),
     })?;
     let names = sheet_names(book.sheets_metadata());
+    let mut only_header = None;
     for name in &names {
         sink.report.format = Format::Sheet { program: "Excel", name: name.clone() };
+        let merged = book.merge_cells_by_sheet_name(name).unwrap_or_default();
         let cells = book.worksheet_cells_reader(name);
         let mut cells = cells.map_err(|error| damaged(sink, &error.to_string()))?;
         let mut grid = Grid::default();
         loop {
-            let cell = cells.next_cell().map_err(|error| damaged(sink, &error.to_string()))?;
-            let Some(cell) = cell else { break };
-            let (row, column) = cell.get_position();
-            let data = match cell.get_value() {
-                DataRef::SharedString(text) => Cell::Text((*text).to_owned()),
-                other => cell_of(&Data::from(other.clone())),
+            let cell = cells.next_cell_with_formula_metadata();
+            let Some(cell) = cell.map_err(|error| damaged(sink, &error.to_string()))? else {
+                break;
+            };
+            let (row, column) = cell.pos;
+            let data = match cell.value {
+                DataRef::Empty if cell.formula.is_some() => Cell::Unsolved,
+                DataRef::SharedString(text) => Cell::Text(text.to_owned()),
+                other => cell_of(&Data::from(other)),
             };
             grid.put(row, column, data, sink)?;
         }
         grid.end(sink)?;
-        if grid.header.is_some() {
+        if grid.has_rows {
+            tell_merged(&merged, &grid, sink);
             tell_others(&names, name, sink);
             return Ok(());
         }
+        only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
     }
+    end_without_rows(only_header, |name| Format::Sheet { program: "Excel", name }, sink);
     Ok(())
+}
+
+/// Sheets without a row: the header of the first one is what there is to say.
+fn end_without_rows(
+    found: Option<(&String, Header)>,
+    format: impl Fn(String) -> Format,
+    sink: &mut Sink<'_>,
+) {
+    let Some((name, header)) = found else { return };
+    sink.report.format = format(name.clone());
+    for column in header.values() {
+        sink.column(column);
+    }
+}
+
+/// Merged cells under the header: only the first of their rows has the value, as in pandas.
+fn tell_merged(merged: &[Dimensions], grid: &Grid, sink: &mut Sink<'_>) {
+    for Dimensions { start: (first, column), end: (last, _) } in merged {
+        if let Some(name) = grid.header.as_ref().and_then(|header| header.get(column))
+            && last > first
+            && *first > grid.header_row
+        {
+            let what = "its cell is merged with those below it, and only the first row has the \
+                        value, as in pandas; the others are taken as empty";
+            sink.report.note(what, Some(name), u64::from(*first) + 1);
+        }
+    }
 }
 
 fn whole_sheets<B: Reader<Book>>(
@@ -177,6 +216,7 @@ where
     B::Error: std::fmt::Display,
 {
     let names = sheet_names(book.sheets_metadata());
+    let mut only_header = None;
     for name in &names {
         sink.report.format = Format::Sheet { program, name: name.clone() };
         let range: Result<Range<Data>, _> = book.worksheet_range(name);
@@ -188,16 +228,21 @@ where
             grid.put(row, column, cell_of(data), sink)?;
         }
         grid.end(sink)?;
-        if grid.header.is_some() {
+        if grid.has_rows {
             tell_others(&names, name, sink);
             return Ok(());
         }
+        only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
     }
+    end_without_rows(only_header, |name| Format::Sheet { program, name }, sink);
     Ok(())
 }
 
 enum Cell {
     Empty,
+
+    /// A formula that no program has computed.
+    Unsolved,
     Text(String),
     Other(Value),
 
@@ -246,11 +291,15 @@ fn number_of(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
+/// The column of each name, from 0.
+type Header = BTreeMap<u32, String>;
+
 /// Cells, put into rows.
 #[derive(Default)]
 struct Grid {
-    /// The column of each name, from 0.
-    header: Option<BTreeMap<u32, String>>,
+    header: Option<Header>,
+    header_row: u32,
+    has_rows: bool,
 
     /// The row that is being filled, from 0, and its cells.
     row: u32,
@@ -292,8 +341,15 @@ impl Grid {
         let number = u64::from(self.row) + 1;
         let Some(header) = &mut self.header else {
             self.header = Some(header(cells, number, sink));
+            self.header_row = self.row;
             return Ok(());
         };
+        if !self.has_rows {
+            self.has_rows = true;
+            for name in header.values() {
+                sink.column(name);
+            }
+        }
         let mut fields = Map::with_capacity(cells.len());
         for (column, cell) in cells {
             let name = header.entry(column).or_insert_with(|| {
@@ -305,6 +361,12 @@ impl Grid {
             });
             let value = match cell {
                 Cell::Empty => Value::Null,
+                Cell::Unsolved => {
+                    let what = "a formula without a value: no program has computed it. It is taken \
+                                as empty; open the workbook in Excel or LibreOffice, and save it";
+                    sink.report.note(what, Some(name), number);
+                    Value::Null
+                }
                 Cell::Text(text) => text.into(),
                 Cell::Other(value) => value,
                 Cell::Failed(error) => {
@@ -320,21 +382,18 @@ impl Grid {
 }
 
 /// The names in the first row that has any; a gap in it is a column only if something is under it.
-fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> BTreeMap<u32, String> {
+fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> Header {
     let (columns, names): (Vec<u32>, Vec<String>) = cells
         .into_iter()
         .map(|(column, cell)| {
             let name = match cell {
                 Cell::Text(text) | Cell::Other(Value::String(text)) | Cell::Failed(text) => text,
                 Cell::Other(value) => value.to_string(),
-                Cell::Empty => String::new(),
+                Cell::Empty | Cell::Unsolved => String::new(),
             };
             (column, name)
         })
         .unzip();
     let names = header_names(&names, number, sink);
-    for name in &names {
-        sink.column(name);
-    }
     columns.into_iter().zip(names).collect()
 }
