@@ -123,7 +123,7 @@ fn llm_comparator(path: &Path) -> Option<([String; 2], String)> {
     if std::fs::metadata(path).ok()?.len() > MOST {
         return None;
     }
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = table::whole_text(path).ok()?;
     if !text.trim_start().starts_with('{') || !text.contains("\"output_text_a\"") {
         return None;
     }
@@ -238,23 +238,16 @@ fn text(report: &Report, row: &Row, key: &str, columns: &Mapping) -> Result<Text
     let Some(value) = row.get(key) else {
         return problem(format!("it has no \"{key}\"; it has {}", listed(&row.fields)));
     };
-    match value {
+    let unfolded = value.as_str().and_then(forms::dialogue_in);
+    match unfolded.as_ref().unwrap_or(value) {
         Value::String(text) if text.trim().is_empty() => problem(format!("\"{key}\" is empty")),
         Value::String(text) => Ok(Text::Plain(text.clone())),
         Value::Array(items) if items.is_empty() => problem(format!("\"{key}\" is empty")),
         Value::Array(items) => {
-            let mut messages = Vec::with_capacity(items.len());
-            for (index, item) in items.iter().enumerate() {
-                let number = index + 1;
-                let (Some(role), Some(content)) = (item["role"].as_str(), item["content"].as_str())
-                else {
-                    return problem(format!(
-                        "message {number} of \"{key}\" is not {{\"role\": \"…\", \"content\": \
-                         \"…\"}}"
-                    ));
-                };
-                messages.push(Message::new(role, content));
-            }
+            let messages = match forms::value::messages(key, items) {
+                Ok(messages) => messages,
+                Err(fault) => return problem(fault.into_sentence()),
+            };
             if messages.iter().all(|message| message.content.trim().is_empty()) {
                 return problem(format!("\"{key}\" is empty: its messages have no words"));
             }
@@ -369,6 +362,19 @@ mod tests {
                  {\"prompt\":[{\"role\":\"user\",\"content\":\"Why share data?\"}]}",
                 "messages, without the answer",
             ),
+            (
+                "p.jsonl",
+                "{\"prompt\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"What is \
+                 a DOI?\"}]}]}\n\
+                 {\"messages\":[{\"from\":\"human\",\"value\":\"Why share data?\"}]}",
+                "content in parts, and ShareGPT's names",
+            ),
+            (
+                "p.csv",
+                "prompt\n\"[{'role': 'user', 'content': 'What is a DOI?'}]\"\n\
+                 \"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"Why share data?\"\"}]\"\n",
+                "messages in a cell, as Python and as JSON",
+            ),
             ("p.csv", "id,prompt\n1,What is a DOI?\n2,\"Why share data?\"\n", "a column"),
             ("p.csv", "id;prompt\r\n1;What is a DOI?\r\n2;Why share data?\r\n", "semicolons"),
         ] {
@@ -438,7 +444,7 @@ mod tests {
             (
                 r#"{"prompt":[{"role":"user"}],"chosen":"b","rejected":"c"}"#,
                 2,
-                "message 1 of \"prompt\" is not {\"role\": \"…\", \"content\": \"…\"}",
+                "message 1 of \"prompt\" has no text under \"content\"",
             ),
             ("[1]", 1, "a row should be an object such as {\"prompt\": \"…\"}, and is a list"),
         ] {

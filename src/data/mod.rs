@@ -2,6 +2,7 @@
 //! Tensors: see [`crate::train`].
 
 pub mod battles;
+pub mod cell;
 pub mod check;
 pub mod codebook;
 pub mod counts;
@@ -13,6 +14,7 @@ pub mod joined;
 pub mod judging;
 pub mod kept;
 pub mod line;
+pub mod literal;
 pub mod pair;
 pub mod pair_forms;
 pub mod pair_rows;

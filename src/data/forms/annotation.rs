@@ -111,6 +111,19 @@ fn vote(value: &Value, [first, second]: [&str; 2]) -> Option<Winner> {
             winner => Some(winner),
         },
         Value::Array(list) if list.len() == 1 => vote(&list[0], [first, second]),
+        // Ranks as lists of their parts: `{"rank": [2, 1], "value": ["response-1", "response-2"]}`.
+        Value::Object(parts) => {
+            let (names, ranks) = (parts.get("value")?.as_array()?, parts.get("rank")?.as_array()?);
+            let rank = |name: &str| {
+                let at = names.iter().position(|other| other.as_str() == Some(name))?;
+                ranks.get(at)?.as_f64()
+            };
+            match rank(first)?.total_cmp(&rank(second)?) {
+                std::cmp::Ordering::Less => Some(Winner::First),
+                std::cmp::Ordering::Greater => Some(Winner::Second),
+                std::cmp::Ordering::Equal => Some(Winner::Tie),
+            }
+        }
         Value::Array(list) => {
             let (one, two) = (place(first, list)?, place(second, list)?);
             Some(match one.total_cmp(&two) {
@@ -127,7 +140,16 @@ fn vote(value: &Value, [first, second]: [&str; 2]) -> Option<Winner> {
 pub(super) fn is_argilla(row: &Fields) -> bool {
     let is_object = |key: &str| given(row, key).is_some_and(Value::is_object);
     let flattened = || row.keys().any(|key| key.ends_with(".responses"));
-    (is_object("fields") && row.contains_key("responses")) || flattened()
+    (is_object("fields") && row.contains_key("responses")) || flattened() || is_pushed(row)
+}
+
+/// A record as Argilla's first versions push it to the Hub: for each question the answers of all
+/// annotators, and beside it what a model suggested.
+fn is_pushed(row: &Fields) -> bool {
+    row.keys().any(|key| {
+        let question = key.strip_suffix("-suggestion");
+        question.is_some_and(|question| row.contains_key(question))
+    })
 }
 
 pub(crate) fn argilla(row: &Fields) -> Result<Turned, Fault> {
@@ -137,14 +159,50 @@ pub(crate) fn argilla(row: &Fields) -> Result<Turned, Fault> {
     };
     // What was answered: of each question, the values of all annotators.
     let mut values: Vec<Value> = Vec::new();
+    let is_draft = |answer: &Value| {
+        let status = answer.get("status").and_then(Value::as_str);
+        matches!(status, Some("draft" | "discarded"))
+    };
+    // Version 1: a list of annotators, each with all questions.
+    if let Some(Value::Array(annotators)) = given(row, "responses") {
+        for annotator in annotators.iter().filter(|annotator| !is_draft(annotator)) {
+            let answers = annotator.get("values").and_then(Value::as_object);
+            let answers = answers.into_iter().flatten();
+            values.extend(answers.map(|(_, answer)| answer.get("value").unwrap_or(answer).clone()));
+        }
+    }
+    // The same, pushed to the Hub: a column a question, with a list of objects or of each of their
+    // parts.
+    let is_question = |key: &str| row.contains_key(&format!("{key}-suggestion"));
+    for (key, answers) in row.iter().filter(|(key, _)| is_question(key)) {
+        match answers {
+            Value::Array(answers) => {
+                let given = answers.iter().filter(|answer| !is_draft(answer));
+                values.extend(given.filter_map(|answer| answer.get("value").cloned()));
+            }
+            Value::Object(parts) => {
+                let list = |part: &str| parts.get(part).and_then(Value::as_array);
+                let status = |at: usize| list("status").and_then(|all| all.get(at)?.as_str());
+                let all = list("value").into_iter().flatten().enumerate();
+                values.extend(all.filter_map(|(at, value)| {
+                    let counts = !matches!(status(at), Some("draft" | "discarded"));
+                    counts.then(|| value.clone())
+                }));
+            }
+            Value::Null => {}
+            other => {
+                let sentence = format!(
+                    "\"{key}\" should hold the answers of annotators, and is {}",
+                    kind_of(other)
+                );
+                return Err(Fault::new(key, sentence));
+            }
+        }
+    }
     if let Some(Value::Object(questions)) = given(row, "responses") {
         for answers in questions.values() {
             for answer in answers.as_array().map_or(&[][..], Vec::as_slice) {
-                let is_draft = matches!(
-                    answer.get("status").and_then(Value::as_str),
-                    Some("draft" | "discarded")
-                );
-                if let Some(value) = answer.get("value").filter(|_| !is_draft) {
+                if let Some(value) = answer.get("value").filter(|_| !is_draft(answer)) {
                     values.push(value.clone());
                 }
             }

@@ -4,13 +4,16 @@ use serde_json::Value;
 
 use super::content::{Beside, Fault, Fields};
 use super::value;
+use crate::data::literal;
 
 /// `tools` (a list, or that list as JSON in a text) and `chat_template_kwargs`, as TRL reads them.
 pub(super) fn beside(row: &Fields) -> Result<Beside, Fault> {
     let tools = match value::given(row, "tools") {
         Some(Value::String(text)) if text.trim().is_empty() => None,
-        Some(Value::String(text)) => Some(serde_json::from_str(text).map_err(|err| {
-            Fault::new("tools", format!("\"tools\" is text that is not JSON: {err}"))
+        Some(Value::String(text)) => Some(literal::list_or_object(text).ok_or_else(|| {
+            let sentence = "\"tools\" is text that holds no list, neither as JSON nor as Python \
+                            prints it";
+            Fault::new("tools", sentence.to_owned())
         })?),
         tools => tools.cloned(),
     };

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::annotation::{question, two_answers};
 use super::content::{Content, Fields, Want};
+use super::nested::unfolded_row;
 use super::understand::understand;
 use super::value::{as_text, given};
 use crate::data::pair::{Text, extract_prompt};
@@ -45,6 +46,7 @@ const MODELS: [[&str; 2]; 5] = [
 /// The prompt and the answers of a row. `models`: of the whole file (LLM Comparator). The error says
 /// what is missing.
 pub fn of_row(row: &Fields, models: Option<&[String; 2]>) -> Result<Candidates, String> {
+    let row = &*unfolded_row(row);
     // Label Studio keeps a task under "data", Argilla a record under "fields".
     let inner = ["data", "fields"].iter().find_map(|key| row.get(*key)?.as_object());
     let fields = inner.unwrap_or(row);
@@ -228,6 +230,7 @@ mod tests {
             json!({"id": "a", "fields": {"prompt": "q", "response_a": "x", "response_b": "y"},
                    "responses": {"preference": [{"value": "response_b"}]}}),
             json!({"id": "1", "prompt": "q", "responses": ["x", "y"]}),
+            json!({"id": "1", "prompt": "q", "responses": "['x', 'y']"}),
             json!({"input_text": "q", "output_text_a": "x", "output_text_b": "y", "score": 1.0}),
             json!({"prompt": "q", "chosen": "x", "rejected": "y"}),
             json!({"instruction": "q", "completions": [{"model": "m", "response": "x"},

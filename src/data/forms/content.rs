@@ -152,6 +152,10 @@ impl Fault {
         Self { key: None, sentence }
     }
 
+    pub(crate) fn into_sentence(self) -> String {
+        self.sentence
+    }
+
     pub(super) fn at(self, row: usize) -> Problem {
         Problem { row, key: self.key, sentence: self.sentence }
     }

@@ -9,7 +9,7 @@ use crate::data::pair::{Message, PreferencePair, Text};
 
 /// The column of a dialogue.
 pub(crate) fn column(row: &Fields) -> &'static str {
-    let known = ["conversations", "conversation", "messages", "dialog", "dialogue"];
+    let known = ["conversations", "conversation", "messages", "dialog", "dialogue", "items"];
     known.into_iter().find(|key| given(row, key).is_some()).unwrap_or("conversations")
 }
 

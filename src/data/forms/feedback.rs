@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::content::{Content, Fault, Fields, Turned};
 use super::value::{as_text, given, needed, plain};
+use crate::data::literal;
 use crate::data::pair::{Message, PreferencePair, Text, extract_prompt};
 
 const TIE: &str = "it is a tie, so no answer is better";
@@ -37,6 +38,9 @@ pub(crate) fn ultrafeedback(row: &Fields) -> Result<Turned, Fault> {
     let (Some(best), Some(worst)) = (best, worst) else {
         return Ok(Turned::LeftOut("its answers have no scores"));
     };
+    if scored.len() < 2 {
+        return Ok(Turned::LeftOut("only one of its answers has a score"));
+    }
     if best.0 <= worst.0 {
         return Ok(Turned::LeftOut(TIE));
     }
@@ -125,9 +129,52 @@ pub(crate) fn arena(row: &Fields) -> Result<Turned, Fault> {
         };
         return Ok(winner.pair(pair.prompt, pair.chosen, pair.rejected));
     }
-    let words = |key: &str| needed(row, key).and_then(|value| plain(key, value));
+    let words = |key: &str| needed(row, key).and_then(|value| plain_or_list(key, value));
     let (prompt, first, second) = (words("prompt")?, words("response_a")?, words("response_b")?);
+    // Turns as lists: of a CSV as JSON in a text.
+    let turns = |answers: &str| Some(dialogue(&list(&prompt)?, &list(answers)?));
+    if let (Some(first), Some(second)) = (turns(&first), turns(&second)) {
+        return Ok(match extract_prompt(first?, second?) {
+            Some(pair) => winner.pair(pair.prompt, pair.chosen, pair.rejected),
+            None => Turned::LeftOut("its two dialogues do not begin alike"),
+        });
+    }
     Ok(winner.pair(asked(&prompt), said(&first), said(&second)))
+}
+
+/// A text; a list as JSON.
+fn plain_or_list(key: &str, value: &Value) -> Result<String, Fault> {
+    match value {
+        Value::Array(_) => Ok(value.to_string()),
+        other => plain(key, other),
+    }
+}
+
+/// Texts that a text holds as a list. Null is an answer that was never given.
+fn list(text: &str) -> Option<Vec<String>> {
+    let Value::Array(items) = literal::list_or_object(text)? else { return None };
+    let words = |item: Value| match item {
+        Value::String(words) => Some(words),
+        Value::Null => Some(String::new()),
+        _ => None,
+    };
+    items.into_iter().map(words).collect::<Option<Vec<String>>>().filter(|all| !all.is_empty())
+}
+
+fn dialogue(questions: &[String], answers: &[String]) -> Result<Text, Fault> {
+    if questions.len() != answers.len() {
+        let sentence = format!(
+            "\"prompt\" holds {} turns and an answer {}: each turn needs its answer",
+            questions.len(),
+            answers.len()
+        );
+        return Err(Fault::new("prompt", sentence));
+    }
+    let turns = questions.iter().zip(answers);
+    let turns = turns.flat_map(|(question, answer)| {
+        [Message::new("user", question), Message::new("assistant", answer)]
+    });
+    Ok(Text::Messages(turns.collect()))
 }
 
 /// Stanford's human preferences: `{"history", "human_ref_A", "human_ref_B", "labels"}`.

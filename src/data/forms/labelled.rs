@@ -27,14 +27,17 @@ pub fn label(row: &Fields) -> Option<bool> {
 pub(crate) fn label_in(row: &Fields, key: &str) -> Option<bool> {
     match given(row, key)? {
         Value::Bool(label) => Some(*label),
-        Value::Number(number) => match number.as_i64() {
-            Some(1) => Some(true),
-            Some(0) => Some(false),
+        // Of a column with gaps, pandas makes 1.0 and 0.0.
+        Value::Number(number) => match number.as_f64() {
+            Some(1.0) => Some(true),
+            Some(0.0 | -1.0) => Some(false),
             _ => None,
         },
         Value::String(text) => match text.trim().to_lowercase().as_str() {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
+            "true" | "1" | "1.0" | "+1" | "yes" | "good" | "desirable" | "chosen" | "thumbs_up"
+            | "thumbs up" | "👍" => Some(true),
+            "false" | "0" | "0.0" | "-1" | "no" | "bad" | "undesirable" | "rejected"
+            | "thumbs_down" | "thumbs down" | "👎" => Some(false),
             _ => None,
         },
         _ => None,
@@ -64,6 +67,7 @@ const UNPAIRED_AT_ONCE: usize = 1000;
 pub(crate) fn each(
     rows: &[Understood],
     label: impl Fn(usize) -> Option<bool>,
+    fault: impl Fn(usize) -> Fault,
 ) -> Result<Vec<Understood>, Problem> {
     let mut all = Vec::with_capacity(rows.len());
     for part in rows.chunks(UNPAIRED_AT_ONCE) {
@@ -82,17 +86,33 @@ pub(crate) fn each(
                 }
                 Content::Completion { .. } => match label(understood.row) {
                     Some(label) => all.push(of(understood.content.clone(), label)),
-                    None => return Err(Fault::of_row(NO_LABEL.to_owned()).at(understood.row)),
+                    None => return Err(fault(understood.row).at(understood.row)),
                 },
                 Content::Whole(text) => match (last_answer(text), label(understood.row)) {
                     (Some(content), Some(label)) => all.push(of(content, label)),
-                    _ => return Err(Fault::of_row(NO_LABEL.to_owned()).at(understood.row)),
+                    _ => return Err(fault(understood.row).at(understood.row)),
                 },
             }
         }
         all.append(&mut bad);
     }
     Ok(all)
+}
+
+/// What is wrong where a row has no label that says good or bad.
+pub(crate) fn no_label(row: &Fields) -> Fault {
+    let found = LABELS.iter().find_map(|key| Some((*key, given(row, key)?)));
+    match found {
+        Some((key, value)) => {
+            let sentence = format!(
+                "its \"{key}\" is {value}, which says neither that the answer is good (true, 1, \
+                 \"good\", \"desirable\", \"yes\") nor that it is bad (false, 0, \"bad\", \
+                 \"undesirable\", \"no\")"
+            );
+            Fault::new(key, sentence)
+        }
+        None => Fault::of_row(NO_LABEL.to_owned()),
+    }
 }
 
 /// The last answer of a dialogue, with all before it as its prompt.
@@ -119,10 +139,7 @@ pub(crate) fn pairs(rows: &[Fields]) -> Result<Read, Problem> {
         let content = completion(row).map_err(|fault| fault.at(index))?;
         let Turned::Into(Content::Completion { prompt, completion }) = content else { continue };
         let beside = beside(row).map_err(|fault| fault.at(index))?;
-        let Some(label) = label(row) else {
-            let sentence = "its \"label\" is neither true nor false".to_owned();
-            return Err(Fault::new("label", sentence).at(index));
-        };
+        let Some(label) = label(row) else { return Err(no_label(row).at(index)) };
         let known = prompts.iter().position(|known| known.prompt == prompt);
         let place = known.unwrap_or_else(|| {
             prompts.push(Prompt { prompt, beside, good: Vec::new(), bad: Vec::new() });

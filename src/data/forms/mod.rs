@@ -14,6 +14,7 @@ pub mod feedback;
 mod form;
 pub mod labelled;
 pub mod mapping;
+mod nested;
 pub mod prompt;
 mod prompts;
 pub mod recognise;
@@ -25,4 +26,5 @@ pub use content::{
     Beside, Content, Fields, Note, Problem, Understood, Want, Weight, are, has_more,
 };
 pub use form::{Form, Read};
+pub(crate) use nested::dialogue_in;
 pub use understand::{is_of_columns, understand};

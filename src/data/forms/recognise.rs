@@ -66,7 +66,8 @@ pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
         });
     }
     let is_dialogue =
-        ["conversations", "conversation", "dialog", "dialogue"].iter().any(|key| is_list(key));
+        ["conversations", "conversation", "dialog", "dialogue"].iter().any(|key| is_list(key))
+            || is_dialogue_of_items(row);
     if is_dialogue {
         return Some(if labelled::is_labelled(row) { Form::Labelled } else { Form::ShareGpt });
     }
@@ -96,10 +97,28 @@ pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
     }
 }
 
+/// `ShareGPT`'s first files called the turns `items`.
+fn is_dialogue_of_items(row: &Fields) -> bool {
+    let items = given(row, "items").and_then(Value::as_array);
+    items
+        .is_some_and(|items| !items.is_empty() && items.iter().all(|item| item["from"].is_string()))
+}
+
 /// The form of rows with `chosen` and `rejected`.
 fn form_of_pairs(row: &Fields) -> Form {
     let chosen = given(row, "chosen");
     if given(row, "conversations").is_some_and(Value::is_array) {
+        return Form::ShareGptPreference;
+    }
+    // Axolotl's `chat_template` for DPO: what was said before, and two answers of one message.
+    let is_answer = chosen.is_some_and(|chosen| match chosen {
+        Value::Array(messages) => {
+            messages.first().is_some_and(|first| first["role"] == "assistant")
+        }
+        chosen => chosen.is_object() || chosen.is_string(),
+    });
+    let asks = given(row, "messages").is_some_and(Value::is_array);
+    if given(row, "prompt").is_none() && asks && is_answer {
         return Form::ShareGptPreference;
     }
     if given(row, "prompt").is_some() {

@@ -410,7 +410,9 @@ fn tools_and_keyword_arguments_are_read_as_trl_reads_them() {
         assert_eq!(found.rows[0].beside.tools, Some(list.clone()));
         assert_eq!(found.rows[0].beside.kwargs["enable_thinking"], json!(false));
     }
-    for (tools, words) in [(json!("not JSON"), "not JSON"), (json!(["f"]), "list of functions")] {
+    for (tools, words) in
+        [(json!("not JSON"), "neither as JSON"), (json!(["f"]), "list of functions")]
+    {
         let err = read(&[row(tools)], Want::Answers).unwrap_err();
         assert!(err.sentence.contains(words), "{}", err.sentence);
     }

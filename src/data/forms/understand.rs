@@ -8,7 +8,7 @@ use super::dataset_info::Stanza;
 use super::form::{Form, NO_PAIR, Read};
 use super::prompt::understood;
 use super::recognise;
-use super::{annotation, columns, dialogues, feedback, labelled, prompts, trl, value};
+use super::{annotation, columns, dialogues, feedback, labelled, nested, prompts, trl, value};
 use crate::data::pair::{PreferencePair, Text};
 
 /// Columns that TRL would use for pictures, and this version does not.
@@ -22,6 +22,11 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
     let Some(first) = rows.first() else {
         return Ok(Read { form: Form::Text, rows: Vec::new(), notes: Vec::new() });
     };
+    if let Some((rows, note)) = nested::unfolded(rows)? {
+        let mut read = understand(&rows, want, stanza)?;
+        read.notes.push(note);
+        return Ok(read);
+    }
     if want == Want::Prompts {
         return if prompts::asks(first) {
             prompts::prompts(rows)
@@ -44,7 +49,11 @@ pub fn understand(rows: &[Fields], want: Want, stanza: Option<&Stanza>) -> Resul
     if want == Want::Labelled {
         let label =
             |row| stanza.and_then(|stanza| stanza.label(row)).or_else(|| labelled::label(row));
-        read.rows = labelled::each(&read.rows, |row| label(&rows[row]))?;
+        read.rows = labelled::each(
+            &read.rows,
+            |row| label(&rows[row]),
+            |row| labelled::no_label(&rows[row]),
+        )?;
     }
     if want == Want::Pairs {
         for row in &mut read.rows {
@@ -158,6 +167,30 @@ fn notes(rows: &[Fields], want: Want, read: &mut Read) {
             &format!("rows have `{key}`, which this version leaves out of the prompt"),
         );
     }
+    let silent = of(&|row| DIALOGUES.iter().any(|key| has_unlearned(row, key)));
+    add(
+        Weight::Caution,
+        silent,
+        "row marks a message as one that is not to be learned from (`weight`, `loss` or `train`); TRL \
+         does not look at that, and neither does this",
+        "rows mark messages as ones that are not to be learned from (`weight`, `loss` or `train`); TRL \
+         does not look at that, and neither does this",
+    );
+    if read.form == Form::Messages {
+        let with = of(&|row| {
+            value::given(row, "system")
+                .and_then(Value::as_str)
+                .is_some_and(|words| !words.trim().is_empty())
+        });
+        add(
+            Weight::Caution,
+            with,
+            "row has `system` beside its messages, which TRL does not look at: make it their first \
+             message, with the role \"system\"",
+            "rows have `system` beside their messages, which TRL does not look at: make it their first \
+             message, with the role \"system\"",
+        );
+    }
     if read.form == Form::Labelled && want == Want::Answers {
         let bad = of(&|row| labelled::label(row) == Some(false));
         add(
@@ -188,6 +221,27 @@ fn notes(rows: &[Fields], want: Want, read: &mut Read) {
     );
 }
 
+/// Columns of whole dialogues.
+const DIALOGUES: [&str; 3] = ["messages", "conversations", "conversation"];
+
+/// Whether other programs would leave an answer in a dialogue out of the loss.
+fn has_unlearned(row: &Fields, key: &str) -> bool {
+    let is_off = |value: &Value| match value {
+        Value::Bool(is_on) => !is_on,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        _ => false,
+    };
+    let is_answer = |message: &Value| {
+        let speaker = message.get("role").or_else(|| message.get("from"));
+        speaker.and_then(Value::as_str).and_then(value::role_of) == Some("assistant")
+    };
+    let messages = value::given(row, key).and_then(Value::as_array);
+    messages.into_iter().flatten().any(|message| {
+        let marks = ["weight", "loss", "train"].iter().filter_map(|mark| message.get(*mark));
+        is_answer(message) && marks.into_iter().any(is_off)
+    })
+}
+
 /// Whether all answers begin with the whole prompt, which stands before them anyway.
 fn repeats_prompt(content: &Content) -> bool {
     let repeats = |prompt: &Text, answer: &Text| match (prompt, answer) {
@@ -212,3 +266,7 @@ fn repeats_prompt(content: &Content) -> bool {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "wild_tests.rs"]
+mod wild_tests;

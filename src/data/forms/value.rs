@@ -46,6 +46,9 @@ pub(crate) fn as_text(key: &str, value: &Value) -> Result<Text, Fault> {
             Err(Fault::new(key, format!("\"{key}\" has no messages")))
         }
         Value::Array(list) => Ok(Text::Messages(messages(key, list)?)),
+        Value::Object(one) if one.contains_key("role") || one.contains_key("from") => {
+            Ok(Text::Messages(vec![message(key, 0, value)?]))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
             let kind = kind_of(value);
             let sentence =

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::data::cell;
 use crate::data::forms::mapping::Mapping;
 use crate::data::forms::value::{given, kind_of};
+use crate::data::literal;
 use crate::data::table::{self, ImportError, Reading, Report, Unmapped};
 use crate::jobs::Progress;
 use crate::train::config::Objective;
@@ -197,18 +199,20 @@ fn label(
 fn number(value: &Value) -> Result<Given, String> {
     let of = |value: &Value| match value {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => cell::number(text),
         _ => None,
     };
     match value {
-        Value::String(text) if text.trim().is_empty() => Ok(Given::None),
+        Value::String(text) if text.trim().is_empty() || cell::is_missing(text) => Ok(Given::None),
         Value::Array(list) => {
             let numbers: Option<Vec<f64>> = list.iter().map(of).collect();
             numbers.map(Given::Vector).ok_or_else(|| "its number must be a number".to_owned())
         }
         value => match of(value).filter(|number| number.is_finite()) {
             Some(number) => Ok(Given::Number(number)),
-            None => Err(format!("its label must be a number for Regress, and it is {value}")),
+            None => Err(format!(
+                "its label must be a number for Regress, and it is {value}. Write numbers as 1234.5"
+            )),
         },
     }
 }
@@ -219,12 +223,12 @@ fn class(value: &Value) -> Result<Given, String> {
             let text = text.trim();
             // A list or a table of shares in a cell of a CSV file.
             if text.starts_with(['[', '{'])
-                && let Ok(inner) = serde_json::from_str::<Value>(text)
-                && !inner.is_string()
+                && let Some(inner) = literal::list_or_object(text)
             {
                 return class(&inner);
             }
-            if text.is_empty() { Given::None } else { Given::Name(text.to_owned()) }
+            let is_nothing = text.is_empty() || cell::is_missing(text);
+            if is_nothing { Given::None } else { Given::Name(text.to_owned()) }
         }
         Value::Number(number) => match number.as_f64().filter(|value| value.fract() == 0.0) {
             Some(whole) => Given::Name(format!("{whole:.0}")),
@@ -264,5 +268,36 @@ fn part(value: &Value) -> Result<Part, String> {
         "validation" | "valid" | "val" | "dev" | "eval" | "development" => Ok(Part::Validation),
         "test" | "testing" => Ok(Part::Test),
         _ => Err(format!("its part is \"{name}\"; train, validation or test was expected")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(value: &Value, objective: Objective) -> Result<Given, String> {
+        let fields = Map::from_iter([("label".to_owned(), value.clone())]);
+        label(&fields, objective).map_err(|(_, problem)| problem)
+    }
+
+    /// What R, Excel and pandas make of labels on their way through CSV.
+    #[test]
+    fn labels_are_read_as_people_and_programs_write_them() {
+        let class = |value: Value| of(&value, Objective::Classify).unwrap();
+        let name = |name: &str| Given::Name(name.to_owned());
+        assert_eq!(class(json!(1.0)), name("1"));
+        assert_eq!(class(json!("NA")), Given::None);
+        assert_eq!(class(json!("none")), name("none"));
+        let names = Given::Names(vec!["x".to_owned(), "y's".to_owned()]);
+        assert_eq!(class(json!("['x', \"y's\"]")), names);
+        assert_eq!(class(json!("[\"x\", \"y's\"]")), names);
+        assert_eq!(class(json!("[x]")), name("[x]"), "a name like any other");
+        let number = |value: Value| of(&value, Objective::Regress);
+        assert_eq!(number(json!("1,5")), Ok(Given::Number(1.5)));
+        assert_eq!(number(json!("1,200.5")), Ok(Given::Number(1200.5)));
+        assert_eq!(number(json!("NA")), Ok(Given::None));
+        assert!(number(json!("1,200")).unwrap_err().contains("Write numbers as 1234.5"));
     }
 }
