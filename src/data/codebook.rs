@@ -8,8 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::literal;
+use super::table::{self, ImportError, Row};
 use crate::files;
+use crate::jobs::Quiet;
 
 /// What a coder, human or not, needs to know.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,13 +71,32 @@ pub enum CodebookError {
 }
 
 impl Codebook {
-    /// Reads a codebook from TOML, or from JSON if its name ends so.
+    /// Reads a codebook: TOML or JSON, also one of a study with a single variable, or a table with a row
+    /// a label.
     pub fn read(path: &Path) -> Result<Self, CodebookError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CodebookError::Read { path: path.to_owned(), source })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-        let parsed = if is_json { from_json(text) } else { from_toml(text) };
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        let unusable = |problem| CodebookError::Unusable { path: path.to_owned(), problem };
+        let parsed = match ending.as_str() {
+            "md" | "markdown" => {
+                let problem = "Markdown is read by Annotate alone. Export the study's codebook as JSON \
+                               (annotate export --as codebook-json), or write it as TOML";
+                return Err(unusable(problem.to_owned()));
+            }
+            "csv" | "tsv" | "xlsx" | "xls" | "ods" | "parquet" | "jsonl" => {
+                let table = table::rows(path, &Quiet)
+                    .map_err(|err| unusable(format!("it cannot be read: {err}")))?;
+                of_rows(&table.rows).map_err(|problem| (1, problem))
+            }
+            _ => {
+                let text = table::whole_text(path).map_err(|err| match err {
+                    ImportError::Read { path, source } => CodebookError::Read { path, source },
+                    ImportError::Unrecognised { problem, .. } => unusable(problem),
+                    other => unusable(other.to_string()),
+                })?;
+                let is_json = ending == "json" || text.trim_start().starts_with('{');
+                if is_json { from_json(&text) } else { from_toml(&text) }
+            }
+        };
         let codebook = parsed.map_err(|(line, problem)| CodebookError::Line {
             path: path.to_owned(),
             line,
@@ -81,7 +104,7 @@ impl Codebook {
         })?;
         match codebook.problem() {
             None => Ok(codebook),
-            Some(problem) => Err(CodebookError::Unusable { path: path.to_owned(), problem }),
+            Some(problem) => Err(unusable(problem)),
         }
     }
 
@@ -157,11 +180,114 @@ impl Class {
 }
 
 fn from_json(text: &str) -> Result<Codebook, (usize, String)> {
-    serde_json::from_str(text).map_err(|err| (err.line().max(1), files::without_position(&err)))
+    let mistake = |err: serde_json::Error| (err.line().max(1), files::without_position(&err));
+    if text.contains("\"variables\"") {
+        let value = serde_json::from_str(text).map_err(mistake)?;
+        return of_study(&value).map_err(|problem| (1, problem));
+    }
+    serde_json::from_str(text).map_err(mistake)
 }
 
 fn from_toml(text: &str) -> Result<Codebook, (usize, String)> {
-    toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))
+    let mistake = |err: toml::de::Error| files::mistake_in_toml(text, &err);
+    if text.contains("[[variables") {
+        let value = toml::from_str(text).map_err(mistake)?;
+        return of_study(&value).map_err(|problem| (1, problem));
+    }
+    toml::from_str(text).map_err(mistake)
+}
+
+/// What is asked where a codebook only has labels.
+fn question(variable: &str) -> String {
+    match variable {
+        "" | "code" | "label" => "Which of the labels fits the text best?".to_owned(),
+        name => format!("Which of the labels fits the text best ({name})?"),
+    }
+}
+
+fn several(names: &[&str]) -> String {
+    format!(
+        "it has {} variables with labels: {}. A model is asked about one at a time: leave the others out",
+        names.len(),
+        names.join(", ")
+    )
+}
+
+/// The codebook of a study, as Annotate exports it: of its variables, the one with labels.
+fn of_study(value: &Value) -> Result<Codebook, String> {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().trim().to_owned();
+    let variables = value["variables"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let is_labelled = |variable: &&Value| {
+        let is_of_places = variable["kind"] == "spans";
+        !is_of_places && variable["classes"].as_array().is_some_and(|list| !list.is_empty())
+    };
+    let labelled: Vec<&Value> = variables.iter().filter(is_labelled).collect();
+    let [only] = labelled.as_slice() else {
+        let names: Vec<&str> =
+            labelled.iter().map(|variable| variable["name"].as_str().unwrap_or("?")).collect();
+        return Err(if names.is_empty() {
+            "none of its variables has labels".to_owned()
+        } else {
+            several(&names)
+        });
+    };
+    let classes = serde_json::from_value(only["classes"].clone());
+    let instruction = text(only, "question");
+    Ok(Codebook {
+        name: text(value, "name"),
+        instruction: if instruction.is_empty() {
+            question(&text(only, "name"))
+        } else {
+            instruction
+        },
+        reminder: String::new(),
+        classes: classes.map_err(|err| files::without_position(&err))?,
+    })
+}
+
+/// A row a label, in the columns that Annotate writes, or in those of anybody's table of codes.
+fn of_rows(rows: &[Row]) -> Result<Codebook, String> {
+    let said = |row: &Row, names: &[&str]| -> String {
+        let named = |(name, _): &(&String, &Value)| {
+            names.iter().any(|known| name.to_lowercase().replace(' ', "_") == *known)
+        };
+        let value =
+            row.fields.iter().filter(named).map(|(_, value)| value).find(|it| !it.is_null());
+        match value {
+            None => String::new(),
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(other) => other.to_string(),
+        }
+    };
+    let list = |row: &Row, name: &str| -> Vec<String> {
+        let text = said(row, &[name]);
+        match literal::list_or_object(&text).map(serde_json::from_value) {
+            Some(Ok(list)) => list,
+            _ if text.is_empty() => Vec::new(),
+            _ => text.split('|').map(|part| part.trim().to_owned()).collect(),
+        }
+    };
+    let variables: BTreeSet<String> = rows.iter().map(|row| said(row, &["variable"])).collect();
+    if variables.len() > 1 {
+        return Err(several(&variables.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
+    let variable = variables.into_iter().next().unwrap_or_default();
+    let asked = rows.iter().map(|row| said(row, &["question", "instruction", "instructions"]));
+    let asked = asked.into_iter().find(|asked| !asked.is_empty());
+    let class = |row: &Row| Class {
+        label: said(row, &["label", "code", "category", "class", "name"]),
+        definition: said(row, &["definition", "label_definition", "description"]),
+        clarification: said(row, &["clarification"]),
+        negative_clarification: said(row, &["negative_clarification"]),
+        positive_examples: list(row, "positive_examples"),
+        negative_examples: list(row, "negative_examples"),
+    };
+    Ok(Codebook {
+        name: String::new(),
+        instruction: asked.unwrap_or_else(|| question(&variable)),
+        reminder: String::new(),
+        classes: rows.iter().map(class).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -211,5 +337,40 @@ mod tests {
             from_toml("instruction = 'a'\n[[classes]]\nlabels = 'b'\n").unwrap_err();
         assert_eq!(line, 3);
         assert!(problem.contains("labels"), "{problem}");
+    }
+
+    #[test]
+    fn a_codebook_of_a_study_and_a_table_of_labels_are_read_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            files::write_atomic(&path, bytes).unwrap();
+            path
+        };
+        let study = r#"{"name": "Tone", "guideline": "Read on.", "variables": [
+            {"name": "tone", "kind": "choice", "question": "What is the tone?",
+             "classes": [{"label": "good", "definition": "praises"}, {"label": "bad"}]},
+            {"name": "note", "kind": "text"}]}"#;
+        let read = Codebook::read(&put("study.json", study.as_bytes())).unwrap();
+        assert_eq!(
+            (read.labels(), read.instruction.as_str()),
+            (vec!["good".into(), "bad".into()], "What is the tone?")
+        );
+        assert_eq!(read.classes[0].definition, "praises");
+        // Excel's CSV, in the letters of western Europe.
+        let table = b"Code;Description\nlob;sagt, da\xdf es gut ist\ntadel;\n";
+        let read = Codebook::read(&put("codes.csv", table)).unwrap();
+        assert_eq!(read.labels(), ["lob", "tadel"]);
+        assert_eq!(read.classes[0].definition, "sagt, daß es gut ist");
+        assert!(read.instruction.ends_with("fits the text best?"), "{}", read.instruction);
+        let two = "variable,label\ntone,good\ntone,bad\ntopic,war\n";
+        let said = Codebook::read(&put("two.csv", two.as_bytes())).unwrap_err().to_string();
+        assert!(said.contains("2 variables with labels: tone, topic"), "{said}");
+        let wide: Vec<u8> =
+            "\u{feff}instruction = 'Größe?'\n[[classes]]\nlabel = 'a'\n[[classes]]\nlabel = 'b'\n"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes)
+                .collect();
+        assert_eq!(Codebook::read(&put("wide.toml", &wide)).unwrap().instruction, "Größe?");
     }
 }

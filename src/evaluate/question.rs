@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::cells::{VERDICTS, list_of_options, listed, number, right_answer, verdict, words};
+use super::cells::{
+    VERDICTS, is_nothing, label_of, list_of_options, listed, names_of_options, number,
+    right_answer, verdict, words,
+};
 use super::free_text::Write;
 use super::passages::{self, Excerpt};
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError};
+use crate::data::cell;
 use crate::data::codebook::{Codebook, CodebookError};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
@@ -176,6 +180,7 @@ impl Questions {
             self.has(column, "the results are to be compared by")?;
         }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
+        let mut missing = Vec::new();
         for question in &mut self.list {
             let row = &question.row;
             let text = words(row.get(&code.text)).into_owned();
@@ -183,13 +188,13 @@ impl Questions {
                 question.problem = Some(format!("its \"{}\" is empty", code.text));
             }
             question.options.clone_from(&labels);
-            let cell = |column: &String| words(row.get(column)).trim().to_owned();
-            let group = code.by.as_ref().map(cell);
+            let said_in = |column: &String| words(row.get(column)).trim().to_owned();
+            let group = code.by.as_ref().map(said_in);
             question.group = group.filter(|group| !group.is_empty());
             if let Some(column) = &code.inclusion {
-                let said = cell(column);
-                let share = said.parse::<f64>().ok().filter(|share| *share > 0.0 && *share <= 1.0);
-                if share.is_none() && !said.is_empty() {
+                let said = said_in(column);
+                let share = cell::number(&said).filter(|share| *share > 0.0 && *share <= 1.0);
+                if share.is_none() && !is_nothing(&said) {
                     let problem = format!(
                         "“{said}” is no probability of having been drawn: a number above 0 and at \
                          most 1"
@@ -204,10 +209,13 @@ impl Questions {
                 .map(|coder| {
                     let said = words(row.get(coder));
                     let said = said.trim();
-                    if said.is_empty() {
+                    let found = label_of(said, &labels);
+                    if found.is_none() && is_nothing(said) {
+                        if !said.is_empty() {
+                            missing.push((coder.clone(), said.to_owned(), row.place.number()));
+                        }
                         return Ok(None);
                     }
-                    let found = labels.iter().position(|label| label == said);
                     found.map(Some).ok_or_else(|| {
                         let problem = format!(
                             "“{said}” is not a label of the codebook; it has {}",
@@ -218,6 +226,11 @@ impl Questions {
                 })
                 .collect::<Result<_, ImportError>>()?;
             question.parts.push(("text", text));
+        }
+        for (column, said, place) in missing {
+            let what =
+                format!("“{said}” is taken as nothing: no label of the codebook is called so");
+            self.report.note(&what, Some(&column), place);
         }
         self.coders.clone_from(&code.human);
         self.labels = Some(labels);
@@ -248,7 +261,13 @@ impl Questions {
             };
             question.problem = match question.options.len() {
                 _ if asked.trim().is_empty() => Some(format!("its \"{}\" is empty", exam.question)),
-                0 | 1 => Some("it has fewer than two options".to_owned()),
+                0 | 1 => Some(match exam.options.as_slice() {
+                    [one] if question.options.is_empty() => format!(
+                        "its \"{one}\" is no list of options: {}",
+                        words(row.get(one)).chars().take(40).collect::<String>()
+                    ),
+                    _ => "it has fewer than two options".to_owned(),
+                }),
                 27.. => {
                     Some("it has more than 26 options, and there are no more letters".to_owned())
                 }
@@ -262,7 +281,11 @@ impl Questions {
             let first = exam.first.or_else(|| self.first_number(answer));
             for question in &mut self.list {
                 let row = &question.row;
-                let said = right_answer(row.get(answer), &question.options, first);
+                let names = match exam.options.as_slice() {
+                    [one] => names_of_options(row.get(one)),
+                    columns => names_of_columns(row, columns),
+                };
+                let said = right_answer(row.get(answer), &question.options, &names, first);
                 let said =
                     said.map_err(|problem| self.report.error(row.place, Some(answer), problem))?;
                 question.human = vec![said];
@@ -495,6 +518,17 @@ impl Questions {
     }
 }
 
+/// What the options in these columns are called: those that are empty are none, and the letters of
+/// the others stay.
+fn names_of_columns(row: &Row, columns: &[String]) -> Vec<String> {
+    let is_there = |column: &String| !words(row.get(column)).trim().is_empty();
+    let all_there = columns.iter().all(is_there);
+    let name = |(column, letter): (&String, char)| {
+        if all_there { column.clone() } else { letter.to_string() }
+    };
+    columns.iter().zip('A'..='Z').filter(|(column, _)| is_there(column)).map(name).collect()
+}
+
 impl Question {
     fn of(row: Row, columns: &Arc<[String]>) -> Self {
         Self {
@@ -571,24 +605,5 @@ impl Question {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_that_lacks_a_column_of_the_table_has_no_words_there() {
-        let rows = "{\"text\": \"a\", \"source\": \"x\"}\n{\"text\": \"b\"}\n";
-        let mut list = Vec::new();
-        let path = std::path::Path::new("rows.jsonl");
-        let report = table::read_text(path, rows, &mut |_, row| {
-            list.push(row);
-            Ok(())
-        });
-        let code = Code { text: "text".to_owned(), codebook: "c.toml".into(), ..Code::default() };
-        let task = Task { data: path.into(), code: Some(code), ..Task::default() };
-        let table = Table { report: report.unwrap(), rows: list };
-        let questions = Questions::of(&task, Some(Codebook::default()), table).unwrap();
-        let sources = questions.list.iter().map(|question| question.part("source").unwrap());
-        assert_eq!(sources.collect::<Vec<_>>(), ["x", ""]);
-        assert_eq!(questions.list[1].part("nowhere"), None);
-    }
-}
+#[path = "question_tests.rs"]
+mod tests;

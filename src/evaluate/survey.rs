@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::cells::words;
 use super::manner::{Manner, Way, Wording};
+use crate::data::cell::number as cell_number;
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Row};
 use crate::jobs::Progress;
@@ -215,7 +216,9 @@ impl Survey {
             for row in &table.rows {
                 let cell = |name: &str| words(row.get(name)).trim().to_owned();
                 let share = cell("share");
-                let share: f64 = share.parse().ok().filter(|it| *it >= 0.0).ok_or_else(|| {
+                // In per cent or not: the shares of an item are made to add up to 1.
+                let bare = share.trim_end_matches('%');
+                let share: f64 = cell_number(bare).filter(|it| *it >= 0.0).ok_or_else(|| {
                     let said = format!("“{share}” is no share of people: a number of 0 or more");
                     SurveyError::Table(table.report.error(row.place, Some("share"), said))
                 })?;
