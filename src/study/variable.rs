@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::value::{DONT_KNOW, Span, Value};
+use crate::data::cell::{is_missing, number};
 use crate::data::codebook::{Class, Codebook};
+use crate::data::literal::list_or_object;
 
 /// What an answer looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -300,26 +302,28 @@ impl Variable {
             exact.or_else(same).cloned()
         };
         let unknown = || format!("“{cell}” is no label of {}", self.name);
+        // R and pandas write so where there is nothing, and a text or a label may be called so.
+        let is_words = self.kind == Kind::Text || known(cell).is_some();
+        if is_missing(cell) && !is_words {
+            return Ok(None);
+        }
         Ok(Some(match self.kind {
             Kind::Text => Value::words(cell),
-            Kind::Choice => Value::Words(known(cell).ok_or_else(unknown)?),
             Kind::Better => Value::Words(known(better_word(cell)).ok_or_else(unknown)?),
-            Kind::Scale => {
+            Kind::Choice | Kind::Scale => {
                 // Excel and pandas make 3 into 3.0.
                 let whole = cell.strip_suffix(".0").unwrap_or(cell);
                 Value::Words(known(cell).or_else(|| known(whole)).ok_or_else(unknown)?)
             }
-            Kind::Number => {
-                let number = cell.parse().ok().filter(|number: &f64| number.is_finite());
-                Value::Number(number.ok_or_else(|| {
-                    format!("“{cell}” is no number (a point stands before the decimals)")
-                })?)
-            }
+            Kind::Number => Value::Number(number(cell).ok_or_else(|| {
+                format!("“{cell}” is no number (a point stands before the decimals)")
+            })?),
             Kind::Choices => {
-                let parts: Vec<String> = match serde_json::from_str(cell) {
-                    Ok(parts) => parts,
-                    Err(_) if known(cell).is_some() => vec![cell.to_owned()],
-                    Err(_) => cell.split([';', '|']).map(|part| part.trim().to_owned()).collect(),
+                let listed = list_or_object(cell);
+                let parts: Vec<String> = match listed.map(serde_json::from_value) {
+                    Some(Ok(parts)) => parts,
+                    _ if known(cell).is_some() => vec![cell.to_owned()],
+                    _ => cell.split([';', '|']).map(|part| part.trim().to_owned()).collect(),
                 };
                 let said: Vec<String> = parts
                     .iter()

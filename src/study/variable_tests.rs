@@ -62,7 +62,15 @@ fn cells_are_read_as_people_and_programs_write_them() {
     }
     assert_eq!(scale(1.0, 5.0).parse(" "), Ok(None));
     assert!(scale(1.0, 5.0).parse("6").unwrap_err().contains("“6” is no label of tone"));
-    assert!(labelled(Kind::Number, &[]).parse("2,5").unwrap_err().contains("a point stands"));
+    let number = labelled(Kind::Number, &[]);
+    assert_eq!(number.parse("2,5"), Ok(Some(Value::Number(2.5))));
+    assert!(number.parse("1,234").unwrap_err().contains("a point stands"), "two things");
+    // As R and pandas write a column with gaps.
+    assert_eq!(number.parse("NA"), Ok(None));
+    assert_eq!(labelled(Kind::Choice, &["0", "1"]).parse("1.0"), Ok(Some(words("1"))));
+    assert_eq!(labelled(Kind::Choice, &["NA", "DE"]).parse("NA"), Ok(Some(words("NA"))));
+    let both = Value::Labels(vec!["a".to_owned(), "b".to_owned()]);
+    assert_eq!(labelled(Kind::Choices, &["a", "b"]).parse("['a', 'b']"), Ok(Some(both)));
     assert!(labelled(Kind::Number, &[]).parse("inf").is_err());
 }
 

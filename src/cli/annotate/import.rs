@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::shared::{file_name, now, open};
 use crate::cli::out;
-use crate::data::table;
+use crate::data::table::{self, Row};
 use crate::files;
 use crate::jobs::Quiet;
 use crate::study::folder::Folder;
 use crate::study::forms::said::{Said, take_in};
-use crate::study::forms::{label_studio, potato, qdpx_read, tables};
+use crate::study::forms::{annotated, label_studio, potato, qdpx_read, tables};
 use crate::study::item::Columns;
 use crate::study::log::Use;
 use crate::study::make::{Plans, make};
@@ -26,7 +26,8 @@ pub struct ImportArgs {
     /// be made
     folder: PathBuf,
 
-    /// CSV (long or wide), JSON Lines, Label Studio, Potato, REFI-QDA (.qdpx), or a coding package
+    /// CSV (long or wide), JSON Lines, Label Studio, Argilla, doccano, Prodigy, Potato, REFI-QDA (.qdpx),
+    /// or a coding package
     file: PathBuf,
 
     /// Whose codes these are, where the file does not say it
@@ -105,22 +106,21 @@ fn read(path: &Path, folder: &Folder, coder: &str) -> anyhow::Result<Vec<Said>> 
         let project = qdpx_read::read(path).map_err(anyhow::Error::msg)?;
         return project.said(folder, coder).map_err(anyhow::Error::msg);
     }
-    let is_json = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    if is_json {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("{} could not be read", path.display()))?;
-        let parsed: Value = serde_json::from_slice(&bytes).map_err(|err| {
-            anyhow::anyhow!("{}: {}", path.display(), files::mistake_in_json(&bytes, &err))
-        })?;
-        if label_studio::is_ours(&parsed) {
-            return label_studio::read(&parsed, folder).map_err(anyhow::Error::msg);
-        }
-    }
     let table = table::rows(path, &Quiet)?;
-    if table.rows.first().is_some_and(potato::is_ours) {
-        return Ok(potato::read(&table.rows, folder));
+    for note in table.report.sentences() {
+        out::note(&format!("warning: {note}"));
     }
-    tables::read(&table.rows, folder, coder).map_err(anyhow::Error::msg)
+    let is = |ours: fn(&Row) -> bool| table.rows.first().is_some_and(ours);
+    let said = if is(label_studio::is_ours) {
+        label_studio::read_rows(&table.rows, folder)
+    } else if is(potato::is_ours) {
+        Ok(potato::read(&table.rows, folder))
+    } else if is(annotated::is_ours) {
+        annotated::read(&table.rows, folder, coder)
+    } else {
+        tables::read(&table.rows, folder, coder)
+    };
+    said.map_err(anyhow::Error::msg)
 }
 
 pub fn merge(args: &MergeArgs) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::codebook_markdown;
 use crate::data::codebook::{Class, Codebook};
-use crate::data::table::Row;
+use crate::data::table::{self, Row};
 use crate::files;
 use crate::study::item::cell;
 use crate::study::variable::{Kind, Variable, Variables, kind_of, kind_word};
@@ -72,9 +72,11 @@ pub fn to_csv(variables: &Variables) -> Vec<u8> {
 
 /// Reads a codebook of any form; a table comes as its rows. The error is a sentence.
 pub fn read(path: &Path) -> Result<Variables, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|err| format!("{} could not be read: {err}", path.display()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = table::whole_text(path).map_err(|err| {
+        let source = std::error::Error::source(&err).map(|source| format!(": {source}"));
+        format!("{err}{}", source.unwrap_or_default())
+    })?;
+    let text = text.as_str();
     let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let said = |problem: String| format!("the codebook {}: {problem}", path.display());
     let mut variables = match ending.as_str() {

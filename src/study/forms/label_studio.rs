@@ -4,6 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::said::Said;
+use crate::data::literal;
+use crate::data::table::Row;
 use crate::study::folder::Folder;
 use crate::study::item::{Item, cell};
 use crate::study::log::Verdict;
@@ -261,11 +263,26 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// Whether a JSON value looks as Label Studio writes it: tasks, or `JSON_MIN`.
-pub fn is_ours(file: &Json) -> bool {
-    let first = file.get(0);
-    first.is_some_and(|task| task.get("annotations").is_some_and(Json::is_array))
-        || first.is_some_and(|row| row.get("annotation_id").is_some())
+/// Whether a row is as Label Studio writes it: a task, or `JSON_MIN`, which is also its CSV and TSV.
+pub fn is_ours(row: &Row) -> bool {
+    row.get("annotations").is_some_and(Json::is_array) || row.get("annotation_id").is_some()
+}
+
+/// Reads rows of any of its forms. The error is a sentence.
+pub fn read_rows(rows: &[Row], folder: &Folder) -> Result<Vec<Said>, String> {
+    // In CSV a list of labels is JSON in a cell.
+    let unfolded = |value: &Json| {
+        let inside = value.as_str().and_then(literal::list_or_object);
+        inside.unwrap_or_else(|| value.clone())
+    };
+    let text = |name: &str| ["text", "item", "id"].contains(&name);
+    let tasks = rows.iter().map(|row| {
+        let fields = row.fields.iter().map(|(name, value)| {
+            (name.clone(), if text(name) { value.clone() } else { unfolded(value) })
+        });
+        Json::Object(fields.collect())
+    });
+    read(&Json::Array(tasks.collect()), folder)
 }
 
 /// Reads tasks with annotations, or `JSON_MIN`. The error is a sentence.
@@ -277,10 +294,8 @@ pub fn read(file: &Json, folder: &Folder) -> Result<Vec<Said>, String> {
     for (number, task) in tasks.iter().enumerate() {
         let place = format!("task {}", number + 1);
         let data = task.get("data").unwrap_or(task);
-        let own = ["item", "id", "text"].iter().filter_map(|key| data.get(*key).map(cell));
         let text = data.get("text").map(cell).unwrap_or_default();
-        let known = |id: &String| folder.item_named(id).is_some();
-        let item = own.clone().find(known).unwrap_or_else(|| text.clone());
+        let item = item_of(data, &text, folder);
         let place_of = folder.item_named(&item);
         let text = place_of.map_or(text, |item| folder.items[item].text.clone());
         let Some(Json::Array(annotations)) = task.get("annotations") else {
@@ -310,6 +325,28 @@ pub fn read(file: &Json, folder: &Folder) -> Result<Vec<Said>, String> {
         }
     }
     Ok(said)
+}
+
+/// The item of a task: as our export names it, else by its text, wherever that stands. An id may be the
+/// number that Label Studio gave the task, and counts only where the text is that item's.
+fn item_of(data: &Json, text: &str, folder: &Folder) -> String {
+    if let Some(item) = data.get("item").map(cell).filter(|id| folder.item_named(id).is_some()) {
+        return item;
+    }
+    let is_it = |id: &String| {
+        let known = folder.item_named(id).map(|item| folder.items[item].text.trim());
+        known.is_some_and(|known| text.is_empty() || known == text.trim())
+    };
+    if let Some(id) = data.get("id").map(cell).filter(is_it) {
+        return id;
+    }
+    if !text.is_empty() {
+        return text.to_owned();
+    }
+    let fields = data.as_object().into_iter().flatten();
+    let mut texts = fields.filter_map(|(_, value)| value.as_str());
+    let found = texts.find(|text| folder.items.iter().any(|item| item.text.trim() == text.trim()));
+    found.unwrap_or_default().to_owned()
 }
 
 /// `created_username` is `ada@example.org, 3` in its exports; `completed_by` a number or a person.
@@ -356,7 +393,15 @@ fn value_of(results: &[&Json], variable: &Variable, text: &str) -> Result<Option
                 at.ok_or_else(|| format!("a place of {} is not in its text", variable.name))
             };
             let (start, end) = (end("start")?, end("end")?);
-            let labels = value.get("labels").map(strings).unwrap_or_default();
+            let tags = ["labels", "hypertextlabels", "paragraphlabels"];
+            let labels =
+                tags.iter().find_map(|tag| value.get(*tag)).map(strings).unwrap_or_default();
+            if labels.is_empty() {
+                return Err(format!(
+                    "a place of {} has no label: characters {start} to {end} of its text",
+                    variable.name
+                ));
+            }
             spans.extend(labels.into_iter().map(|label| Span { start, end, label }));
         }
         spans.sort_by(|a, b| (a.start, a.end, &a.label).cmp(&(b.start, b.end, &b.label)));
@@ -399,6 +444,8 @@ fn of_min(row: &Json, item: &str, text: &str, place: &str, variables: &Variables
                     _ => "[]".to_owned(),
                 }
             }
+            (Kind::Choices, Json::Array(list)) if list.iter().all(Json::is_string) => cell(value),
+            (_, Json::Array(list)) if list.first().is_some_and(Json::is_string) => cell(&list[0]),
             (_, Json::Array(list)) => {
                 let number =
                     |first: &Json| first.get("rating").or_else(|| first.get("number")).map(cell);

@@ -1,5 +1,6 @@
 //! Codes and codebooks as other programs have them, out and in.
 
+pub mod annotated;
 pub mod codebook;
 pub mod codebook_markdown;
 pub mod data_package;
