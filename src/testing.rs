@@ -178,6 +178,8 @@ impl Engine for FakeEngine {
 
     fn unload_encoder(&mut self) {}
 
+    fn forget_masked(&mut self) {}
+
     fn forget_second(&mut self) {}
 
     fn use_server(&mut self, _probe: Arc<Probe>) -> Result<(), RemoteError> {

@@ -45,6 +45,10 @@ impl Engine for CandleEngine {
         self.services.forget_encoder();
     }
 
+    fn forget_masked(&mut self) {
+        self.services.forget_masked();
+    }
+
     fn forget_second(&mut self) {
         self.services.forget_second();
     }

@@ -11,6 +11,7 @@ use super::respondent::InMemory;
 use crate::encoder;
 use crate::encoder::Encoder;
 use crate::explore;
+use crate::explore::mask::MaskedModel;
 use crate::explore::tree::Tree;
 use crate::explore::vectors::source::stamp;
 use crate::hub;
@@ -36,6 +37,9 @@ pub struct Services {
 
     /// The encoder that the map in front was made with: a search by meaning needs it again.
     encoder: Arc<Mutex<Option<KeptEncoder>>>,
+
+    /// The masked model that fills gaps.
+    masked: Arc<Mutex<Option<KeptMasked>>>,
 
     /// The branches of the Playground, with what the model computed for them.
     tree: Arc<Mutex<Option<Tree>>>,
@@ -82,6 +86,14 @@ struct KeptEncoder {
     /// How its files were when it was loaded.
     stamp: String,
     encoder: Arc<Encoder>,
+}
+
+struct KeptMasked {
+    path: PathBuf,
+
+    /// How its files were when it was loaded.
+    stamp: String,
+    model: Arc<MaskedModel>,
 }
 
 /// An encoder-decoder in memory, and the same with an adapter over it: what the adapter leaves as it is,
@@ -176,6 +188,34 @@ impl Services {
         let kept = KeptEncoder { folder: folder.to_owned(), stamp, encoder: Arc::clone(&encoder) };
         *lock(&self.encoder) = Some(kept);
         Ok(encoder)
+    }
+
+    /// The masked model that lies here, under this name; it stays in memory until another one is asked for.
+    /// Slow where it is not the one that is kept; fails before it is read where there is no room for it.
+    pub fn masked(
+        &self,
+        path: &Path,
+        name: &str,
+    ) -> Result<Arc<MaskedModel>, explore::error::Error> {
+        let stamp = stamp(path);
+        let is_it = |kept: &&KeptMasked| kept.path == path && kept.stamp == stamp;
+        if let Some(kept) = lock(&self.masked).as_ref().filter(is_it) {
+            return Ok(Arc::clone(&kept.model));
+        }
+        self.forget_masked(); // first: two at once may not fit
+        let needed = encoder::inspect(&ModelSource::at(path))?.memory_bytes;
+        if let Some(free) = free_memory().filter(|free| needed > *free) {
+            let (needed_mb, free_mb) = (needed.div_ceil(1_000_000), free / 1_000_000);
+            return Err(explore::error::Error::SecondModel { needed_mb, free_mb });
+        }
+        let model = Arc::new(MaskedModel::load(path, name)?);
+        let kept = KeptMasked { path: path.to_owned(), stamp, model: Arc::clone(&model) };
+        *lock(&self.masked) = Some(kept);
+        Ok(model)
+    }
+
+    pub fn forget_masked(&self) {
+        *lock(&self.masked) = None;
     }
 
     pub fn forget_encoder(&self) {

@@ -96,6 +96,9 @@ pub trait Engine {
     /// Frees the encoder that was kept for the map's searches.
     fn unload_encoder(&mut self);
 
+    /// Frees the masked model that fills gaps.
+    fn forget_masked(&mut self);
+
     /// Frees the model that the one in memory was compared with.
     fn forget_second(&mut self);
 

@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
 use super::embed::{TextsArgs, texts_of};
+use super::fill_words;
+use super::fill_words::{HideArgs, note_cut};
 use super::out;
 use super::progress::Bar;
 use super::rows::TableArgs;
-use crate::encoder::{EncoderModel, Filled, Guesses, Masked, fill, pseudo_log_likelihood};
+use crate::encoder::{EncoderModel, Filled, Guesses, fill};
+use crate::explore::fit::{Fit, FitPair, Fitted};
+use crate::explore::mask::MaskedModel;
 use crate::hub::resolve;
 
 #[derive(Debug, Args)]
@@ -31,6 +35,9 @@ pub struct FillArgs {
     #[command(flatten)]
     table: TableArgs,
 
+    #[command(flatten)]
+    hide: HideArgs,
+
     /// How many guesses are given for each mask
     #[arg(long, default_value_t = 10)]
     top: usize,
@@ -39,6 +46,10 @@ pub struct FillArgs {
     /// (pseudo-log-likelihood)
     #[arg(long)]
     likelihood: bool,
+
+    /// A text that differs from the other one in a word: which of the two fits better, and at which tokens
+    #[arg(long, value_name = "TEXT", requires = "likelihood")]
+    other: Option<String>,
 
     /// Print a JSON object for each text
     #[arg(long)]
@@ -54,22 +65,26 @@ pub fn run(args: &FillArgs) -> anyhow::Result<()> {
     if texts.is_empty() {
         bail!("there is no text: give one with --text, or a file of them with --file");
     }
-    let model = EncoderModel::load(&resolve::resolve_model(&args.model)?)?;
-    for text in &texts {
-        if args.likelihood {
-            likelihood(args, &model, text)?;
-        } else {
-            guesses(args, &model, text)?;
-        }
+    if args.other.is_some() && texts.len() > 1 {
+        bail!("--other is compared with one text, and {} are given", texts.len());
     }
-    Ok(())
+    let path = resolve::resolve_model(&args.model)?;
+    if args.likelihood {
+        let model = MaskedModel::load(&path, &args.model)?;
+        return texts.iter().try_for_each(|text| likelihood(args, &model, text));
+    }
+    if args.hide.is_asked() {
+        let masked = MaskedModel::load(&path, &args.model)?;
+        return fill_words::run(&args.hide, &texts, &masked, (args.top, args.json));
+    }
+    let model = EncoderModel::load(&path)?;
+    texts.iter().try_for_each(|text| guesses(args, &model, text))
 }
 
 fn guesses(args: &FillArgs, model: &EncoderModel, text: &str) -> anyhow::Result<()> {
     let Filled { ids, guesses, is_cut } = fill(model, text, args.top)?;
     if is_cut {
-        let most = model.longest().unwrap_or(ids.len());
-        out::note(&format!("The text was cut: {most} tokens of it are read"));
+        note_cut(model.longest().unwrap_or(ids.len()));
     }
     if args.json {
         let masks = guesses.iter().map(|Guesses { position, top }| {
@@ -95,30 +110,70 @@ fn guesses(args: &FillArgs, model: &EncoderModel, text: &str) -> anyhow::Result<
     Ok(())
 }
 
-fn likelihood(args: &FillArgs, model: &EncoderModel, text: &str) -> anyhow::Result<()> {
+fn likelihood(args: &FillArgs, model: &MaskedModel, text: &str) -> anyhow::Result<()> {
     let bar = Bar::new();
-    let tokens = pseudo_log_likelihood(model, text, &bar);
+    let found = model.fit(text, args.other.as_deref(), &bar);
     bar.clear();
-    let tokens = tokens?;
-    let sum: f64 = tokens.iter().filter_map(|token| token.logprob).sum();
-    let count = tokens.iter().filter(|token| token.logprob.is_some()).count();
-    if args.json {
-        let list = tokens.iter().map(
-            |Masked { id, token, logprob }| json!({ "id": id, "token": token, "logprob": logprob }),
-        );
-        let list: Vec<_> = list.collect();
-        return out::json(&json!({
-            "text": text,
-            "pseudo_log_likelihood": sum,
-            "guessed_tokens": count,
-            "tokens": list,
-        }));
+    let found = found.with_context(|| format!("the text {text:?} was not measured"))?;
+    for fit in found.texts().into_iter().filter(|fit| fit.is_cut) {
+        note_cut(fit.ids.len());
     }
-    out::line(&format!("{sum:.4}  ({count} tokens)  {text}"))?;
-    for Masked { token, logprob, .. } in &tokens {
+    if args.json {
+        return match &found {
+            Fitted::One(fit) => out::json(&fit_json(fit)),
+            Fitted::Pair(pair) => out::json(&json!({
+                "a": fit_json(&pair.a),
+                "b": fit_json(&pair.b),
+                "shared": pair.shared,
+                "difference": pair.difference,
+                "shared_difference": pair.shared_difference,
+            })),
+        };
+    }
+    match &found {
+        Fitted::One(fit) => show(fit),
+        Fitted::Pair(pair) => show_pair(pair),
+    }
+}
+
+fn fit_json(fit: &Fit) -> serde_json::Value {
+    let all = fit.ids.iter().zip(&fit.tokens).zip(&fit.logprobs);
+    let list =
+        all.map(|((id, token), logprob)| json!({ "id": id, "token": token, "logprob": logprob }));
+    json!({
+        "text": fit.text,
+        "pseudo_log_likelihood": fit.pseudo_log_likelihood,
+        "guessed_tokens": fit.guessed_tokens,
+        "tokens": list.collect::<Vec<_>>(),
+    })
+}
+
+fn head(fit: &Fit) -> anyhow::Result<()> {
+    let Fit { text, pseudo_log_likelihood: sum, guessed_tokens: count, .. } = fit;
+    out::line(&format!("{sum:.4}  ({count} tokens)  {text}"))
+}
+
+fn show(fit: &Fit) -> anyhow::Result<()> {
+    head(fit)?;
+    for (token, logprob) in fit.tokens.iter().zip(&fit.logprobs) {
         if let Some(logprob) = logprob {
             out::line(&format!("  {logprob:>9.4}  {}", token.trim()))?;
         }
+    }
+    Ok(())
+}
+
+fn show_pair(pair: &FitPair) -> anyhow::Result<()> {
+    head(&pair.a)?;
+    head(&pair.b)?;
+    out::line(&format!(
+        "{:+.4} for the first text, {:+.4} over the {} tokens that both have",
+        pair.difference,
+        pair.shared_difference,
+        pair.shared.len()
+    ))?;
+    for shared in &pair.shared {
+        out::line(&format!("  {:>+9.4}  {}", shared.difference, pair.a.tokens[shared.a].trim()))?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::load;
 use super::out;
 use super::progress::Bar;
+use crate::explore::mask::MaskedModel;
 use crate::explore::subject::Looked;
 use crate::files;
 use crate::hub::resolve;
@@ -101,6 +102,14 @@ impl Shelf for ByName<'_> {
         loaded.map(Arc::new).map_err(problem)
     }
 
+    fn masked(&self, named: &str) -> Result<Arc<MaskedModel>, PlayError> {
+        let name = files::named_beside(self.lecture, named);
+        let problem = |problem: String| PlayError::Other { name: named.to_owned(), problem };
+        let path = resolve::resolve_model(&name).map_err(|err| problem(err.to_string()))?;
+        let short = path_name(named);
+        Ok(Arc::new(MaskedModel::load(&path, &short)?))
+    }
+
     fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError> {
         let name = files::named_beside(self.lecture, named);
         let problem = |err: anyhow::Error| PlayError::Other {
@@ -109,6 +118,12 @@ impl Shelf for ByName<'_> {
         };
         Ok(load::load_text(&name).map_err(problem)?.0)
     }
+}
+
+/// What a model is called on the stage.
+fn path_name(named: &str) -> String {
+    let name = Path::new(named).file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| named.to_owned())
 }
 
 fn record(path: &Path, to: Option<&Path>) -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ mod explore;
 mod export;
 mod fetch;
 mod fill;
+mod fill_words;
 mod generate;
 mod guesser;
 mod import_run;
@@ -467,6 +468,9 @@ mod tests {
             "tuning-fork embed ada/encoder --text one --pooling max --normalize true",
             "tuning-fork fill --model m --text [MASK] --top 5 --json",
             "tuning-fork fill --model m --text Once --likelihood",
+            "tuning-fork fill --model m --text Once --likelihood --other Twice",
+            "tuning-fork fill --model m --text Once --hide Once --beside starter --json",
+            "tuning-fork fill --model m --text Once --random 5 --seed 3",
             "tuning-fork classify --model m --text one --text-pair two",
             "tuning-fork classify --model m --input a.csv --columns text=answer --output b.jsonl",
             "tuning-fork logits --model m --input rows.jsonl --output out.safetensors",

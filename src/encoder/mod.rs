@@ -63,8 +63,8 @@ pub fn about(purpose: Purpose) -> Option<&'static str> {
         Purpose::Encode => Some(ABOUT),
         Purpose::FillMask => Some(
             "It is a masked language model: it guesses words that are hidden in a text, and does \
-             not write on, so it is not loaded into the Playground. The commands \"tuning-fork \
-             fill\" and \"tuning-fork embed\" compute with it",
+             not write on, so it is not loaded into the Playground. Look inside has it fill masks; the \
+             commands \"tuning-fork fill\" and \"tuning-fork embed\" compute with it",
         ),
         Purpose::SequenceToSequence => Some(
             "It is an encoder-decoder: it reads one text and writes another. Once it is loaded, the \

@@ -219,6 +219,11 @@ impl EncoderModel {
         self.masked.is_some()
     }
 
+    /// Fails where the files have no head that guesses masked words.
+    pub fn check_masked_head(&self) -> Result<(), Error> {
+        self.masked_head().map(|_| ())
+    }
+
     pub fn labels(&self) -> Option<&Labels> {
         self.sequence.as_ref().map(|(_, labels)| labels)
     }

@@ -71,6 +71,9 @@ pub enum PlayError {
     #[error("the scene's list of pairs cannot be used: {0}")]
     List(String),
 
+    #[error("the scene hides the word {0:?}, which its text does not have so often")]
+    NoSuchWord(String),
+
     #[error("{name}, which the scene names beside its model, cannot be used: {problem}")]
     Other { name: String, problem: String },
 

@@ -6,6 +6,7 @@ use super::error::FileError;
 use super::keys::{Keys, nearest, table_lines};
 use super::questions::question_kind;
 use super::scene::{FORMAT, KEPT_AS, Lecture, Scene, View};
+use crate::explore::mask_words::{places_of, words};
 use crate::explore::pair_set::PairSet;
 use crate::files;
 
@@ -147,6 +148,7 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
             let every = every.unwrap_or(if hide.is_empty() { 5 } else { 0 });
             View::Guess { text, hide, every }
         }
+        "mask" => mask(keys, TEXT)?,
         "pair" => View::Pair {
             text: keys.needed_text("text", "the first of the two prompts")?,
             other: keys.needed_text("other", "the second of the two prompts")?,
@@ -196,6 +198,38 @@ fn view(name: &str, keys: &mut Keys<'_>) -> Result<Option<View>, FileError> {
         _ => return Ok(None),
     };
     Ok(Some(view))
+}
+
+fn mask(keys: &mut Keys<'_>, expected: &str) -> Result<View, FileError> {
+    /// More words than anybody's text has.
+    const MOST: f64 = 100_000.0;
+
+    let (text, hide) = (keys.needed_text("text", expected)?, keys.texts("hide")?);
+    let with = keys.needed_text("with", "the masked model, which guesses from both sides")?;
+    let places = keys.numbers("places", 1.0..=MOST)?;
+    let places: Vec<usize> = places.into_iter().map(|place| place as usize).collect();
+    let every = keys.whole("every", 2..=100)?.unwrap_or(0);
+    let words = words(&text);
+    let wrong = |key: &'static str, found: String, expected: String| {
+        let place = keys.place(key);
+        Err(FileError::Value { place, key: key.to_owned(), found, expected })
+    };
+    if let Err(word) = places_of(&text, &hide) {
+        let expected =
+            "words of the text, as they are written there, each as often as it stands there";
+        return wrong("hide", format!("{word:?}, which is not in the text"), expected.to_owned());
+    }
+    if let Some(place) = places.iter().find(|place| **place > words.len()) {
+        let expected = format!("numbers of the text's words, from 1 to {}", words.len());
+        return wrong("places", place.to_string(), expected);
+    }
+    let has_typed = words.iter().any(|word| word.is_mask);
+    if hide.is_empty() && places.is_empty() && every == 0 && !has_typed {
+        let expected =
+            "words to hide (`hide`, `places` or `every`), or [MASK] in the text".to_owned();
+        return Err(FileError::Missing { place: keys.place("view"), key: "hide", expected });
+    }
+    Ok(View::Mask { text, hide, places, every, with })
 }
 
 fn pair_set(keys: &mut Keys<'_>) -> Result<View, FileError> {
@@ -282,6 +316,7 @@ mod tests {
             [[scene]]\nview = \"temperatures\"\ntext = \"a\"\ntemperatures = [0.5, 1]\n\
             [[scene]]\nview = \"surprise\"\ntext = \"a\"\nmodel = \"another\"\n\
             [[scene]]\nview = \"guess\"\ntext = \"a b\"\nhide = [\"b\"]\n\
+            [[scene]]\nview = \"mask\"\ntext = \"a b\"\nhide = [\"b\"]\nplaces = [1]\nwith = \"bert\"\n\
             [[scene]]\nview = \"pair\"\ntext = \"a\"\nother = \"b\"\n\
             [[scene]]\nview = \"pair_set\"\ntemplates = [\"a {word}\"]\npairs = [\"a / b\"]\n\
             answers = [\" c\"]\n\
@@ -337,6 +372,14 @@ mod tests {
         let guess = SHORT.replace("\"tokens\"", "\"guess\"");
         let said = problem(&format!("{guess}hide = [\"museum\"]\n"));
         assert!(said.contains("\"museum\", which is not in the text"), "{said}");
+        let mask = SHORT.replace("\"tokens\"", "\"mask\"");
+        assert!(problem(&mask).contains("`with` is missing"), "{}", problem(&mask));
+        let mask = format!("{mask}with = \"bert\"\n");
+        assert!(problem(&mask).contains("`hide` is missing"), "{}", problem(&mask));
+        let said = problem(&format!("{mask}hide = [\"museum\"]\n"));
+        assert!(said.contains("\"museum\", which is not in the text"), "{said}");
+        let said = problem(&format!("{mask}places = [6]\n"));
+        assert!(said.contains("from 1 to 5"), "{said}");
         let two = SHORT.replace("\"tokens\"", "\"two_models\"");
         let said = problem(&two);
         assert!(said.contains("`with` is missing"), "{said}");

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::error::PlayError;
 use super::machine::machine;
 use super::next::{at_temperatures, next, scores_after};
-use super::played::{GuessView, Guessed, HeadView, MapView, Played, TokenizersView};
+use super::played::{FilledView, GuessView, Guessed, HeadView, MapView, Played, TokenizersView};
 use super::scene::{View, kept_as};
 use crate::data::pair::Message;
 use crate::explore::leave_one_out::{self, Unit};
 use crate::explore::lens::LensRequest;
+use crate::explore::mask::{MaskedModel, from_left};
+use crate::explore::mask_words::{Word, places_of, words};
 use crate::explore::meaning::{self, Pooled};
 use crate::explore::next_token::{Side, next_token};
 use crate::explore::pair_set::{FORMAT, PairSet};
@@ -37,6 +39,9 @@ pub trait Shelf {
         weights: Weights,
         progress: &dyn Progress<Looked>,
     ) -> Result<Arc<Model>, PlayError>;
+
+    /// A masked model. Slow where it has to be loaded.
+    fn masked(&self, named: &str) -> Result<Arc<MaskedModel>, PlayError>;
 
     /// A tokenizer, without its model's weights.
     fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError>;
@@ -82,6 +87,15 @@ pub fn play(
         View::Guess { text, hide, every } => {
             let view = surprise(subject, &subject.encode(text)?, TOP, progress)?;
             Played::Guess(guessed(view, hide, *every))
+        }
+        View::Mask { text, hide, places, every, with } => {
+            let hidden = masked_words(text, hide, places, *every)?;
+            let known = hidden.iter().filter(|word| !word.is_mask);
+            let known: Vec<_> = known.map(|word| word.characters.clone()).collect();
+            let both = shelf.masked(with)?.fill(text, &known, TOP, progress)?;
+            let left = from_left(subject, text, &known, TOP, progress)?;
+            let hidden = hidden.into_iter().map(|word| word.characters).collect();
+            Played::Mask(FilledView { text: text.clone(), hidden, both, left })
         }
         View::Pair { text, other, top } => {
             let (a, b) = (subject.encode(text)?, subject.encode(other)?);
@@ -191,6 +205,23 @@ fn ids_of(subject: Subject<'_>, text: &str, chat: bool) -> Result<Vec<u32>, Play
     let text = rendered(subject.model, text, true)?;
     let ids = subject.model.tokenizer().encode(&text, false);
     Ok(ids.map_err(crate::explore::error::Error::from)?)
+}
+
+/// The words that a scene hides, and the masks that are typed in its text.
+fn masked_words(
+    text: &str,
+    hide: &[String],
+    places: &[usize],
+    every: usize,
+) -> Result<Vec<Word>, PlayError> {
+    let named = places_of(text, hide).map_err(PlayError::NoSuchWord)?;
+    let is_hidden = |at: usize| {
+        named.contains(&at)
+            || places.contains(&(at + 1))
+            || (every > 0 && (at + 1).is_multiple_of(every))
+    };
+    let all = words(text).into_iter().enumerate();
+    Ok(all.filter(|(at, word)| word.is_mask || is_hidden(*at)).map(|(_, word)| word).collect())
 }
 
 /// Words to hide are taken where they first stand; every n-th counts from the beginning.

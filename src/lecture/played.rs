@@ -9,6 +9,7 @@ use super::next::{NextView, TemperaturesView};
 use crate::explore::compare::TextComparison;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
+use crate::explore::mask::Side;
 use crate::explore::next_token::NextComparison;
 use crate::explore::pair_set::PairSetView;
 use crate::explore::predictions::Candidate;
@@ -28,6 +29,7 @@ pub enum Played {
     Temperatures(TemperaturesView),
     Surprise(SurpriseView),
     Guess(GuessView),
+    Mask(FilledView),
     Pair(NextComparison),
     PairSet(PairSetView),
     Tree(TreeView),
@@ -65,6 +67,17 @@ pub struct Guessed {
     /// Of the whole word, given the text before it.
     pub probability: f64,
     pub guesses: Vec<Candidate>,
+}
+
+/// A text of which words are guessed from both sides and from the left.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FilledView {
+    pub text: String,
+
+    /// Characters of the words that are guessed, in the order of the text.
+    pub hidden: Vec<Range<usize>>,
+    pub both: Side,
+    pub left: Side,
 }
 
 /// One head of a layer.

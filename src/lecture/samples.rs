@@ -35,7 +35,7 @@ mod tests {
         let shown: std::collections::BTreeSet<&str> =
             tour.scenes.iter().map(|scene| scene.view.name()).collect();
         // An adapter, other models, an audience.
-        let needs_more = ["adapter", "tokenizers", "pair_set", "two_models", "ask"];
+        let needs_more = ["adapter", "mask", "tokenizers", "pair_set", "two_models", "ask"];
         for name in View::NAMES.iter().filter(|name| !needs_more.contains(name)) {
             assert!(shown.contains(name), "no scene shows {name}");
         }

@@ -70,6 +70,7 @@ impl Scene {
                     usize::MAX
                 }
             }
+            View::Mask { .. } => usize::MAX,
             // The counts of a vote are always hidden first.
             View::Ask { .. } => 1,
             _ => usize::from(self.reveal),
@@ -128,6 +129,27 @@ pub enum View {
         hide: Vec<String>,
         #[serde(default, skip_serializing_if = "is_zero")]
         every: usize,
+    },
+
+    /// Words are hidden: a masked model guesses them from both sides, the lecture's own from the left. R
+    /// reveals one after the other.
+    Mask {
+        text: String,
+
+        /// These words, each at the first place that is not taken yet.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        hide: Vec<String>,
+
+        /// Or the words with these numbers, counted from 1.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        places: Vec<usize>,
+
+        /// Or every n-th.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        every: usize,
+
+        /// The masked model.
+        with: String,
     },
 
     /// Two prompts that differ in a word: what comes next, side by side.
@@ -220,7 +242,7 @@ fn is_zero(count: &usize) -> bool {
 
 impl View {
     /// As the file names it, in the order in which they are listed.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 19] = [
         "words",
         "tokens",
         "tokenizers",
@@ -228,6 +250,7 @@ impl View {
         "temperatures",
         "surprise",
         "guess",
+        "mask",
         "pair",
         "pair_set",
         "tree",
@@ -250,17 +273,18 @@ impl View {
             Self::Temperatures { .. } => 4,
             Self::Surprise { .. } => 5,
             Self::Guess { .. } => 6,
-            Self::Pair { .. } => 7,
-            Self::PairSet { .. } => 8,
-            Self::Tree { .. } => 9,
-            Self::Attention { .. } => 10,
-            Self::Lens { .. } => 11,
-            Self::LeaveOneOut { .. } => 12,
-            Self::Meaning { .. } => 13,
-            Self::Adapter { .. } => 14,
-            Self::TwoModels { .. } => 15,
-            Self::Machine { .. } => 16,
-            Self::Ask { .. } => 17,
+            Self::Mask { .. } => 7,
+            Self::Pair { .. } => 8,
+            Self::PairSet { .. } => 9,
+            Self::Tree { .. } => 10,
+            Self::Attention { .. } => 11,
+            Self::Lens { .. } => 12,
+            Self::LeaveOneOut { .. } => 13,
+            Self::Meaning { .. } => 14,
+            Self::Adapter { .. } => 15,
+            Self::TwoModels { .. } => 16,
+            Self::Machine { .. } => 17,
+            Self::Ask { .. } => 18,
         };
         Self::NAMES[at]
     }
@@ -275,6 +299,7 @@ impl View {
             Self::Temperatures { .. } => "Temperatures",
             Self::Surprise { .. } => "Surprise",
             Self::Guess { .. } => "Hide and guess",
+            Self::Mask { .. } => "Fill the mask",
             Self::Pair { .. } => "Minimal pair",
             Self::PairSet { .. } => "Pair list",
             Self::Tree { .. } => "Branches",
@@ -293,6 +318,7 @@ impl View {
     pub fn others(&self) -> Vec<&str> {
         match self {
             Self::Tokenizers { with, .. } => with.iter().map(String::as_str).collect(),
+            Self::Mask { with, .. } => vec![with],
             Self::TwoModels { with, .. } if !with.is_empty() => vec![with],
             _ => Vec::new(),
         }
@@ -309,6 +335,9 @@ impl View {
             }
             Self::Surprise { .. } => "Bits of surprise: one bit more is half as likely.",
             Self::Guess { .. } => "The model guesses each hidden word from the text before it.",
+            Self::Mask { .. } => {
+                "One model sees both sides of each gap, the other one what stands before it."
+            }
             Self::Pair { .. } => "What comes next after two prompts that differ in one place.",
             Self::PairSet { .. } => {
                 "Bits by which each answer is likelier after the first word of a pair (right), with 95 % intervals."

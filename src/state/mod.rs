@@ -130,6 +130,10 @@ impl AppState {
                 self.hub.tab = tab;
                 self.enter();
             }
+            ViewCommand::FindMaskedModels => {
+                self.hub.look_for_masked();
+                self.apply(ViewCommand::ShowModelsTab(ModelsTab::Find));
+            }
             ViewCommand::ToggleRail => self.prefs.rail_collapsed = !self.prefs.rail_collapsed,
             ViewCommand::SetTheme(theme) => self.prefs.theme = theme,
             ViewCommand::ZoomIn => self.zoom_by(ZOOM_STEP),

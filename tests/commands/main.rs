@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, clippy::iter_over_hash_type, reason = "a test fails where it is")]
 
 mod explored;
+mod filled;
 mod killed;

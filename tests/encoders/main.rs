@@ -8,6 +8,7 @@ mod classifiers;
 mod decoders;
 mod gguf;
 mod masked;
+mod masks;
 mod pairs;
 mod support;
 mod trained;

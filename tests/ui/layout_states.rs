@@ -56,6 +56,7 @@ use crate::look_inside;
 use crate::look_models;
 use crate::look_parts;
 use crate::map;
+use crate::mask;
 use crate::playground_views;
 use crate::prompts;
 use crate::room;
@@ -371,7 +372,7 @@ pub const LECTURES: [Named; 7] = [
 
 // Look inside
 
-pub const LOOK_INSIDE: [Named; 27] = [
+pub const LOOK_INSIDE: [Named; 32] = [
     ("no model", || inside(empty_state())),
     ("no text", || inside(loaded_state())),
     ("tokens with ids", tokens_with_ids),
@@ -380,6 +381,15 @@ pub const LOOK_INSIDE: [Named; 27] = [
     ("surprise of a long text", long_surprise),
     ("hide and guess", guessing),
     ("surprise is measured", measuring),
+    ("no model to fill masks", mask::nothing),
+    ("masks are filled", || mask::filled(ANSWER, &[2, 5, 9])),
+    ("a mask of several tokens", || {
+        let mut state = mask::filled(ANSWER, &[2, 5, 9]);
+        state.look_inside.mask.selected = Some(5);
+        state
+    }),
+    ("guesses that are hidden", mask::hidden),
+    ("two texts and a masked model", mask::compared),
     ("attention as lines", || watched(true)),
     ("attention as a map", || watched(false)),
     ("the lens", || look_inside::through_the_lens(ANSWER)),

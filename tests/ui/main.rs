@@ -20,6 +20,7 @@ mod look_models;
 mod look_parts;
 mod map;
 mod mapping;
+mod mask;
 mod mixed;
 mod models;
 mod pair_study;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::explore::attention::AttentionView;
+use crate::explore::fit::Fitted;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
 use crate::explore::machine::Machine;
+use crate::explore::mask::Side;
+use crate::explore::mask_words::Word;
 use crate::explore::next_token::NextComparison;
 use crate::explore::pair_set::PairSetView;
 use crate::explore::pass_times::PassTimes;
@@ -33,6 +36,8 @@ pub enum Exported {
         /// Of each token, in "Hide and guess".
         is_hidden: Option<Vec<bool>>,
     },
+    Filled(FilledFigure),
+    Fit(Fitted),
     Attention {
         view: AttentionView,
         ids: Vec<u32>,
@@ -72,6 +77,19 @@ pub enum Exported {
     },
 }
 
+/// Words that are guessed, as they are seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilledFigure {
+    /// The text in pieces, and whether each is a word that is guessed.
+    pub pieces: Vec<(String, bool)>,
+
+    /// The words that are guessed, and whether they are told.
+    pub words: Vec<Word>,
+    pub told: Vec<bool>,
+    pub both: Option<Side>,
+    pub left: Option<Side>,
+}
+
 /// A map as it is seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MapFigure {
@@ -95,6 +113,9 @@ impl Exported {
             Self::Tokenizers { part: Part::Languages, .. } => "languages",
             Self::Surprise { is_hidden: None, .. } => "surprise",
             Self::Surprise { .. } => "hide-and-guess",
+            Self::Filled(_) => "fill-the-mask",
+            Self::Fit(Fitted::One(_)) => "fit",
+            Self::Fit(Fitted::Pair(_)) => "fit-pair",
             Self::Attention { .. } => "attention",
             Self::Lens(_) => "lens",
             Self::LeaveOneOut(_) => "leave-one-out",

@@ -8,6 +8,7 @@ mod font;
 mod items;
 mod machine;
 mod maps;
+mod mask;
 mod models;
 mod pair_set;
 mod sheet;

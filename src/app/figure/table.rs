@@ -5,6 +5,7 @@ use super::exported::Exported;
 use super::items;
 use super::machine;
 use super::maps;
+use super::mask;
 use super::models;
 use super::pair_set;
 use super::token_sides;
@@ -24,6 +25,8 @@ pub fn csv(exported: &Exported) -> Vec<u8> {
         Exported::Tokens(view) => tokens(view),
         Exported::Tokenizers { sides, part } => token_sides::rows(sides, *part),
         Exported::Surprise { view, is_hidden } => surprise(view, is_hidden.as_deref()),
+        Exported::Filled(figure) => mask::filled_rows(figure),
+        Exported::Fit(fitted) => mask::fit_rows(fitted),
         Exported::Attention { view, ids, tokens, head } => attention(view, ids, tokens, *head),
         Exported::Lens(view) => lens(view),
         Exported::LeaveOneOut(view) => leave_one_out(view),

@@ -8,7 +8,7 @@ use super::drawing::{
 };
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, items, machine, maps, models, pair_set, table, token_sides};
+use super::{font, items, machine, maps, mask, models, pair_set, table, token_sides};
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -58,6 +58,8 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             });
             flow(&mut sheet, top, &chips.collect::<Vec<_>>());
         }
+        Exported::Filled(figure) => mask::filled(&mut sheet, top, figure),
+        Exported::Fit(fitted) => mask::fit(&mut sheet, top, fitted),
         Exported::PairSet(results) => pair_set::pair_set(&mut sheet, top, results),
         Exported::Compare { names, view } => models::two_models(&mut sheet, top, names, view),
         Exported::Pair { prompts, view } => pair(&mut sheet, top, prompts, view),

@@ -1,6 +1,7 @@
 //! Lectures: opening them, computing their scenes ahead, the stage.
 
 use std::io;
+use std::path::Path;
 
 use crate::app::host::Ask;
 use crate::app::tasks::list_lectures::ListLectures;
@@ -83,6 +84,7 @@ impl Workbench {
         self.tasks.drop_all::<PlayScene>();
         self.spare_model.forget();
         self.engine.forget_second();
+        self.forget_masked();
         self.state.look_inside.versus.forget();
         self.state.lectures.front = None;
     }
@@ -216,7 +218,7 @@ impl Workbench {
 /// The view in front of Look inside as a scene. `None`: nothing is looked at.
 fn scene_of(state: &AppState) -> Option<Scene> {
     let AppState { look_inside: look, model, adapter, .. } = state;
-    let card = model.ready()?;
+    let card = model.ready();
     let text = look.text.clone();
     let every = if look.guess.rule == Rule::Clicked { 5 } else { look.guess.every };
     let view = match look.view {
@@ -231,6 +233,15 @@ fn scene_of(state: &AppState) -> Option<Scene> {
         }
         Look::Surprise => View::Surprise { text },
         Look::Guess => View::Guess { text, hide: Vec::new(), every: every.clamp(2, 100) },
+        Look::Mask => {
+            let mask = &look.mask;
+            let every = if mask.game.rule == Rule::Every { mask.game.every } else { 0 };
+            let known = mask.chosen().into_iter().filter(|word| !mask.words()[*word].is_mask);
+            let places = known.filter(|_| every == 0).map(|word| word + 1).collect();
+            let with = mask.model()?.path.display().to_string();
+            let text = mask.text().to_owned();
+            View::Mask { text, hide: Vec::new(), places, every, with }
+        }
         Look::Attention => View::Attention {
             text,
             layer: look.layer,
@@ -270,15 +281,22 @@ fn scene_of(state: &AppState) -> Option<Scene> {
         }
         Look::Map => return None,
     };
-    let path = card.source.path();
-    let is_starter = resolve::resolve_model("starter").is_ok_and(|starter| starter == path);
-    let named = if is_starter { "starter".to_owned() } else { path.display().to_string() };
+    let named = |path: &Path| {
+        let is_starter = resolve::resolve_model("starter").is_ok_and(|starter| starter == path);
+        if is_starter { "starter".to_owned() } else { path.display().to_string() }
+    };
+    let model = match card {
+        Some(card) => Some(named(card.source.path())),
+        // Beside a masked model the lecture's own guesses.
+        None if look.view == Look::Mask => None,
+        None => return None,
+    };
     let adapter = adapter.ready().filter(|_| matches!(view, View::Adapter { .. }));
     Some(Scene {
         title: look.view.question().to_owned(),
         view,
         reveal: false,
-        model: Some(named),
+        model,
         adapter: adapter.map(|card| card.path.display().to_string()),
         notes: String::new(),
     })

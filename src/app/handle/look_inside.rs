@@ -1,6 +1,6 @@
 //! Look inside: what the view in front shows is computed, and nothing else.
 
-use super::map;
+use super::{map, mask};
 use crate::app::figure::exported::Exported;
 use crate::app::host::Ask;
 use crate::app::tasks::look;
@@ -59,6 +59,8 @@ impl Workbench {
                     self.write_view(exported);
                 }
             }
+            LookInsideCommand::Fit => self.fit_texts(),
+            LookInsideCommand::ForgetMasked => self.forget_masked(),
             LookInsideCommand::Map(command) => self.handle_map(command),
             LookInsideCommand::PairSet(command) => self.handle_pair_set(command.clone()),
         }
@@ -67,6 +69,10 @@ impl Workbench {
     /// Starts what the view in front still lacks. What was begun for an older question is dropped.
     fn renew_look(&mut self) {
         let look = &mut self.state.look_inside;
+        if look.view == View::Mask {
+            self.renew_mask();
+            return;
+        }
         if look.view == View::Machine {
             look.machine.view.begin();
             let number = look.machine.number();
@@ -115,7 +121,7 @@ impl Workbench {
         }
     }
 
-    fn begin_pass<P: look::Pass>(&mut self, request: PassRequest, asked: P::Asked) {
+    pub(super) fn begin_pass<P: look::Pass>(&mut self, request: PassRequest, asked: P::Asked) {
         let look = &mut self.state.look_inside;
         P::slot(look).begin();
         let pass = Look::<P>::new(look.number());
@@ -131,11 +137,13 @@ impl Workbench {
         self.tasks.drop_all::<LeaveOut>();
         self.tasks.drop_all::<ComparePair>();
         self.tasks.drop_all::<CompareModels>();
+        self.drop_mask_passes();
     }
 
     /// Esc, or the button: what is computed stops.
-    pub(super) fn stop_looking(&self) {
+    pub(super) fn stop_looking(&mut self) {
         self.stop_mapping();
+        self.stop_masking();
         self.tasks.stop::<ReadTokens>();
         self.tasks.stop::<TimePass>();
         self.tasks.stop::<RunPairSet>();
@@ -177,6 +185,7 @@ fn exported(look: &LookInsideState) -> Option<Exported> {
             let is_hidden = (0..reading.view.ids.len()).map(is_hidden).collect();
             Exported::Surprise { view: reading.view.clone(), is_hidden: Some(is_hidden) }
         }
+        View::Mask => mask::exported(&look.mask)?,
         View::Attention => {
             let (heads, pieces) = (look.attention.ready()?, &look.tokens.ready()?.pieces);
             let view = heads.view.clone();

@@ -141,7 +141,9 @@ impl Workbench {
         let folder = free.next().expect("there is no end of numbers");
         let question = self.state.look_inside.view.question();
         let model = self.state.model.ready().map(|card| card.identity.name.clone());
-        let title = match model.filter(|_| self.state.look_inside.view != View::Map) {
+        // The figures of these say themselves whose they are.
+        let is_own = !matches!(self.state.look_inside.view, View::Map | View::Mask);
+        let title = match model.filter(|_| is_own) {
             Some(name) => format!("{question} {name}"),
             None => question.to_owned(),
         };

@@ -9,6 +9,7 @@ mod lectures;
 mod look_inside;
 mod map;
 mod mapping;
+mod mask;
 mod models;
 mod opening;
 mod pair_set;

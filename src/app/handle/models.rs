@@ -108,6 +108,7 @@ impl Workbench {
         self.drop_answers();
         self.stop_serving();
         self.forget_encoder(); // both may not fit
+        self.forget_masked();
         self.state.notices.clear(PanelId::Models);
         let name = source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.state.models.load = Some(LoadView { name: name.clone(), ..LoadView::default() });

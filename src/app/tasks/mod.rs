@@ -40,6 +40,7 @@ pub mod look_passes;
 pub mod make_bundle;
 pub mod make_map;
 pub mod make_pair_study;
+pub mod mask_passes;
 pub mod measure_agreement;
 pub mod measure_run;
 pub mod measure_speed;

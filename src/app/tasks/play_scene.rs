@@ -10,6 +10,7 @@ use crate::app::spare_model::SpareModel;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::errors::one_line;
+use crate::explore::mask::MaskedModel;
 use crate::explore::subject::Looked;
 use crate::hub::resolve;
 use crate::jobs::Progress;
@@ -68,6 +69,12 @@ impl Shelf for OnDisk<'_> {
     ) -> Result<Arc<Model>, PlayError> {
         let path = named.map_or_else(|| Ok(self.model.to_owned()), |name| self.find(name))?;
         Ok(self.services.second(&path, weights, progress)?)
+    }
+
+    fn masked(&self, named: &str) -> Result<Arc<MaskedModel>, PlayError> {
+        let path = self.find(named)?;
+        let name = Path::new(named).file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(self.services.masked(&path, &name.unwrap_or_else(|| named.to_owned()))?)
     }
 
     fn tokenizer(&self, named: &str) -> Result<Tokenizer, PlayError> {

@@ -55,6 +55,7 @@ impl Task<Workbench> for ScanModels {
     fn done(self, found: Vec<FoundModel>, app: &mut Workbench) {
         app.state.train.texts.set_found(&found);
         app.state.look_inside.map.set_found(&found);
+        app.state.look_inside.mask.set_found(&found);
         app.state.evaluate.encoders = app.state.look_inside.map.encoders();
         app.state.playground.set_found(&found);
         app.state.look_inside.on_disk = on_disk(&found);

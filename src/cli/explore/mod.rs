@@ -17,7 +17,7 @@ mod read_write;
 mod rows;
 mod spans;
 mod surprise;
-mod table;
+pub mod table;
 mod tokens;
 mod tree;
 mod vectors;

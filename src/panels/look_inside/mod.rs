@@ -2,6 +2,7 @@
 
 mod attention;
 mod compare;
+mod field;
 mod guess;
 mod heading;
 mod items;
@@ -13,6 +14,9 @@ mod map;
 mod map_controls;
 mod map_lists;
 mod map_parts;
+mod mask;
+mod mask_fit;
+mod mask_sides;
 mod page;
 mod pair;
 mod pair_set;
@@ -21,14 +25,14 @@ mod surprise;
 mod token_sides;
 mod tokens;
 
-use eframe::egui;
-use eframe::egui::{Key, Modifiers, TextEdit, TextStyle, Ui};
+use eframe::egui::{Key, Modifiers, Ui};
 
+use self::field::{keep_ui, text_field_ui};
 use self::page::Page;
 use super::no_model::NoModel;
 use super::shortcuts;
 use crate::llm::card::ModelCard;
-use crate::state::command::{Commands, LecturesCommand, LookInsideCommand};
+use crate::state::command::{Commands, LookInsideCommand};
 use crate::state::look_inside::subject::Form;
 use crate::state::look_inside::view::View;
 use crate::state::look_inside::{LookInsideState, last_answer};
@@ -43,8 +47,11 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
 /// The keys of the panel.
-pub const KEYS: [(&str, &str); 2] = [
-    ("Left, Right", "The token before or after"),
+pub const KEYS: [(&str, &str); 5] = [
+    ("Left, Right", "The token before or after; in Fill the mask the word"),
+    ("M", "In Fill the mask: hide the word that is looked at, or no more"),
+    ("R", "In Fill the mask: tell the next hidden word and its guesses"),
+    ("H", "In Fill the mask: hide all of them again"),
     ("Esc", "Leave the field, then the token, then stop what is computed"),
 ];
 
@@ -71,6 +78,24 @@ pub fn look_inside_panel_ui(
             views_ui(ui, look);
             map::map_ui(ui, &mut look.map, page, commands);
         });
+        return;
+    }
+    if look.view == View::Mask {
+        look.mask.follow(around.model, around.adapter);
+        mask::keys(ui, &mut look.mask);
+        if look.is_due() {
+            commands.push(LookInsideCommand::Renew);
+        }
+        let height = ui.available_height();
+        scrolled_ui(ui, "fill the mask", |ui| {
+            let page = Page { top: ui.cursor().top(), height };
+            // Either model is enough: the text stands above both.
+            mask::setup_ui(ui, look, around, commands);
+            ui.add_space(theme::GAP_SMALL);
+            views_ui(ui, look);
+            mask::mask_ui(ui, look, around, page, commands);
+        });
+        look.reveals = false;
         return;
     }
     let model = match around.model {
@@ -132,9 +157,17 @@ fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, look: &mut LookInsideState, comman
     let about =
         "An encoder, which need not be loaded, lays out the texts of a table by what they mean";
     let map = ActionButton::quiet("Map the texts of a table").icon(icons::LOOK);
-    if ui.add(map).on_hover_text(about).clicked() {
-        look.view = View::Map;
-    }
+    let about_masks =
+        "A masked model, which is not loaded into the Playground, guesses hidden words";
+    let mask = ActionButton::quiet("Fill the mask").icon(icons::LOOK);
+    ui.horizontal_wrapped(|ui| {
+        if ui.add(map).on_hover_text(about).clicked() {
+            look.view = View::Map;
+        }
+        if ui.add(mask).on_hover_text(about_masks).clicked() {
+            look.view = View::Mask;
+        }
+    });
     ui.add_space(theme::GAP_SMALL);
     let words = NoModel {
         icon: icons::LOOK,
@@ -169,20 +202,7 @@ fn text_ui(
 ) {
     let path = model.source.path();
     card_ui(ui, |ui| {
-        let line = ui.text_style_height(&TextStyle::Body);
-        let field = TextEdit::multiline(&mut look.text)
-            .hint_text("Any text: paste it, or write")
-            .desired_rows(2)
-            .desired_width(f32::INFINITY);
-        // A long text scrolls: what is made of it is more than a page already.
-        let area = egui::ScrollArea::vertical().id_salt("text field").max_height(line * 5.5);
-        let field = area.show(ui, |ui| ui.add(field).accessible_name("Text to look at")).inner;
-        if std::mem::take(&mut look.wants_cursor) {
-            let is_free = ui.memory(|memory| memory.focused().is_none());
-            if is_free {
-                field.request_focus();
-            }
-        }
+        text_field_ui(ui, look);
         ui.horizontal_wrapped(|ui| {
             let has_text = !look.text.is_empty();
             if look.is_running() {
@@ -228,21 +248,6 @@ fn text_ui(
             }
         });
     });
-}
-
-/// The view as files, and as a scene of a lecture.
-fn keep_ui(ui: &mut Ui, commands: &mut Commands) {
-    let about = "The view as a picture (PNG, SVG) and its numbers as a table (CSV), in the project";
-    let export = ActionButton::quiet("Export").icon(icons::EXPORT).add_enabled(ui, true);
-    if export.on_hover_text(about).clicked() {
-        commands.push(LookInsideCommand::Export);
-    }
-    let about = "Adds the view with its text and settings to the scenes of this project, to be \
-                 shown on the whole screen: see Lectures";
-    let keep = ActionButton::quiet("Add to my scenes").icon(icons::PROJECTOR);
-    if keep.add_enabled(ui, true).on_hover_text(about).clicked() {
-        commands.push(LecturesCommand::KeepView);
-    }
 }
 
 fn form_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard) {
@@ -295,6 +300,6 @@ fn view_ui(
             }
         }
         View::Compare => compare::compare_ui(ui, look, model, around.adapter, page, commands),
-        View::Map | View::Machine | View::PairSet => {} // they have pages of their own
+        View::Map | View::Mask | View::Machine | View::PairSet => {} // they have pages of their own
     }
 }

@@ -48,6 +48,32 @@ pub fn beside_ui<A, B>(
         return (main, detail(ui));
     }
     let detail_width = (width * 0.34).clamp(em * 20.0, em * 32.0);
+    columns_ui(ui, detail_width, main, detail)
+}
+
+/// Draws both side by side, each as wide as the other, or the second under the first where there is no room.
+pub fn halves_ui<A, B>(
+    ui: &mut Ui,
+    left: impl FnOnce(&mut Ui) -> A,
+    right: impl FnOnce(&mut Ui) -> B,
+) -> (A, B) {
+    let width = ui.available_width();
+    if width < theme::em(ui) * 44.0 {
+        let left = left(ui);
+        ui.add_space(theme::GAP);
+        return (left, right(ui));
+    }
+    columns_ui(ui, (width - theme::GAP_LARGE) / 2.0, left, right)
+}
+
+/// The second has this width, and the first the rest.
+fn columns_ui<A, B>(
+    ui: &mut Ui,
+    detail_width: f32,
+    main: impl FnOnce(&mut Ui) -> A,
+    detail: impl FnOnce(&mut Ui) -> B,
+) -> (A, B) {
+    let width = ui.available_width();
     let gap = theme::GAP_LARGE;
     let column = |ui: &mut Ui, width: f32| {
         let builder = egui::UiBuilder::new()

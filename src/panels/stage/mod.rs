@@ -8,6 +8,7 @@ mod bars;
 mod grid;
 mod join;
 mod map;
+mod mask;
 mod models;
 mod notes;
 mod pen;

@@ -4,7 +4,7 @@ use eframe::egui::Rect;
 
 use super::ask::Ask;
 use super::pen::Pen;
-use super::{ask, bars, grid, join, map, models, text};
+use super::{ask, bars, grid, join, map, mask, models, text};
 use crate::lecture::machine::MachineView;
 use crate::lecture::played::Played;
 use crate::lecture::scene::{Scene, View};
@@ -16,6 +16,7 @@ use crate::state::room::{OpenRoom, Source};
 pub fn reveals(front: &Front, at: usize) -> usize {
     let hidden = match front.results.get(at).and_then(Shown::played) {
         Some(Played::Guess(view)) => Some(view.hidden.len()),
+        Some(Played::Mask(view)) => Some(view.hidden.len()),
         _ => None,
     };
     let by_scene = front.scene(at).map_or(0, Scene::reveals);
@@ -86,6 +87,7 @@ fn view(pen: &Pen<'_>, room: Rect, asked: &View, played: &Played, reveal: Reveal
         }
         (_, Played::Surprise(view)) => text::surprise(pen, room, view, is_hidden),
         (_, Played::Guess(view)) => text::guess(pen, room, view, count),
+        (_, Played::Mask(view)) => mask::mask(pen, room, view, count),
         (View::Pair { text: one, other, .. }, Played::Pair(view)) => {
             bars::pair(pen, room, [one, other], view, is_hidden);
         }

@@ -26,6 +26,12 @@ pub enum LookInsideCommand {
     /// Writes the view in front as PNG, SVG and CSV into the project.
     Export,
 
+    /// Measures how well the text fits a masked model, and the other one beside it.
+    Fit,
+
+    /// Frees the memory of the masked model.
+    ForgetMasked,
+
     /// Of the texts of a table.
     Map(MapCommand),
 

@@ -7,6 +7,9 @@ use crate::state::prefs::{PanelId, Theme};
 pub enum ViewCommand {
     ShowPanel(PanelId),
     ShowModelsTab(ModelsTab),
+
+    /// Looks on the Hub for models that guess masked words.
+    FindMaskedModels,
     ToggleRail,
     SetTheme(Theme),
     ZoomIn,

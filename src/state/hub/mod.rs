@@ -6,7 +6,7 @@ pub mod fit;
 pub mod results;
 pub mod runs;
 
-use crate::hub::browse::search::{Format, Query};
+use crate::hub::browse::search::{Format, Query, Task};
 use crate::hub::fetch::queue::{Item, ItemState, Totals};
 use crate::hub::protocol::options::{is_proxy, without_password};
 
@@ -65,6 +65,13 @@ impl HubState {
         let words = name.to_owned();
         self.query = Query { words, format: Some(Format::Gguf), ..Query::default() };
         self.detail = None;
+    }
+
+    /// Looks for models that guess masked words.
+    pub fn look_for_masked(&mut self) {
+        self.query = Query { task: Some(Task::FillMask), ..Query::default() };
+        self.detail = None;
+        self.edited(0.0); // long ago: it is asked at once
     }
 
     /// What is being downloaded or waits, for the tab's name.

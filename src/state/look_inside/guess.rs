@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::explore::mask_words::is_drawn;
+
 /// Which words are hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rule {
@@ -57,7 +59,7 @@ impl Guess {
     pub fn is_chosen(&self, word: usize) -> bool {
         match self.rule {
             Rule::Every => (word + 1).is_multiple_of(self.every.max(1)),
-            Rule::Random => mixed(self.seed, word).is_multiple_of(self.every.max(1) as u64),
+            Rule::Random => is_drawn(self.seed, word, self.every),
             Rule::Clicked => self.clicked.contains(&word),
         }
     }
@@ -70,6 +72,19 @@ impl Guess {
     pub fn hide(&mut self, word: usize) {
         self.rule = Rule::Clicked;
         self.clicked.insert(word);
+        self.revealed.remove(&word);
+        self.version += 1;
+    }
+
+    /// A click: of `count` words this one is hidden from now on, or no more. Those that the rule chose stay.
+    pub fn toggle(&mut self, word: usize, count: usize) {
+        if self.rule != Rule::Clicked {
+            self.clicked = (0..count).filter(|word| self.is_chosen(*word)).collect();
+            self.rule = Rule::Clicked;
+        }
+        if !self.clicked.remove(&word) {
+            self.clicked.insert(word);
+        }
         self.revealed.remove(&word);
         self.version += 1;
     }
@@ -90,6 +105,10 @@ impl Guess {
         self.version += 1;
     }
 
+    pub fn is_revealed(&self, word: usize) -> bool {
+        self.revealed.contains(&word)
+    }
+
     pub fn has_revealed(&self) -> bool {
         !self.revealed.is_empty()
     }
@@ -98,15 +117,6 @@ impl Guess {
     pub fn version(&self) -> u64 {
         self.version
     }
-}
-
-/// The finaliser of `SplitMix64`.
-fn mixed(seed: u64, word: usize) -> u64 {
-    let step = 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(word as u64 + 1);
-    let mut mixed = seed.wrapping_add(step);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]
@@ -137,6 +147,18 @@ mod tests {
         assert_ne!(chosen(7), chosen(8));
         let count = chosen(7).len();
         assert!((150..250).contains(&count), "about a fifth: {count}");
+    }
+
+    #[test]
+    fn a_word_is_added_to_those_that_the_rule_chose_and_taken_back() {
+        let mut guess = Guess::default();
+        let chosen = |guess: &Guess| -> Vec<usize> {
+            (0..12).filter(|word| guess.is_chosen(*word)).collect()
+        };
+        guess.toggle(2, 12);
+        assert_eq!(chosen(&guess), [2, 4, 9]);
+        guess.toggle(4, 12);
+        assert_eq!(chosen(&guess), [2, 9]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod left_out;
 pub mod lens;
 pub mod machine;
 pub mod map;
+pub mod mask;
 pub mod on_disk;
 pub mod pair;
 pub mod pair_set;
@@ -26,6 +27,7 @@ use self::left_out::LeftOut;
 use self::lens::Lens;
 use self::machine::MachineState;
 use self::map::MapState;
+use self::mask::MaskState;
 use self::on_disk::OnDisk;
 use self::pair::PairState;
 use self::pair_set::PairSetState;
@@ -89,6 +91,9 @@ pub struct LookInsideState {
     pub surprise: Slot<Reading>,
     pub guess: Guess,
 
+    /// Words that are guessed from both sides.
+    pub mask: MaskState,
+
     /// The layer whose attention is looked at, and its head; both counted from 0.
     pub layer: usize,
     pub head: usize,
@@ -134,6 +139,8 @@ impl LookInsideState {
         self.beside.begin();
         self.surprise = Slot::Empty;
         self.guess.begin();
+        self.mask.look(&self.text);
+        self.mask.follow(model, adapter);
         self.attention = Slot::Empty;
         self.lens.begin();
         let is_taken = model.ready().is_some_and(|card| self.is_taken(card.source.path()));
@@ -221,6 +228,9 @@ impl LookInsideState {
         if self.view == View::Map {
             return self.map.close_topmost();
         }
+        if self.view == View::Mask {
+            return self.mask.selected.take().is_some();
+        }
         self.selected.take().is_some()
     }
 
@@ -242,6 +252,11 @@ impl LookInsideState {
         }
         if self.view == View::Machine {
             return self.machine.view.is_empty();
+        }
+        if self.view == View::Mask {
+            // One after the other: both have the processor to themselves.
+            let is_due = self.mask.is_fill_due() || self.mask.is_left_due();
+            return is_due && !self.mask.is_running();
         }
         let pass_is_due = match (self.tokens.ready(), self.view.pass()) {
             (None, _) => false,
@@ -320,6 +335,7 @@ impl LookInsideState {
         match self.view {
             View::Tokens => self.tokens.ready().is_some(),
             View::Surprise | View::Guess => self.surprise.ready().is_some(),
+            View::Mask => self.mask.has_part(),
             View::Attention => self.attention.ready().is_some(),
             View::Lens => self.lens.view.ready().is_some(),
             View::LeaveOneOut => self.left_out.view.ready().is_some(),
@@ -342,6 +358,7 @@ impl LookInsideState {
             || self.versus.view.is_running()
             || self.machine.times.is_running()
             || self.pair_set.running.is_running()
+            || self.mask.is_running()
             || self.map.is_running()
     }
 }

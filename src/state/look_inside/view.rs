@@ -7,6 +7,7 @@ pub enum View {
     Tokens,
     Surprise,
     Guess,
+    Mask,
     Attention,
     Lens,
     LeaveOneOut,
@@ -29,10 +30,11 @@ pub enum Pass {
 }
 
 impl View {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Tokens,
         Self::Surprise,
         Self::Guess,
+        Self::Mask,
         Self::Attention,
         Self::Lens,
         Self::LeaveOneOut,
@@ -48,6 +50,7 @@ impl View {
             Self::Tokens => "Tokens",
             Self::Surprise => "Surprise",
             Self::Guess => "Hide and guess",
+            Self::Mask => "Fill the mask",
             Self::Attention => "Attention",
             Self::Lens => "Logit lens",
             Self::LeaveOneOut => "Leave one out",
@@ -65,6 +68,7 @@ impl View {
             Self::Tokens => "What does the model read?",
             Self::Surprise => "What surprises the model?",
             Self::Guess => "Which word is missing?",
+            Self::Mask => "What fits here, from both sides and from the left?",
             Self::Attention => "Where does the model look?",
             Self::Lens => "When does the model know what comes next?",
             Self::LeaveOneOut => "What does the answer hang on?",
@@ -90,6 +94,11 @@ impl View {
             Self::Guess => {
                 "The model reads from left to right: it guesses each hidden word from the words \
                  before it, hidden ones among them."
+            }
+            Self::Mask => {
+                "A masked model (BERT) is trained to fill gaps: it sees the words on both sides of a mask. A \
+                 model that writes (GPT) is trained to go on: it sees what stands before the word, hidden \
+                 words among it, and nothing after it."
             }
             Self::Attention => {
                 "To say what comes next, each token gathers from those before it. A head of a layer \
@@ -132,7 +141,7 @@ impl View {
     /// `None`: its tokens are enough.
     pub fn pass(self) -> Option<Pass> {
         match self {
-            Self::Tokens | Self::PairSet | Self::Map | Self::Machine => None,
+            Self::Tokens | Self::Mask | Self::PairSet | Self::Map | Self::Machine => None,
             Self::Surprise | Self::Guess => Some(Pass::Surprise),
             Self::Attention => Some(Pass::Attention),
             Self::Lens => Some(Pass::Lens),
