@@ -17,7 +17,7 @@ use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, TextEdit, Ui};
 use self::answers::answers_ui;
 use self::beside::{CRITERIA, beside_ui, open, strength_ui, write_own};
 use self::list::{list_ui, verdict_words};
-use self::menus::{export_menu_ui, show_menu_ui};
+use self::menus::{export_menu_ui, show_menu_ui, unsaved_card_ui};
 use self::phones::phones_ui;
 use self::pressed::pressed;
 use self::rank::{rank_buttons_ui, ranked_ui, take_rank_keys};
@@ -69,6 +69,9 @@ pub const KEYS: [(&str, &str); 19] = [
     ("Ctrl+Shift+Z  Ctrl+Y", "Redo"),
 ];
 
+/// Lower than this, in lines of text, answers and verdicts have no room beside each other.
+const LEAST_LINES: f32 = 19.0;
+
 /// Draws the panel and asks for what was clicked or pressed.
 pub fn annotate_panel_ui(
     ui: &mut Ui,
@@ -79,58 +82,97 @@ pub fn annotate_panel_ui(
     setup_ui(ui, annotate, around, commands);
     list_ui(ui, annotate, commands);
     take_keys(ui, annotate, around, commands);
-    if annotate.unsaved_count > 0 {
-        unsaved_card_ui(ui, annotate.unsaved_count, commands);
+    let is_judging = annotate.has_prompts() && annotate.prompt().is_some();
+    if is_judging && ui.available_height() < theme::em(ui) * LEAST_LINES {
+        // Nothing has a place of its own: all of it scrolls together.
+        ScrollArea::vertical().id_salt("a low panel").auto_shrink(false).show(ui, |ui| {
+            unsaved_ui(ui, annotate, commands);
+            judged_ui(ui, annotate, theme::em(ui) * 24.0, commands);
+            verdicts_ui(ui, annotate, around, true, commands);
+            counts_ui(ui, &annotate.counts());
+        });
+        return;
     }
+    unsaved_ui(ui, annotate, commands);
     if !annotate.has_prompts() {
         empty_ui(ui, annotate, commands);
         return;
     }
     if annotate.prompt().is_none() {
-        header_ui(ui, annotate, commands);
-        all_judged_ui(ui, annotate, commands);
+        let area = ScrollArea::vertical().id_salt("all judged").auto_shrink(false);
+        area.show(ui, |ui| {
+            header_ui(ui, annotate, commands);
+            all_judged_ui(ui, annotate, commands);
+        });
         return;
     }
     // The verdicts stay in the window; where it is low, what they are about scrolls.
     let is_low = ui.available_height() < theme::em(ui) * 34.0;
+    let most = ui.available_height() * 0.55;
     egui::Panel::bottom("verdicts")
         .resizable(false)
         .show_separator_line(false)
         .frame(egui::Frame::new().inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
         .show(ui, |ui| {
-            if annotate.ranking().is_some() {
-                rank_buttons_ui(ui, annotate, commands);
-                beside_ui(ui, annotate, commands);
-                return;
-            }
-            next_step_ui(ui, annotate, around, commands);
-            phones_ui(ui, annotate, around.room, commands);
-            match annotate.draft.side {
-                Some(side) => strength_ui(ui, annotate, side, around, commands),
-                None => verdict_buttons_ui(ui, annotate, around, is_low, commands),
-            }
-            beside_ui(ui, annotate, commands);
-            if !is_low {
-                counts_ui(ui, &annotate.counts());
-            }
+            // The panel is as high as this asks to be, so it must not ask for what it has.
+            let area = ScrollArea::vertical().id_salt("verdicts").max_height(most);
+            area.min_scrolled_height(most)
+                .auto_shrink([false, true])
+                .show(ui, |ui| verdicts_ui(ui, annotate, around, is_low, commands));
         });
     let height = ui.available_height();
-    let least = theme::em(ui) * 9.0;
     ScrollArea::vertical().id_salt("what is judged").auto_shrink(false).show(ui, |ui| {
-        let top = ui.cursor().top();
-        header_ui(ui, annotate, commands);
-        guideline_ui(ui, annotate, commands);
-        prompt_card_ui(ui, annotate, height);
-        let used = ui.cursor().top() - top;
-        if annotate.ranking().is_some() {
-            ranked_ui(ui, annotate, (height - used).max(least));
-        } else {
-            answers_ui(ui, annotate, (height - used).max(least));
-        }
+        judged_ui(ui, annotate, height, commands);
         if is_low {
             counts_ui(ui, &annotate.counts());
         }
     });
+}
+
+fn unsaved_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    if annotate.unsaved_count > 0 {
+        unsaved_card_ui(ui, annotate.unsaved_count, commands);
+    }
+}
+
+/// What the verdicts are about, in this height if there is room.
+fn judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32, commands: &mut Commands) {
+    let least = theme::em(ui) * 9.0;
+    let top = ui.cursor().top();
+    header_ui(ui, annotate, commands);
+    guideline_ui(ui, annotate, commands);
+    prompt_card_ui(ui, annotate, height);
+    let used = ui.cursor().top() - top;
+    if annotate.ranking().is_some() {
+        ranked_ui(ui, annotate, (height - used).max(least));
+    } else {
+        answers_ui(ui, annotate, (height - used).max(least));
+    }
+}
+
+/// What is said of the answers in front.
+fn verdicts_ui(
+    ui: &mut Ui,
+    annotate: &mut AnnotateState,
+    around: &Surroundings<'_>,
+    is_low: bool,
+    commands: &mut Commands,
+) {
+    if annotate.ranking().is_some() {
+        rank_buttons_ui(ui, annotate, commands);
+        beside_ui(ui, annotate, commands);
+        return;
+    }
+    next_step_ui(ui, annotate, around, commands);
+    phones_ui(ui, annotate, around.room, commands);
+    match annotate.draft.side {
+        Some(side) => strength_ui(ui, annotate, side, around, commands),
+        None => verdict_buttons_ui(ui, annotate, around, is_low, commands),
+    }
+    beside_ui(ui, annotate, commands);
+    if !is_low {
+        counts_ui(ui, &annotate.counts());
+    }
 }
 
 /// Keys work unless something is being typed.
@@ -298,30 +340,6 @@ fn all_judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Comma
         undo_button_ui(ui, annotate, commands);
         let list = ActionButton::quiet("List").shortcut("L");
         annotate.lists |= ui.add(list).on_hover_text("All prompts and their verdicts").clicked();
-    });
-}
-
-/// What was made is only in memory: said until it is safe.
-fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
-    let p = theme::palette(ui);
-    let frame = card::frame(ui).fill(p.problem_soft);
-    frame.show(ui, |ui| {
-        let sentence = format!(
-            "{count} {} only in memory: the project's file could not be written",
-            if count == 1 { "change is" } else { "changes are" }
-        );
-        Sides::new().shrink_left().show(
-            ui,
-            |ui| {
-                card::decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
-                ui.add(Label::new(theme::strong(ui, sentence)).wrap());
-            },
-            |ui| {
-                if ui.add(ActionButton::primary("Save elsewhere…")).clicked() {
-                    commands.push(AnnotateCommand::SaveElsewhere);
-                }
-            },
-        );
     });
 }
 

@@ -42,7 +42,17 @@ pub fn titled_card_ui<R>(
 /// for both, so that neither is cut.
 pub fn title_row_ui<R>(ui: &mut Ui, title: &str, aside: impl FnOnce(&mut Ui) -> R) -> R {
     let text = theme::title(ui, title);
-    let font = theme::title_style().resolve(ui.style());
+    named_row_ui(ui, title, (text, theme::title_style()), aside)
+}
+
+/// The same with a title that looks otherwise.
+pub fn named_row_ui<R>(
+    ui: &mut Ui,
+    title: &str,
+    (text, style): (RichText, egui::TextStyle),
+    aside: impl FnOnce(&mut Ui) -> R,
+) -> R {
+    let font = style.resolve(ui.style());
     let ink = ui.visuals().text_color();
     let title_width = ui.painter().layout_no_wrap(title.to_owned(), font, ink).size().x;
     // How wide the aside is, is known once it was drawn.

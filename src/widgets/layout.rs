@@ -3,6 +3,7 @@
 use eframe::egui;
 use eframe::egui::{Frame, Margin, Rect, ScrollArea, Ui};
 
+use super::card::named_row_ui;
 use super::theme;
 
 /// A column that scrolls when it is higher than the window. Its contents keep clear of the scroll
@@ -19,10 +20,10 @@ pub fn inset_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
     Frame::new().inner_margin(margin).show(ui, contents).inner
 }
 
-/// A heading with buttons at its right.
+/// A heading with buttons at its right, or under it where there is no room for both.
 pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
     let heading = theme::strong(ui, text).heading();
-    egui::Sides::new().shrink_left().truncate().show(ui, |ui| ui.label(heading), aside);
+    named_row_ui(ui, text, (heading, egui::TextStyle::Heading), aside);
     ui.add_space(theme::GAP);
 }
 

@@ -90,7 +90,8 @@ impl Collect {
                     row.visuals.mesh_bounds.translate(row.pos.to_vec2() + text.pos.to_vec2())
                 };
                 let lines = text.galley.rows.iter().map(line).collect();
-                if !words.trim().is_empty() && rect.intersects(clip) {
+                // What is scrolled out of an area that is itself out of sight has no clip at all.
+                if !words.trim().is_empty() && clip.is_positive() && rect.intersects(clip) {
                     self.found.push(Painted { words, rect, clip, lines });
                 }
             }
@@ -146,13 +147,14 @@ fn faults(window: &mut Window) -> Vec<String> {
         things.values().filter(|t| t.is_field()).map(|t| t.rect.expand(2.0)).collect();
     let mut found = Vec::new();
     let mut hidden: Vec<String> = Vec::new();
+    let mut beside: Vec<Thing> = Vec::new();
     for text in &texts {
         let room = text.clip.intersect(screen);
         let in_field =
             fields.iter().any(|field| field.contains(text.rect.left_center() + vec2(3.0, 0.0)));
         let cut_sideways = text.rect.left() < room.left() - SMOOTHING
             || text.rect.right() > room.right() + SMOOTHING;
-        if cut_sideways && !in_field {
+        if cut_sideways && !in_field && !moves_sideways(window, text.rect) {
             found.push(format!(
                 "cut at the side: {:?} at {:.0?} in {:.0?}",
                 short(&text.words),
@@ -177,7 +179,7 @@ fn faults(window: &mut Window) -> Vec<String> {
     }
     for (key, thing) in &things {
         if thing.rect.left() < screen.left() - 1.0 || thing.rect.right() > screen.right() + 1.0 {
-            found.push(format!("beside the window: {:?} {:.0?}", short(&thing.name), thing.rect));
+            beside.push(thing.clone());
             continue;
         }
         let in_sight = texts.iter().any(|text| {
@@ -187,6 +189,11 @@ fn faults(window: &mut Window) -> Vec<String> {
         let has_text = matches!(thing.role, Role::Label | Role::Button | Role::CheckBox);
         if !screen.contains_rect(thing.rect) || (has_text && !in_sight) {
             hidden.push(key.clone());
+        }
+    }
+    for thing in beside {
+        if !moves_sideways(window, thing.rect) {
+            found.push(format!("beside the window: {:?} {:.0?}", short(&thing.name), thing.rect));
         }
     }
     for key in unreachable(window, &things, hidden) {
@@ -239,15 +246,64 @@ fn scroll(window: &mut Window, at: Pos2, by: f32) {
     }
 }
 
+/// Turns the wheel sideways at a place.
+fn scroll_sideways(window: &mut Window, at: Pos2, by: f32) {
+    window.0.hover_at(at);
+    window.0.event(egui::Event::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta: vec2(by, 0.0),
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Wheel,
+        modifiers: egui::Modifiers::NONE,
+    });
+    for _ in 0..6 {
+        window.0.step();
+    }
+}
+
+/// Whether what reaches over the right edge lies in a part that scrolls sideways: it is scrolled to, and
+/// a wheel that is turned sideways beside it moves something there.
+fn moves_sideways(window: &mut Window, rect: Rect) -> bool {
+    let screen = window.0.ctx.content_rect();
+    let lefts = |window: &Window| -> Vec<f32> {
+        things(window).values().map(|thing| thing.rect.left()).collect()
+    };
+    let middle = pos2(screen.width() * 0.75, screen.height() * 0.5);
+    let is_below = rect.center().y > screen.bottom() - 60.0;
+    let y = if is_below {
+        scroll(window, middle, middle.y - rect.center().y);
+        middle.y
+    } else {
+        rect.center().y
+    };
+    let at = pos2(rect.left().min(screen.right() - 60.0), y);
+    let before = lefts(window);
+    scroll_sideways(window, at, -80.0);
+    let moved = lefts(window) != before;
+    scroll_sideways(window, at, 5000.0);
+    if is_below {
+        scroll(window, middle, 5000.0);
+    }
+    moved
+}
+
 /// Whether the wheel moves a text that is partly out of sight.
 fn can_scroll(window: &mut Window, text: &Painted) -> bool {
     let least = LEAST_LINES * 16.0;
-    let seen = text.clip.intersect(window.0.ctx.content_rect());
-    if seen.height() < least {
-        return false;
-    }
+    let screen = window.0.ctx.content_rect();
+    let seen = text.clip.intersect(screen);
     let at =
         pos2(text.rect.center().x.clamp(seen.left() + 2.0, seen.right() - 2.0), seen.center().y);
+    if seen.height() < least {
+        // At the fold of a page, and read once the page is scrolled: not over what scrolls by itself.
+        let at = pos2(at.x, screen.height() * 0.4);
+        scroll(window, at, -160.0);
+        let is_it =
+            |now: &Painted| now.words == text.words && now.clip.intersect(screen).height() >= least;
+        let is_read = painted(window).iter().any(is_it);
+        scroll(window, at, 5000.0);
+        return is_read;
+    }
     let is_there = |window: &Window| {
         painted(window).iter().any(|now| {
             now.words == text.words

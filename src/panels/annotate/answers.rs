@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use eframe::egui::text::LayoutJob;
-use eframe::egui::{Align, Label, Layout, ScrollArea, Sides, TextFormat, TextStyle, Ui};
+use eframe::egui::{Align, Label, Layout, ScrollArea, TextFormat, TextStyle, Ui};
 
 use crate::state::annotate::{AnnotateState, Phase, Side};
 use crate::widgets::card;
@@ -62,15 +62,12 @@ fn title_ui(ui: &mut Ui, annotate: &AnnotateState, side: Side, name: &str) {
         Some("stopped") => "stopped",
         _ => "",
     };
-    Sides::new().show(
-        ui,
-        |ui| ui.label(theme::title(ui, name)),
-        |ui| {
-            if !note.is_empty() {
-                ui.label(theme::muted(ui, note));
-            }
-        },
-    );
+    // Under the name where a column is narrow: it must not push the column wider.
+    card::title_row_ui(ui, name, |ui| {
+        if !note.is_empty() {
+            ui.label(theme::muted(ui, note));
+        }
+    });
 }
 
 fn text_ui(ui: &mut Ui, annotate: &AnnotateState, side: Side, places: Option<&[Range<usize>]>) {

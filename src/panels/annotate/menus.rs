@@ -1,11 +1,15 @@
-//! The menus above the answers: how they are shown, and into which files pairs go.
+//! The menus above the answers: how they are shown, and into which files pairs go; and what is not in a file
+//! yet.
 
-use eframe::egui::Ui;
+use eframe::egui::{Label, Sides, Ui};
 
 use crate::data::counts::VerdictCounts;
 use crate::data::pair_forms::PairForm;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
+use crate::widgets::button::ActionButton;
+use crate::widgets::card;
+use crate::widgets::theme::{self, icons};
 
 /// How answers are shown.
 pub(super) fn show_menu_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
@@ -51,4 +55,28 @@ pub(super) fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut
         .response
     });
     menu.inner.on_disabled_hover_text("There are no pairs yet");
+}
+
+/// What was made is only in memory: said until it is safe.
+pub(super) fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
+    let p = theme::palette(ui);
+    let frame = card::frame(ui).fill(p.problem_soft);
+    frame.show(ui, |ui| {
+        let sentence = format!(
+            "{count} {} only in memory: the project's file could not be written",
+            if count == 1 { "change is" } else { "changes are" }
+        );
+        Sides::new().shrink_left().show(
+            ui,
+            |ui| {
+                card::decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
+                ui.add(Label::new(theme::strong(ui, sentence)).wrap());
+            },
+            |ui| {
+                if ui.add(ActionButton::primary("Save elsewhere…")).clicked() {
+                    commands.push(AnnotateCommand::SaveElsewhere);
+                }
+            },
+        );
+    });
 }

@@ -31,7 +31,8 @@ pub fn ready_or_why_ui<'a, T>(ui: &mut Ui, slot: &'a Slot<T>) -> Option<&'a T> {
 
 fn progress_ui(ui: &mut Ui, done: usize, total: usize) {
     let p = theme::palette(ui);
-    let words = format!("{} of {} tokens", format::count(done), format::count(total));
+    // Of what: the bar at the bottom says it.
+    let words = format!("{} of {}", format::count(done), format::count(total));
     ui.label(theme::muted(ui, words));
     ui.visuals_mut().extreme_bg_color = p.raised_press;
     let bar =

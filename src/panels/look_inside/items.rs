@@ -4,8 +4,8 @@
 use eframe::egui;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, ComboBox, Grid, Id, Label, Pos2, Rect, Sense, Stroke, StrokeKind, TextStyle, Ui,
-    WidgetInfo, pos2, vec2,
+    Color32, ComboBox, Grid, Id, Label, Pos2, Rect, ScrollArea, Sense, Stroke, StrokeKind,
+    TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::map_controls::{column_ui, progress_ui};
@@ -190,19 +190,22 @@ fn constructs_ui(ui: &mut Ui, made: &Mapped, view: &ConstructView) {
     ui.add_space(theme::GAP);
     strong(ui, "Items by the construct whose centre is nearest");
     muted(ui, "An item is left out of its own construct's centre: it cannot vote for itself");
-    Grid::new("constructs").striped(true).spacing(vec2(theme::GAP_LARGE, 2.0)).show(ui, |ui| {
-        for heading in ["Construct", "Items", "Nearest to it"] {
-            ui.label(theme::muted(ui, heading));
-        }
-        ui.end_row();
-        for (number, name) in view.constructs.iter().enumerate() {
-            let own = view.items.iter().filter(|place| place.own == number);
-            let right = own.clone().filter(|place| place.nearest == number).count();
-            ui.label(name);
-            ui.label(theme::number(own.count().to_string()));
-            ui.label(theme::number(right.to_string()));
+    // Wider than the page where there are many columns: it scrolls, and the page does not.
+    ScrollArea::horizontal().id_salt("constructs").show(ui, |ui| {
+        Grid::new("constructs").striped(true).spacing(vec2(theme::GAP_LARGE, 2.0)).show(ui, |ui| {
+            for heading in ["Construct", "Items", "Nearest to it"] {
+                ui.label(theme::muted(ui, heading));
+            }
             ui.end_row();
-        }
+            for (number, name) in view.constructs.iter().enumerate() {
+                let own = view.items.iter().filter(|place| place.own == number);
+                let right = own.clone().filter(|place| place.nearest == number).count();
+                ui.label(name);
+                ui.label(theme::number(own.count().to_string()));
+                ui.label(theme::number(right.to_string()));
+                ui.end_row();
+            }
+        });
     });
     let stray: Vec<_> = view.items.iter().filter(|place| place.own != place.nearest).collect();
     for place in stray.iter().take(LISTED) {
@@ -277,33 +280,36 @@ fn shorter_ui(ui: &mut Ui, made: &Mapped, view: &ConstructView, shorter: &Shorte
         theme::number(value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}")))
     };
     // Seven columns have to fit into a small window with large type.
-    Grid::new("scales").striped(true).spacing(vec2(theme::GAP, 2.0)).show(ui, |ui| {
-        for heading in ["Construct", "Items", "Kept"] {
-            ui.label(theme::muted(ui, heading));
-        }
-        if has_answers {
-            let about = "Cronbach's alpha: how far the items of a scale go together. Reversed items are \
-                         turned by the first principal component of the answers";
-            ui.label(theme::muted(ui, "Alpha")).on_hover_text(about);
-            ui.label(theme::muted(ui, "Alpha, shorter")).on_hover_text(about);
-            let about = "Correlation of people's scores on the shorter scale and on the whole. The shorter \
-                         one is a part of the whole: it is high by that alone";
-            ui.label(theme::muted(ui, "r, whole")).on_hover_text(about);
-            ui.label(theme::muted(ui, "People"));
-        }
-        ui.end_row();
-        for scale in &shorter.scales {
-            ui.label(&view.constructs[scale.construct]);
-            ui.label(theme::number(scale.items.to_string()));
-            ui.label(theme::number(scale.kept.to_string()));
-            if let Some(answers) = scale.answers {
-                ui.label(number(answers.alpha));
-                ui.label(number(answers.alpha_short));
-                ui.label(number(answers.r));
-                ui.label(theme::number(format::count(answers.people)));
+    // Wider than the page where there are many columns: it scrolls, and the page does not.
+    ScrollArea::horizontal().id_salt("scales").show(ui, |ui| {
+        Grid::new("scales").striped(true).spacing(vec2(theme::GAP, 2.0)).show(ui, |ui| {
+            for heading in ["Construct", "Items", "Kept"] {
+                ui.label(theme::muted(ui, heading));
+            }
+            if has_answers {
+                let about = "Cronbach's alpha: how far the items of a scale go together. Reversed items are \
+                             turned by the first principal component of the answers";
+                ui.label(theme::muted(ui, "Alpha")).on_hover_text(about);
+                ui.label(theme::muted(ui, "Alpha, shorter")).on_hover_text(about);
+                let about = "Correlation of people's scores on the shorter scale and on the whole. The shorter \
+                             one is a part of the whole: it is high by that alone";
+                ui.label(theme::muted(ui, "r, whole")).on_hover_text(about);
+                ui.label(theme::muted(ui, "People"));
             }
             ui.end_row();
-        }
+            for scale in &shorter.scales {
+                ui.label(&view.constructs[scale.construct]);
+                ui.label(theme::number(scale.items.to_string()));
+                ui.label(theme::number(scale.kept.to_string()));
+                if let Some(answers) = scale.answers {
+                    ui.label(number(answers.alpha));
+                    ui.label(number(answers.alpha_short));
+                    ui.label(number(answers.r));
+                    ui.label(theme::number(format::count(answers.people)));
+                }
+                ui.end_row();
+            }
+        });
     });
     for dropped in shorter.dropped.iter().take(LISTED) {
         let [goes, like] = [dropped.item, dropped.like].map(|at| made.texts.texts[at].as_str());

@@ -1,6 +1,6 @@
 //! Lists of minimal pairs: the form, and what models have made of the list, beside each other.
 
-use eframe::egui::{ComboBox, Grid, Label, TextEdit, Ui, vec2};
+use eframe::egui::{ComboBox, Grid, Label, ScrollArea, TextEdit, Ui, vec2};
 
 use super::heading;
 use super::page::{Page, beside_ui, scrolled_part};
@@ -207,30 +207,33 @@ fn pairs_ui(ui: &mut Ui, view: &PairSetView) {
     let Ok(words) = view.set.check() else { return };
     ui.add_space(theme::GAP);
     ui.add(Label::new(theme::title(ui, "Each pair")).wrap());
-    Grid::new("pairs of the list").striped(true).spacing(vec2(theme::GAP_LARGE, 3.0)).show(
-        ui,
-        |ui| {
-            for name in [
-                "Pair",
-                "Template",
-                "Total variation",
-                "Likelier after the first",
-                "after the second",
-            ] {
-                ui.label(theme::strong(ui, name));
-            }
-            ui.end_row();
-            for row in &view.rows {
-                let [a, b] = words[row.pair];
-                ui.label(format!("{a} / {b}"));
-                ui.label(&view.set.templates[row.template]);
-                ui.label(format::percent(row.divergence.total_variation as f32));
-                for pair in [row.candidates.first(), row.candidates.last()] {
-                    let token = pair.map(|pair| visible_whitespace(&pair.token));
-                    ui.label(theme::number(token.unwrap_or_default()));
+    // Wider than its column where templates are long: it must not push the form out of the window.
+    ScrollArea::horizontal().id_salt("pairs of the list").show(ui, |ui| {
+        Grid::new("pairs of the list").striped(true).spacing(vec2(theme::GAP_LARGE, 3.0)).show(
+            ui,
+            |ui| {
+                for name in [
+                    "Pair",
+                    "Template",
+                    "Total variation",
+                    "Likelier after the first",
+                    "after the second",
+                ] {
+                    ui.label(theme::strong(ui, name));
                 }
                 ui.end_row();
-            }
-        },
-    );
+                for row in &view.rows {
+                    let [a, b] = words[row.pair];
+                    ui.label(format!("{a} / {b}"));
+                    ui.label(&view.set.templates[row.template]);
+                    ui.label(format::percent(row.divergence.total_variation as f32));
+                    for pair in [row.candidates.first(), row.candidates.last()] {
+                        let token = pair.map(|pair| visible_whitespace(&pair.token));
+                        ui.label(theme::number(token.unwrap_or_default()));
+                    }
+                    ui.end_row();
+                }
+            },
+        );
+    });
 }

@@ -1,6 +1,6 @@
 //! The same text by several tokenizers, and the same sentence in several languages by each of them.
 
-use eframe::egui::{ComboBox, Grid, Label, Ui, vec2};
+use eframe::egui::{ComboBox, Grid, Label, ScrollArea, Ui, vec2};
 
 use super::heading;
 use super::page::{Page, scrolled_part};
@@ -158,19 +158,22 @@ fn languages_ui(ui: &mut Ui, found: &[ReadBy]) {
     for (name, why) in found.iter().filter_map(|read| read.as_ref().err()) {
         ui.add(Label::new(theme::muted(ui, format!("{name}: {why}"))).wrap());
     }
-    Grid::new("languages").striped(true).spacing(vec2(theme::GAP_LARGE, 3.0)).show(ui, |ui| {
-        ui.label(theme::strong(ui, "Language"));
-        for side in &sides {
-            ui.label(theme::strong(ui, &side.name));
-        }
-        ui.end_row();
-        for (row, (language, sentence)) in languages().enumerate() {
-            ui.label(language).on_hover_text(sentence);
-            for cost in sides.iter().filter_map(|side| side.languages.get(row)) {
-                ui.label(cost_words(cost));
+    // Wider than the page where there are many columns: it scrolls, and the page does not.
+    ScrollArea::horizontal().id_salt("languages").show(ui, |ui| {
+        Grid::new("languages").striped(true).spacing(vec2(theme::GAP_LARGE, 3.0)).show(ui, |ui| {
+            ui.label(theme::strong(ui, "Language"));
+            for side in &sides {
+                ui.label(theme::strong(ui, &side.name));
             }
             ui.end_row();
-        }
+            for (row, (language, sentence)) in languages().enumerate() {
+                ui.label(language).on_hover_text(sentence);
+                for cost in sides.iter().filter_map(|side| side.languages.get(row)) {
+                    ui.label(cost_words(cost));
+                }
+                ui.end_row();
+            }
+        });
     });
 }
 
