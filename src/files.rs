@@ -195,6 +195,40 @@ pub fn without_position(err: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or_else(|| text.clone(), |(problem, _)| problem.to_owned())
 }
 
+/// A file of JSON that Python wrote: its `Infinity`, `-Infinity` and `NaN`, which JSON does not have, are
+/// read as transformers writes them since its version 5, as `{"__float__": "Infinity"}`.
+pub fn json_of_python(text: &[u8]) -> Result<serde_json::Value, serde_json::Error> {
+    match serde_json::from_slice(text) {
+        Ok(value) => Ok(value),
+        Err(err) => match with_floats_as_objects(text) {
+            Some(text) => serde_json::from_slice(&text),
+            None => Err(err),
+        },
+    }
+}
+
+/// `None`: there is none of these numbers.
+fn with_floats_as_objects(text: &[u8]) -> Option<Vec<u8>> {
+    const NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+    let mut out = Vec::with_capacity(text.len() + 64);
+    let (mut at, mut is_text, mut found) = (0, false, false);
+    while let Some(&byte) = text.get(at) {
+        let number = NUMBERS.iter().find(|number| text[at..].starts_with(number.as_bytes()));
+        if let Some(number) = number.filter(|_| !is_text) {
+            out.extend_from_slice(format!("{{\"__float__\":\"{number}\"}}").as_bytes());
+            (at, found) = (at + number.len(), true);
+            continue;
+        }
+        let is_escape = is_text && byte == b'\\';
+        is_text ^= byte == b'"';
+        let end = text.len().min(at + 1 + usize::from(is_escape));
+        out.extend_from_slice(&text[at..end]);
+        at = end;
+    }
+    found.then_some(out)
+}
+
 /// What is wrong with a file that should be JSON, in words for whoever can only fetch it again or
 /// correct it by hand.
 pub fn mistake_in_json(text: &[u8], err: &serde_json::Error) -> String {
@@ -313,6 +347,21 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_only_python_writes_are_read_outside_of_texts() {
+        let read = |text: &str| json_of_python(text.as_bytes());
+        let float = |name: &str| serde_json::json!({ "__float__": name });
+        let found =
+            read(r#"{"a": [0.0, Infinity], "NaN": "-Infinity \\\" NaN", "b": NaN}"#).unwrap();
+        assert_eq!(found["a"][1], float("Infinity"));
+        assert_eq!(found["NaN"], "-Infinity \\\" NaN");
+        assert_eq!(found["b"], float("NaN"));
+        assert_eq!(read("[-Infinity]").unwrap()[0], float("-Infinity"));
+        for wrong in ["{\"a\": Inf}", "{\"a\": NaN", "", "{\"a\": \"\\"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_crash_while_saving_leaves_the_old_file() {

@@ -29,6 +29,10 @@ fn check_gguf(path: &Path) -> Result<u64, String> {
         Ok(()) if has_ending(path, "json") => {
             Err("it describes a model or a tokenizer; name the folder that it lies in".to_owned())
         }
+        Ok(()) if magic.trim_ascii_start().starts_with(b"<") => Err(
+            "it is a web page, not the model: perhaps a page to log in, saved in its place. Fetch it again"
+                .to_owned(),
+        ),
         Ok(()) => Err("it is not a GGUF file".to_owned()),
         Err(_too_short) => Err("it is empty".to_owned()),
     }
@@ -38,6 +42,9 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     let config = std::fs::read(path.join("config.json"));
     let config = match config {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(inner) = network_of(path) {
+                return check_folder(&inner);
+            }
             return Err(match adapter_base(path) {
                 Some(base) => format!("it is an adapter (PEFT) for the model {base}"),
                 None => {
@@ -47,8 +54,8 @@ fn check_folder(path: &Path) -> Result<u64, String> {
         }
         config => config.map_err(|error| format!("config.json cannot be read ({error})"))?,
     };
-    let config: serde_json::Value =
-        serde_json::from_slice(&config).map_err(|err| damaged("config.json", &config, &err))?;
+    let config =
+        files::json_of_python(&config).map_err(|err| damaged("config.json", &config, &err))?;
     if !config.is_object() {
         return Err("config.json is damaged: it is no object".to_owned());
     }
@@ -58,6 +65,19 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     }
     let all = disk::files_below(path);
     Ok(all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum())
+}
+
+/// Where older folders of sentence-transformers keep the network: `0_Transformer`.
+fn network_of(path: &Path) -> Option<PathBuf> {
+    let modules = std::fs::read(path.join("modules.json")).ok()?;
+    let modules: serde_json::Value = serde_json::from_slice(&modules).ok()?;
+    let is_network = |module: &&serde_json::Value| {
+        module["type"].as_str().is_some_and(|kind| kind.ends_with(".Transformer"))
+    };
+    let place = modules.as_array()?.iter().find(is_network)?["path"].as_str()?;
+    let inner = path.join(place);
+    let is_plain = !place.is_empty() && !place.contains(['/', '\\', '.']);
+    (is_plain && inner.join("config.json").is_file()).then_some(inner)
 }
 
 /// The safetensors files that transformers reads of a folder: what `config.json` names, else
@@ -80,8 +100,18 @@ fn weight_files(path: &Path, config: &serde_json::Value) -> Result<Vec<PathBuf>,
         let map = index["weight_map"].as_object();
         let names: BTreeSet<&str> =
             map.into_iter().flat_map(|map| map.values()).filter_map(|name| name.as_str()).collect();
-        if let Some(missing) = names.iter().find(|name| !path.join(name).exists()) {
-            return Err(format!("{missing} is missing"));
+        let missing: Vec<&str> =
+            names.iter().copied().filter(|name| !path.join(name).exists()).collect();
+        match missing.as_slice() {
+            [] => {}
+            [one] => return Err(format!("{one} is missing: fetch it into the same folder")),
+            [first, ..] => {
+                let (count, all) = (missing.len(), names.len());
+                return Err(format!(
+                    "{count} of its {all} files of weights are missing, {first} and others: fetch them \
+                     into the same folder"
+                ));
+            }
         }
         return Ok(names.iter().map(|name| path.join(name)).collect());
     }
@@ -96,12 +126,27 @@ fn weight_files(path: &Path, config: &serde_json::Value) -> Result<Vec<PathBuf>,
              model.safetensors"
         ));
     }
+    if let Some(part) = names.iter().find(|name| is_part(name)) {
+        return Err(format!(
+            "its weights are in several files, such as {part}, and model.safetensors.index.json, which \
+             says what is in which, is not there: fetch it into the same folder"
+        ));
+    }
     match names.iter().find(|name| name.ends_with(".safetensors")) {
         Some(other) => Err(format!(
             "it has no model.safetensors; where {other} is the whole model, rename it to that"
         )),
         None => Err("it holds no safetensors file".to_owned()),
     }
+}
+
+/// `model-00001-of-00002.safetensors`
+fn is_part(name: &str) -> bool {
+    let Some(name) = name.strip_suffix(".safetensors") else { return false };
+    let count = name.rsplit_once("-of-").map(|(_, count)| count);
+    count.is_some_and(|count| {
+        count != "00001" && count.len() == 5 && count.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 /// What a file begins with that stands for another one, which was not fetched.
@@ -115,6 +160,17 @@ fn check_safetensors(path: &Path) -> Result<(), String> {
         let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut start));
         if read.is_ok() && start.starts_with(LFS) {
             format!("{name} is a pointer of Git LFS, not the weights: fetch them with git lfs pull")
+        } else if start.trim_ascii_start().starts_with(b"<") {
+            format!(
+                "{name} is a web page, not the weights: perhaps a page to log in, saved in their place. \
+                 Fetch it again"
+            )
+        } else if start.starts_with(b"{") {
+            format!(
+                "{name} is what a server answered in place of the weights ({}): perhaps the model asks \
+                 to agree to its licence first. Fetch it again",
+                String::from_utf8_lossy(&start).trim_end()
+            )
         } else {
             format!("{name} is not a safetensors file")
         }

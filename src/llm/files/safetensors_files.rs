@@ -206,6 +206,11 @@ impl SafetensorsFiles {
             Dtype::F16 => GgmlType::F16,
             Dtype::BF16 => GgmlType::BF16,
             Dtype::F8_E4M3 => return self.find_fp8(stored_name, place),
+            Dtype::F64 => {
+                let (name, path) = (stored_name.clone(), path.clone());
+                let narrow = narrowed(&self.bytes_at(place)?);
+                return Ok(RawTensor::new(name, path, GgmlType::F32, place.shape.clone(), narrow));
+            }
             other => {
                 let types = format!("{other:?} ({name})");
                 return Err(Error::TensorTypes { path: path.clone(), types });
@@ -371,6 +376,13 @@ impl SafetensorsFiles {
     }
 }
 
+/// Numbers of 64 bits as f32: no network is more exact than that.
+fn narrowed(doubles: &Bytes) -> Bytes {
+    let doubles = doubles.as_slice().as_chunks::<8>().0.iter();
+    let narrow = doubles.flat_map(|double| (f64::from_le_bytes(*double) as f32).to_le_bytes());
+    Bytes::from(narrow.collect::<Vec<u8>>())
+}
+
 /// `transformers_weights` of `config.json`: the file to read in place of the usual ones.
 fn named_in_config(folder: &Path) -> Option<String> {
     Some(config(folder)?.get("transformers_weights")?.as_str()?.to_owned())
@@ -383,7 +395,7 @@ fn method_of(folder: &Path) -> Option<Method> {
 
 fn config(folder: &Path) -> Option<Value> {
     let text = std::fs::read_to_string(folder.join(CONFIG)).ok()?; // who reads it first says why not
-    serde_json::from_str(&text).ok()
+    files::json_of_python(text.as_bytes()).ok()
 }
 
 /// The files that an index names.

@@ -72,10 +72,38 @@ pub(crate) fn survey(
                 names.retain(|name| name != "lm_head.weight");
                 names.push("lm_head.weight (tie_word_embeddings is false)".to_owned());
             }
+            if let Some(before) = put_before(source, &names) {
+                let problem = format!(
+                    "its tensors have {before} before their names, as {}, which torch or another program \
+                     put there; transformers would start all of them with random numbers. Take it out of \
+                     the names and save the file again",
+                    if before.starts_with("_orig_mod") {
+                        "torch.compile leaves it"
+                    } else if before.starts_with("module") {
+                        "DistributedDataParallel leaves it"
+                    } else {
+                        "a wrapped model has it"
+                    }
+                );
+                return Err(Error::not_a_model(&path, problem));
+            }
             Err(Error::MissingTensors { path, names })
         }
         Some(error) => Err(error),
     }
+}
+
+/// What stands before the names of all these tensors in the file. `None`: they are not there under such
+/// names.
+fn put_before(source: &WeightSource, names: &[String]) -> Option<String> {
+    let WeightSource::Safetensors(files) = source else { return None };
+    let first = names.first()?;
+    let longer = files.names().find(|name| name.ends_with(&format!(".{first}")))?;
+    let before = longer.strip_suffix(first.as_str())?.to_owned();
+    let is_there = |name: &&String| {
+        files.stored_name(&format!("{before}{name}")).is_some() || name.contains(' ')
+    };
+    names.iter().all(|name| is_there(&name)).then_some(before)
 }
 
 /// Answers with empty weights, and writes down what it was asked for.

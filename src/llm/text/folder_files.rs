@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::files::mistake_in_json;
+use crate::files::{json_of_python, mistake_in_json};
 
 pub(super) type Problem = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,8 +27,13 @@ pub(super) fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FolderError>
 /// An object. `None`: there is no such file.
 pub(super) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, FolderError> {
     let Some(bytes) = read_optional(path)? else { return Ok(None) };
-    let object = serde_json::from_slice(&bytes);
-    object.map(Some).map_err(|err| not_json(path, &bytes, &err))
+    match json_of_python(&bytes).map_err(|err| not_json(path, &bytes, &err))? {
+        Value::Object(object) => Ok(Some(object)),
+        _ => Err(FolderError {
+            path: path.to_owned(),
+            source: "it is no JSON object ({…})".into(),
+        }),
+    }
 }
 
 /// A file of text. `None`: there is no such file.
@@ -44,7 +49,7 @@ pub(super) fn read_text(path: &Path) -> Result<Option<String>, FolderError> {
 pub(super) fn read_json(path: &Path) -> Result<Value, FolderError> {
     match read_text(path)? {
         Some(text) => {
-            serde_json::from_str(&text).map_err(|err| not_json(path, text.as_bytes(), &err))
+            json_of_python(text.as_bytes()).map_err(|err| not_json(path, text.as_bytes(), &err))
         }
         None => Ok(Value::Null),
     }
