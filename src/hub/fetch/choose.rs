@@ -145,7 +145,8 @@ fn variant(file: &RemoteFile) -> Variant {
     let name = storage_type(stem);
     let obstacle = match &name {
         _ if in_parts => Some(
-            "It comes in several parts, which have to be joined first (llama-gguf-split --merge)"
+            "It comes in several parts, which are not fetched together here: fetch them into one folder \
+             (hf download) and open the first"
                 .to_owned(),
         ),
         Some(name) if !is_computed(name) => {

@@ -139,7 +139,8 @@ fn values(file: &GgufFile, tensor: &GgufTensor) -> Result<Vec<f32>, Error> {
     let damaged = |err: &dyn std::fmt::Display| {
         Error::adapter(path, format!("the tensor {} is damaged: {err}", tensor.name))
     };
-    let bytes = Bytes::from_map(file.map().share()).slice(range).map_err(|err| damaged(&err))?;
+    let bytes = Bytes::from_map(file.map_of(tensor).share()).slice(range);
+    let bytes = bytes.map_err(|err| damaged(&err))?;
     let [rows, cols] = tensor.shape[..] else {
         return Err(damaged(&"it is no matrix"));
     };

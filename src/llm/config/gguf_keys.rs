@@ -286,7 +286,13 @@ impl Keys<'_> {
     pub fn rope(&self, theta: f32, dims: usize, context: usize) -> Result<Rope, Error> {
         let theta = f64::from(self.positive("rope.freq_base")?.unwrap_or(theta));
         let pairs = pair_count(dims);
-        let factor = self.positive("rope.scaling.factor")?.map(f64::from);
+        // Before there were kinds of scaling, its factor had another key; it was and is linear where the file
+        // does not say.
+        let factor = match self.positive("rope.scaling.factor")? {
+            None => self.positive_or_zero("rope.scale_linear")?.filter(|factor| *factor != 0.0),
+            factor => factor,
+        };
+        let factor = factor.map(f64::from);
         let original = self.optional_size("rope.scaling.original_context_length")?;
         let original = original.unwrap_or(context);
         let magnitude = self.positive("rope.scaling.attn_factor")?.map(f64::from);
@@ -303,8 +309,11 @@ impl Keys<'_> {
                     longrope_magnitude(context as f64 / original as f64, original as f64)
                 }),
             },
-            (None | Some("none"), None, None) => RopeScaling::None,
-            (Some("linear"), None, None) => RopeScaling::Linear { factor: factor.unwrap_or(1.0) },
+            (Some("none"), None, None) => RopeScaling::None,
+            (None | Some("linear"), None, None) => match factor {
+                None | Some(1.0) => RopeScaling::None,
+                Some(factor) => RopeScaling::Linear { factor },
+            },
             (Some("yarn"), None, None) => {
                 let factor = factor.unwrap_or(context as f64 / original as f64);
                 let number = |name: &str, default: f64| {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tuning_fork_kernels::Bytes;
 
+use super::gguf_parts;
 pub use super::gguf_value::{GgufArray, GgufValue, TensorType};
 use super::mapped::Mapped;
 
@@ -38,6 +39,10 @@ pub enum GgufError {
 
     #[error("{} is damaged: {problem}", path.display())]
     Damaged { path: PathBuf, problem: String },
+
+    /// Of a model in several files.
+    #[error("{} is one of several files of a model: {problem}", path.display())]
+    Part { path: PathBuf, problem: String },
 }
 
 /// Where a tensor lies and what it is.
@@ -50,8 +55,11 @@ pub struct GgufTensor {
     pub kind: TensorType,
     pub element_count: u64,
 
-    /// Its bytes in the file. `None`: we do not know how large this type is.
-    bytes: Option<Range<usize>>,
+    /// Which of the model's files it is in.
+    pub(super) part: usize,
+
+    /// Its bytes in that file. `None`: we do not know how large this type is.
+    pub(super) bytes: Option<Range<usize>>,
 }
 
 impl GgufTensor {
@@ -64,10 +72,13 @@ impl GgufTensor {
     }
 }
 
-/// An opened GGUF file: its metadata in memory, its tensors mapped.
+/// An opened GGUF file: its metadata in memory, its tensors mapped. A model in several files is one of
+/// these: its metadata are those of the first, its tensors those of all.
 pub struct GgufFile {
     path: PathBuf,
-    map: Mapped,
+
+    /// Of each file, the first one first.
+    maps: Vec<Mapped>,
     version: u32,
     metadata: BTreeMap<String, GgufValue>,
     tensors: BTreeMap<String, GgufTensor>,
@@ -80,8 +91,29 @@ impl std::fmt::Debug for GgufFile {
 }
 
 impl GgufFile {
-    /// Reads the headers and maps the rest.
+    /// Reads the headers and maps the rest. `path`: of several files the first one's.
     pub fn open(path: &Path) -> Result<Self, GgufError> {
+        let mut file = Self::open_one(path)?;
+        let Some(count) = file.u64("split.count").filter(|count| *count > 1) else {
+            return Ok(file);
+        };
+        let refuse = |problem| GgufError::Part { path: path.to_owned(), problem };
+        let own = file.u64("split.no").unwrap_or(0);
+        let others = gguf_parts::others(path, own, count).map_err(refuse)?;
+        for (part, path) in (1..).zip(others) {
+            file.take_in(part, Self::open_one(&path)?)?;
+        }
+        let (found, told) = (file.tensors.len() as u64, file.u64("split.tensors.count"));
+        match told.filter(|told| *told != found) {
+            None => Ok(file),
+            Some(told) => Err(refuse(format!(
+                "together they have {found} tensors, and {told} were expected: they are of several \
+                 downloads; fetch them again"
+            ))),
+        }
+    }
+
+    fn open_one(path: &Path) -> Result<Self, GgufError> {
         let map = Mapped::open(path)
             .map_err(|source| GgufError::Read { path: path.to_owned(), source })?;
         let (version, metadata, tensors) = {
@@ -89,7 +121,28 @@ impl GgufFile {
             let mut reader = Reader { path, bytes: &map, at: 0, budget };
             read_headers(&mut reader)?
         };
-        Ok(Self { path: path.to_owned(), map, version, metadata, tensors })
+        Ok(Self { path: path.to_owned(), maps: vec![map], version, metadata, tensors })
+    }
+
+    /// Adds the tensors of another of the model's files.
+    fn take_in(&mut self, part: usize, other: Self) -> Result<(), GgufError> {
+        let is_of_another = || {
+            let count = |file: &Self| file.u64("split.count");
+            (count(&other) != count(self)).then(|| "it is of another model".to_owned())
+        };
+        let problem = gguf_parts::problem_of(part, other.u64("split.no")).or_else(is_of_another);
+        if let Some(problem) = problem {
+            return Err(GgufError::Part { path: other.path, problem });
+        }
+        for (name, tensor) in other.tensors {
+            if self.tensors.contains_key(&name) {
+                let problem = format!("its tensor {name} is in another of them too");
+                return Err(GgufError::Part { path: other.path, problem });
+            }
+            self.tensors.insert(name, GgufTensor { part, ..tensor });
+        }
+        self.maps.extend(other.maps);
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {
@@ -101,7 +154,7 @@ impl GgufFile {
     }
 
     pub fn file_len(&self) -> u64 {
-        self.map.len() as u64
+        self.maps.iter().map(|map| map.len() as u64).sum()
     }
 
     pub fn metadata(&self) -> &BTreeMap<String, GgufValue> {
@@ -119,22 +172,26 @@ impl GgufFile {
 
     /// A tensor's bytes as stored. `None`: there is no such tensor, or its type is unknown.
     pub fn tensor_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.map.get(self.tensors.get(name)?.bytes.clone()?)
+        let tensor = self.tensors.get(name)?;
+        self.maps[tensor.part].get(tensor.bytes.clone()?)
     }
 
     /// Lets go of the pages that only hold metadata, of which this has its own copy.
     pub fn forget_headers(&self) {
-        let starts = self.tensors.values().filter_map(|tensor| Some(tensor.bytes.clone()?.start));
-        if let Some(first) = starts.min()
-            && let Ok(headers) = Bytes::from_map(self.map.share()).slice(0..first)
-        {
-            headers.forget();
+        for (part, map) in self.maps.iter().enumerate() {
+            let tensors = self.tensors.values().filter(|tensor| tensor.part == part);
+            let starts = tensors.filter_map(|tensor| Some(tensor.bytes.clone()?.start));
+            if let Some(first) = starts.min()
+                && let Ok(headers) = Bytes::from_map(map.share()).slice(0..first)
+            {
+                headers.forget();
+            }
         }
     }
 
     /// The map that [`GgufTensor::byte_range`] counts in.
-    pub fn map(&self) -> &Mapped {
-        &self.map
+    pub fn map_of(&self, tensor: &GgufTensor) -> &Mapped {
+        &self.maps[tensor.part]
     }
 
     pub fn str(&self, key: &str) -> Option<&str> {
@@ -307,7 +364,7 @@ fn read_tensor_entry(reader: &mut Reader<'_>) -> Result<(GgufTensor, u64), GgufE
     shape.reverse();
     let kind = TensorType(reader.u32(&name)?);
     let offset = reader.u64(&name)?;
-    Ok((GgufTensor { name, shape, kind, element_count, bytes: None }, offset))
+    Ok((GgufTensor { name, shape, kind, element_count, part: 0, bytes: None }, offset))
 }
 
 fn locate(

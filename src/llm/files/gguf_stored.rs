@@ -21,7 +21,7 @@ pub(crate) fn as_stored(file: &GgufFile, name: &str) -> Result<RawTensor, Error>
     };
     let kind = kept_as(tensor.kind).ok_or_else(unsupported)?;
     let range = tensor.byte_range().ok_or_else(unsupported)?;
-    let bytes = Bytes::from_map(file.map().share())
+    let bytes = Bytes::from_map(file.map_of(tensor).share())
         .slice(range)
         .map_err(|err| Error::not_a_model(file.path(), err.to_string()))?;
     let path = file.path().to_owned();

@@ -106,7 +106,19 @@ const TENSOR_TYPES: &[(u32, &str, u64, u64)] = &[
 impl TensorType {
     /// ggml's name, or `type 77` for one that we have never heard of.
     pub fn name(self) -> String {
-        self.entry().map_or_else(|| format!("type {}", self.0), |entry| entry.1.to_owned())
+        let unknown = || match self.0 {
+            4 | 5 => format!("type {}, of 2023 and removed from llama.cpp since", self.0),
+            31..=33 => {
+                let name = ["Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8"][self.0 as usize - 31];
+                format!("{name}, removed from llama.cpp since: take the Q4_0 file in its place")
+            }
+            36..=38 => format!(
+                "type {}, removed from llama.cpp since (36 is also I2_S of BitNet's own program)",
+                self.0
+            ),
+            other => format!("type {other}"),
+        };
+        self.entry().map_or_else(unknown, |entry| entry.1.to_owned())
     }
 
     /// How many bytes `elements` weights in rows of `row` take. `None`: unknown type, or the row

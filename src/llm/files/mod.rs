@@ -3,6 +3,7 @@
 pub mod gguf;
 mod gguf_made;
 mod gguf_names;
+pub(crate) mod gguf_parts;
 pub(crate) mod gguf_stored;
 pub(crate) mod gguf_tensors;
 mod gguf_value;

@@ -120,6 +120,13 @@ impl GgufVocab {
                     .to_owned(),
             );
         }
+        if self.add_bos == Some(true) && self.bos_id().is_none() {
+            warnings.push(
+                "the file asks for a token that begins a text (tokenizer.ggml.add_bos_token) and does \
+                 not say which (bos_token_id): none is put there, while llama.cpp takes a usual one"
+                    .to_owned(),
+            );
+        }
         let ids = [
             ("bos_token_id", self.bos, self.bos_id()),
             ("eos_token_id", self.eos, self.eos_id()),
