@@ -73,6 +73,13 @@ impl Named {
         Self { name: name.to_owned(), token: Some(Spelled::Text(token.to_owned())) }
     }
 
+    /// A token that takes the spaces before it with it.
+    pub fn before_spaces(name: &str, token: &str) -> Self {
+        let flags = [None, Some(true), None, None];
+        let token = Spelled::Flags { content: token.to_owned(), special: true, flags };
+        Self { name: name.to_owned(), token: Some(token) }
+    }
+
     pub fn none(name: &str) -> Self {
         Self { name: name.to_owned(), token: None }
     }

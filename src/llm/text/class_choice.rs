@@ -86,6 +86,9 @@ fn registered(model_type: &str) -> Option<Class> {
         | "led"
         | "mvp" => Class::Roberta,
         "mpnet" => Class::Mpnet,
+        "albert" => Class::Albert,
+        "camembert" => Class::Camembert,
+        "deberta-v2" => Class::DebertaV2,
         "gte" | "jina_embeddings_v3" | "metaclip_2" | "trocr" | "xlm-roberta" | "xmod" => {
             Class::XlmRoberta
         }
@@ -213,6 +216,9 @@ fn named(name: &str) -> Class {
         | "MvpTokenizer" => Class::Roberta,
         "MPNetTokenizer" => Class::Mpnet,
         "XLMRobertaTokenizer" => Class::XlmRoberta,
+        "AlbertTokenizer" => Class::Albert,
+        "CamembertTokenizer" => Class::Camembert,
+        "DebertaV2Tokenizer" => Class::DebertaV2,
         "T5Tokenizer" => Class::T5,
         _ => Class::Plain,
     }

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 
 use super::added::Named;
-use super::model_file::{Kind, ModelParts};
+use super::model_file::{Kind, ModelParts, Vocabulary};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
@@ -29,6 +29,9 @@ pub(super) enum Class {
     Roberta,
     Mpnet,
     XlmRoberta,
+    Camembert,
+    Albert,
+    DebertaV2,
     T5,
 }
 
@@ -147,6 +150,27 @@ impl Class {
                     one("mask_token", "<mask>"),
                 ]
             }
+            Self::Camembert => vec![
+                one("bos_token", "<s>"),
+                one("eos_token", "</s>"),
+                one("sep_token", "</s>"),
+                one("cls_token", "<s>"),
+                one("unk_token", "<unk>"),
+                one("pad_token", "<pad>"),
+                Named::before_spaces("mask_token", "<mask>"),
+            ],
+            Self::Albert | Self::DebertaV2 => {
+                let is_albert = self == Self::Albert;
+                vec![
+                    one("bos_token", "[CLS]"),
+                    one("eos_token", "[SEP]"),
+                    one("sep_token", "[SEP]"),
+                    one("cls_token", "[CLS]"),
+                    one("unk_token", if is_albert { "<unk>" } else { "[UNK]" }),
+                    one("pad_token", if is_albert { "<pad>" } else { "[PAD]" }),
+                    one("mask_token", "[MASK]"),
+                ]
+            }
             Self::T5 => {
                 vec![one("eos_token", "</s>"), one("unk_token", "<unk>"), one("pad_token", "<pad>")]
             }
@@ -155,8 +179,13 @@ impl Class {
 
     pub fn frame(self) -> Frame {
         match self {
-            Self::Bert | Self::BertFile | Self::Roberta | Self::Mpnet => Frame::ClsAndSep,
-            Self::XlmRoberta => Frame::BosText,
+            Self::Bert
+            | Self::BertFile
+            | Self::Roberta
+            | Self::Mpnet
+            | Self::Albert
+            | Self::DebertaV2 => Frame::ClsAndSep,
+            Self::XlmRoberta | Self::Camembert => Frame::BosText,
             Self::T5 => Frame::TextEos,
             Self::CodeLlama => Frame::BosAndEos { bos_unless_told: true },
             Self::NeoX => Frame::BosAndEos { bos_unless_told: false },
@@ -170,8 +199,9 @@ impl Class {
                 Files::VocabAndMerges
             }
             Self::Bert | Self::BertFile | Self::Mpnet => Files::VocabTxt,
-            Self::XlmRoberta => Files::SentencePiece("sentencepiece.bpe.model"),
-            Self::T5 => Files::SentencePiece("spiece.model"),
+            Self::XlmRoberta | Self::Camembert => Files::SentencePiece("sentencepiece.bpe.model"),
+            Self::DebertaV2 => Files::SentencePiece("spm.model"),
+            Self::T5 | Self::Albert => Files::SentencePiece("spiece.model"),
             Self::Plain | Self::Llama | Self::CodeLlama | Self::Gemma | Self::Qwen35 => {
                 Files::SentencePiece("tokenizer.model")
             }
@@ -183,7 +213,9 @@ impl Class {
         match self {
             Self::Plain | Self::BertFile => None,
             Self::Bert | Self::Mpnet => Some(Kind::WordPiece),
-            Self::XlmRoberta | Self::T5 => Some(Kind::Unigram),
+            Self::XlmRoberta | Self::T5 | Self::Camembert | Self::Albert | Self::DebertaV2 => {
+                Some(Kind::Unigram)
+            }
             _ => Some(Kind::Bpe),
         }
     }
@@ -191,7 +223,20 @@ impl Class {
     /// The class's own settings of its model.
     pub fn set_model(self, model: &mut ModelParts, unknown: Option<&str>) {
         let unknown = unknown.map(str::to_owned);
-        let ModelParts { vocab, merges, .. } = std::mem::take(model);
+        let ModelParts { vocab, merges, unk_id, .. } = std::mem::take(model);
+        let place = |score: Option<f64>| {
+            let Vocabulary::Scores(scores) = &vocab else { return None };
+            let is_it = |(token, its): &(String, f64)| {
+                Some(token) == unknown.as_ref() && score.is_none_or(|score| score == *its)
+            };
+            scores.iter().position(is_it)
+        };
+        let place = match self {
+            Self::DebertaV2 => place(Some(0.0)).or(unk_id).unwrap_or(1),
+            Self::Camembert => place(None).unwrap_or(0),
+            Self::Albert => 1,
+            _ => 0,
+        };
         let bare = ModelParts { kind: self.kind(), vocab, merges, ..ModelParts::default() };
         *model = match self {
             Self::Llama => ModelParts { fuse_unk: true, byte_fallback: true, ..bare },
@@ -201,6 +246,9 @@ impl Class {
             }
             Self::Bert | Self::Mpnet => ModelParts { unk_token: unknown, merges: None, ..bare },
             Self::XlmRoberta => ModelParts { unk_id: Some(3), merges: None, ..bare },
+            Self::Camembert | Self::Albert | Self::DebertaV2 => {
+                ModelParts { unk_id: Some(place), merges: None, ..bare }
+            }
             Self::T5 => ModelParts { unk_id: Some(2), merges: None, ..bare },
             _ => bare,
         };
@@ -275,7 +323,38 @@ impl Class {
                 let decoder = json!({ "type": "WordPiece", "prefix": "##", "cleanup": true });
                 [normalizer, json!({ "type": "BertPreTokenizer" }), decoder]
             }
-            Self::XlmRoberta | Self::T5 => {
+            Self::DebertaV2 => {
+                let replace = json!({
+                    "type": "Replace",
+                    "pattern": { "Regex": r"\s{2,}|[\n\r\t]" },
+                    "content": " ",
+                });
+                let strip = json!({ "type": "Strip", "strip_left": false, "strip_right": true });
+                let lower = told("do_lower_case").unwrap_or(false).then(lowercase);
+                let steps: Vec<Value> = lower.into_iter().chain([replace, nfc, strip]).collect();
+                let punctuation = json!({ "type": "Punctuation", "behavior": "Isolated" });
+                let splits = told("split_by_punct").unwrap_or(false).then_some(punctuation);
+                let bar =
+                    metaspace(if add_space.unwrap_or(true) { "always" } else { "first" }, true);
+                let before: Vec<Value> = splits.into_iter().chain([bar.clone()]).collect();
+                [
+                    json!({ "type": "Sequence", "normalizers": steps }),
+                    json!({ "type": "Sequence", "pretokenizers": before }),
+                    bar,
+                ]
+            }
+            Self::Albert => {
+                let quote = |from: &str| json!({ "type": "Replace", "pattern": { "String": from }, "content": "\"" });
+                let mut steps = vec![quote("``"), quote("''")];
+                if !told("keep_accents").unwrap_or(false) {
+                    steps.extend([json!({ "type": "NFKD" }), json!({ "type": "StripAccents" })]);
+                }
+                steps.extend(told("do_lower_case").unwrap_or(true).then(lowercase));
+                steps.extend(charsmap);
+                let [_, pre_tokenizer, decoder] = Self::XlmRoberta.parts(settings, None);
+                [json!({ "type": "Sequence", "normalizers": steps }), pre_tokenizer, decoder]
+            }
+            Self::XlmRoberta | Self::T5 | Self::Camembert => {
                 let always = self == Self::T5 || add_space.unwrap_or(true);
                 let bar = metaspace(if always { "always" } else { "never" }, true);
                 let steps = [json!({ "type": "WhitespaceSplit" }), bar.clone()];
@@ -284,6 +363,10 @@ impl Class {
             }
         }
     }
+}
+
+fn lowercase() -> Value {
+    json!({ "type": "Lowercase" })
 }
 
 fn metaspace(prepend_scheme: &str, split: bool) -> Value {

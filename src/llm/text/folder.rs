@@ -77,6 +77,8 @@ impl Told {
         let in_file = if class.takes_file() { in_file } else { Vec::new() };
         if !class.takes_file() {
             let unknown = self.named.get("unk_token");
+            // The class counts where its own settings do not say.
+            file.model.unk_id = self.told_unknown();
             class.set_model(&mut file.model, unknown);
             let charsmap = file.normalizer.as_ref().and_then(precompiled);
             let settings = Value::Object(self.settings.clone());
@@ -202,6 +204,7 @@ impl Told {
             });
         } else {
             self.frame_vocabulary(&mut parts);
+            parts.unk_id = model.unk_id();
             self.class.set_model(&mut parts, self.named.get("unk_token"));
             let settings = Value::Object(self.settings.clone());
             let [normalizer, pre_tokenizer, decoder] =
@@ -226,11 +229,29 @@ impl Told {
                 scores.splice(..scores.len().min(3), first);
                 scores.push(named("mask_token"));
             }
+            Class::Camembert => {
+                let own = |token: &str, score| (token.to_owned(), score);
+                let [pad, unknown] = ["pad_token", "unk_token"].map(named);
+                let first = [
+                    own("<s>NOTUSED", 0.0),
+                    pad,
+                    own("</s>NOTUSED", 0.0),
+                    unknown,
+                    own("<unk>NOTUSED", -100.0),
+                ];
+                scores.splice(..scores.len().min(1), first);
+                scores.push(named("mask_token"));
+            }
             Class::T5 => {
                 scores.extend(self.extra_ids().rev().map(|token| (token, 0.0)));
             }
             _ => {}
         }
+    }
+
+    /// `unk_id` of `tokenizer_config.json`.
+    fn told_unknown(&self) -> Option<usize> {
+        self.settings.get("unk_id")?.as_u64().map(|id| id as usize)
     }
 
     /// T5's marks for what is left out of a text: `<extra_id_0>`.
@@ -373,8 +394,10 @@ impl Told {
             Frame::TextEos => (None, own(eos)),
         };
         let second = match self.class {
-            Class::Bert | Class::BertFile => Second::AfterEnd,
-            Class::Roberta | Class::Mpnet | Class::XlmRoberta => Second::AfterTwoEnds,
+            Class::Bert | Class::BertFile | Class::Albert | Class::DebertaV2 => Second::AfterEnd,
+            Class::Roberta | Class::Mpnet | Class::XlmRoberta | Class::Camembert => {
+                Second::AfterTwoEnds
+            }
             _ => Second::Own,
         };
         let post_processor = template(inner, begin.as_deref(), end.as_deref(), second)?;
@@ -403,6 +426,7 @@ fn build(file: TokenizerFile) -> Result<AnyTokenizer, Problem> {
         inner.with_pre_tokenizer(Some(part));
     }
     if let Some(part) = some(post_processor) {
+        check_frame(&part)?;
         let part: PostProcessorWrapper = serde_json::from_value(part)?;
         inner.with_post_processor(Some(part));
     }
@@ -411,6 +435,39 @@ fn build(file: TokenizerFile) -> Result<AnyTokenizer, Problem> {
         inner.with_decoder(Some(part));
     }
     Ok(inner)
+}
+
+/// The `tokenizers` crate would end the program over a token that is put around a text and not described.
+fn check_frame(processor: &Value) -> Result<(), Problem> {
+    for inner in processor["processors"].as_array().into_iter().flatten() {
+        check_frame(inner)?;
+    }
+    if processor["type"] != "TemplateProcessing" {
+        return Ok(());
+    }
+    let described = &processor["special_tokens"];
+    let of_piece = |piece: &Value| piece["SpecialToken"]["id"].as_str().map(str::to_owned);
+    // `[CLS] $A:0 [SEP]`, as a person may write it.
+    let of_word = |word: &str| {
+        let is_number =
+            |kind: &str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_digit());
+        let id =
+            word.rsplit_once(':').filter(|(_, kind)| is_number(kind)).map_or(word, |(id, _)| id);
+        (!id.starts_with('$')).then(|| id.to_owned())
+    };
+    let put = ["single", "pair"].iter().flat_map(|key| match &processor[*key] {
+        Value::Array(pieces) => pieces.iter().filter_map(of_piece).collect::<Vec<String>>(),
+        Value::String(words) => words.split(' ').filter_map(of_word).collect(),
+        _ => Vec::new(),
+    });
+    match put.into_iter().find(|id| described.get(id).is_none()) {
+        None => Ok(()),
+        Some(id) => Err(format!(
+            "its post_processor puts {id} around a text, and its special_tokens do not say which token \
+             that is"
+        )
+        .into()),
+    }
 }
 
 /// `vocab.json` with `merges.txt`, or `vocab.txt`.

@@ -11,9 +11,12 @@ use crate::llm::text::tokenizer::Tokenizer;
 /// Some of the folders that `make_tokenizer_folders.py` writes, one of each kind.
 #[test]
 fn a_folder_is_read_as_autotokenizer_reads_it() {
-    let rows = include_str!("../../../tests/reference/text/tokenizer_folders.json");
+    are_read_alike(include_str!("../../../tests/reference/text/tokenizer_folders.json"), 11);
+}
+
+fn are_read_alike(rows: &str, least: usize) {
     let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
-    assert!(rows.len() > 10);
+    assert!(rows.len() >= least);
     for row in rows {
         let folder = tempfile::tempdir().unwrap();
         for (name, content) in row["files"].as_object().unwrap() {
@@ -30,6 +33,30 @@ fn a_folder_is_read_as_autotokenizer_reads_it() {
         let problems = differences(&tokenizer, &row);
         assert_eq!(problems, [""; 0], "{} {}", row["class"], row["done"]);
     }
+}
+
+/// The same of `make_encoder_tokenizers.py`: DeBERTa-v3, ALBERT, `CamemBERT`.
+#[test]
+fn an_encoders_folder_is_read_as_autotokenizer_reads_it() {
+    are_read_alike(include_str!("../../../tests/reference/text/tokenizer_encoders.json"), 4);
+}
+
+#[test]
+fn a_frame_with_a_token_that_is_not_described_is_an_error_and_not_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let single = json!([{ "SpecialToken": { "id": "<bos>", "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }]);
+    let template =
+        json!({ "type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": {} });
+    let file = json!({
+        "added_tokens": [],
+        "post_processor": { "type": "Sequence", "processors": [template] },
+        "model": { "type": "BPE", "vocab": { "a": 0 }, "merges": [] },
+    });
+    files::write_atomic(&folder.path().join("tokenizer.json"), file.to_string().as_bytes())
+        .unwrap();
+    let err = Tokenizer::from_folder(folder.path()).unwrap_err();
+    let cause = std::error::Error::source(&err).unwrap().to_string();
+    assert!(cause.contains("puts <bos> around a text"), "{cause}");
 }
 
 fn from_hex(digits: &str) -> Vec<u8> {
