@@ -61,6 +61,22 @@ fn adapters_of_peft_compute_what_peft_computes() {
     }
 }
 
+/// Of a model whose head is its embedding, a trained token counts in both.
+#[test]
+fn single_tokens_are_what_peft_made_of_them() {
+    for name in ["tokens_qwen3", "tokens_mistral"] {
+        let (folder, model, adapter) = case(name);
+        let (ids, logits) = expected(&folder);
+        assert_close(&last_two(&model, Some(&adapter), &ids), &logits, 1e-4, name);
+        let home = tempfile::tempdir().unwrap();
+        let to = home.path().join("merged");
+        merge::merge(&model, &adapter, &to, &Quiet).unwrap();
+        assert_close(&last_two(&load(&to, Weights::F32), None, &ids), &logits, 2e-4, name);
+        let said = adapter.check_trainable().unwrap_err().to_string();
+        assert!(said.contains("trainable_token_indices"), "{said}");
+    }
+}
+
 /// Scoring for training runs another pass.
 #[test]
 fn the_training_pass_computes_the_same_with_any_adapter() {

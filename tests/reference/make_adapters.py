@@ -46,6 +46,11 @@ CASES = {
     "layers_llama": ("llama", dict(target_modules=["q_proj", "up_proj"], layers_to_transform=[1], layers_pattern="layers")),
     "nested_gemma3": ("tiny_gemma3_tower", dict(target_modules=r".*language_model.*\.(q_proj|down_proj)")),
     "nested_old_names_gemma3": ("tiny_gemma3_tower", dict(target_modules=r".*language_model.*\.v_proj")),
+    "tokens_qwen3": ("qwen3", dict(target_modules=["q_proj"], trainable_token_indices=[3, 5, 200])),
+    "tokens_mistral": (
+        "mistral",
+        dict(target_modules=["v_proj"], trainable_token_indices={"embed_tokens": [7, 9, 11], "lm_head": [4]}),
+    ),
 }
 
 
@@ -89,7 +94,7 @@ for number, (case, (family, settings)) in enumerate(CASES.items()):
     peft = get_peft_model(base(family), LoraConfig(**settings))
     with torch.no_grad():
         for name, value in peft.named_parameters():
-            if "lora_" in name:
+            if "lora_" in name or "trainable_tokens_delta" in name:
                 noise = torch.randn(value.shape)
                 value.add_(noise * (0.2 * value if "magnitude" in name else 0.1))
     peft.save_pretrained(folder)
@@ -108,6 +113,8 @@ for number, (case, (family, settings)) in enumerate(CASES.items()):
         save_file(old, path)
     vocab = base(family).config.get_text_config().vocab_size
     ids = torch.randint(0, vocab, (1, 12))
+    if "tokens" in case:
+        ids[0, 2:5] = torch.tensor([3, 5, 7])
     with torch.no_grad():
         read = PeftModel.from_pretrained(base(family), folder).eval()
         logits = read(ids).logits[0]

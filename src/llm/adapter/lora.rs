@@ -221,9 +221,9 @@ impl Adapter {
         for (module, table) in [(self.embedding, embedding), (HEAD, head)] {
             if table.is_some() && !is_meant(module) {
                 let problem = format!(
-                    "it brings {module} as it was before the adapter was begun, because the vocabulary was \
-                     changed: such an adapter is run and scored, and not trained further; export it as a \
-                     merged model and train on that"
+                    "it brings its own {module}, because the vocabulary was changed or single tokens were \
+                     trained (trainable_token_indices): such an adapter is run and scored, and not trained \
+                     further; export it as a merged model and train on that"
                 );
                 return Err(Error::adapter(&self.path, problem));
             }

@@ -105,7 +105,6 @@ const TABLES: [&str; 3] = ["embed_tokens", "wte", "lm_head"];
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("lora_bias", "a bias of B is not computed"),
     ("layer_replication", "layers that stand several times are not computed"),
-    ("trainable_token_indices", "tokens trained beside the adapter are not read"),
     ("target_parameters", "LoRA on bare parameters (mixtures of experts) is not computed"),
     ("use_qalora", "QA-LoRA is not computed"),
     ("use_bdlora", "BD-LoRA is not computed"),
@@ -133,6 +132,10 @@ pub struct PeftConfig {
 
     /// Modules that are saved whole beside the adapter: the embedding, the head.
     pub modules_to_save: Vec<String>,
+
+    /// Tokens whose vectors were trained, by the name of the table that they are of. `None`: the
+    /// embedding.
+    pub token_indices: Vec<(Option<String>, Vec<u32>)>,
 
     /// `None`: in every layer.
     pub layers_to_transform: Option<Vec<usize>>,
@@ -265,6 +268,7 @@ impl PeftConfig {
             exclude_modules: None,
             task: TaskType::CausalLm,
             modules_to_save: Vec::new(),
+            token_indices: Vec::new(),
             layers_to_transform: None,
             layers_pattern: Vec::new(),
             rank_pattern: Patterns::default(),
@@ -285,7 +289,6 @@ impl PeftConfig {
             let found = json.get(key).cloned().unwrap_or_default();
             Error::adapter(path, format!("{key} = {found}: {why}"))
         };
-        let refuse = |key: &str| refuse_because(key, "this is not supported");
         let present = |key: &str| json.get(key).filter(|value| !value.is_null());
         match present("peft_type").and_then(Value::as_str) {
             Some("LORA") => {}
@@ -322,7 +325,11 @@ impl PeftConfig {
                      the adapter needs it cannot be told"
                 )),
                 value if is_off(value) => {}
-                _ => return Err(refuse(key)),
+                _ => {
+                    let why = "this setting is not known here, and whether the adapter can be read without it \
+                               cannot be told; where it can, take it out of the file";
+                    return Err(refuse_because(key, why));
+                }
             }
         }
         let number = |key: &str, default: f64| match present(key) {
@@ -384,6 +391,13 @@ impl PeftConfig {
                        head are read; merge it in PEFT (merge_and_unload) and open the merged folder";
             return Err(refuse_because("modules_to_save", why));
         }
+        let token_indices = match present("trainable_token_indices") {
+            None => Vec::new(),
+            Some(value) => token_indices(value).ok_or_else(|| {
+                let why = "the ids of tokens were expected, or a list of them for each table";
+                refuse_because("trainable_token_indices", why)
+            })?,
+        };
         let text = |key: &str| present(key).and_then(Value::as_str).map(ToOwned::to_owned);
         let rank = number("r", 8.0)?;
         if rank < 1.0 || rank.fract() != 0.0 {
@@ -403,6 +417,7 @@ impl PeftConfig {
             exclude_modules,
             task,
             modules_to_save,
+            token_indices,
             layers_to_transform: layers,
             layers_pattern: match modules("layers_pattern")? {
                 None => Vec::new(),
@@ -504,6 +519,20 @@ impl PeftConfig {
                 (!is_meant).then_some("layers_to_transform")
             }
         }
+    }
+}
+
+/// `[5, 6]`, of the embedding, or `{"embed_tokens": [5, 6]}`.
+fn token_indices(value: &Value) -> Option<Vec<(Option<String>, Vec<u32>)>> {
+    let ids = |value: &Value| -> Option<Vec<u32>> {
+        let ids = value.as_array()?.iter().map(|id| u32::try_from(id.as_u64()?).ok());
+        ids.collect()
+    };
+    match value {
+        Value::Object(tables) => {
+            tables.iter().map(|(table, list)| Some((Some(table.clone()), ids(list)?))).collect()
+        }
+        list => Some(vec![(None, ids(list)?)]),
     }
 }
 

@@ -11,7 +11,6 @@ use candle_core::{Tensor, Var};
 use rayon::prelude::*;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use serde_json::Value;
 use tuning_fork_kernels::QMatrix;
 
 use super::gguf_lora_read;
@@ -48,6 +47,9 @@ struct Found {
     whole: Option<Tensor>,
     bias: Option<Tensor>,
 
+    /// Of single tokens of a table.
+    rows: Option<Tensor>,
+
     /// The model's own weight, which PEFT writes beside LoRA on an embedding or a head.
     untouched: Option<Tensor>,
 }
@@ -64,6 +66,9 @@ enum Part {
 
     /// A trained bias, in place of the model's.
     Bias,
+
+    /// The vectors of single tokens, in place of the model's.
+    Rows,
     Untouched,
 }
 
@@ -102,6 +107,21 @@ impl Adapter {
                 beside.insert(found.written, pair);
                 continue;
             };
+            if let Some(rows) = &found.rows {
+                let table = with_rows(model, &module, rows, &config, &weights)?;
+                if module == HEAD || tied_head {
+                    tables.head = Some(table.clone());
+                }
+                if module != HEAD || tied_head {
+                    tables.embedding = Some(table);
+                }
+                if found.a.is_some() || found.b.is_some() {
+                    let problem =
+                        format!("{} is there as LoRA and as single tokens", found.written);
+                    return Err(Error::adapter(&weights, problem));
+                }
+                continue;
+            }
             if let Some(whole) = &found.whole {
                 let table = table(&found, whole, [vocab_size, width], &weights)?;
                 // What is in no list was saved because the embedding was trained or resized: PEFT reads
@@ -339,6 +359,11 @@ pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
     if !path.is_file() {
         let problem = if folder.join("config.json").is_file() {
             format!("it is a model's folder: it has a config.json and no {CONFIG}")
+        } else if let Some(inner) = adapter_inside(folder) {
+            format!(
+                "it has no {CONFIG} itself; there is one in {}: name that folder",
+                inner.display()
+            )
         } else if folder.is_dir() {
             format!("it has no {CONFIG}, which PEFT writes beside {WEIGHTS}")
         } else {
@@ -349,9 +374,20 @@ pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
         return Err(Error::adapter(folder, problem));
     }
     let text = std::fs::read_to_string(&path).map_err(|source| Error::read(&path, source))?;
-    let json: Value = serde_json::from_str(&text)
+    let json = files::json_of_python(text.as_bytes())
         .map_err(|err| Error::adapter(&path, files::mistake_in_json(text.as_bytes(), &err)))?;
     PeftConfig::from_json(&json, &path)
+}
+
+/// Where PEFT has put an adapter that has a name: in a folder of that name.
+fn adapter_inside(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut inside: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join(CONFIG).is_file())
+        .collect();
+    inside.sort();
+    inside.into_iter().next()
 }
 
 fn weights_path(folder: &Path) -> Result<PathBuf, Error> {
@@ -386,6 +422,7 @@ fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> 
             Part::Magnitude => found.magnitude = Some(tensor),
             Part::Whole => found.whole = Some(tensor),
             Part::Bias => found.bias = Some(tensor),
+            Part::Rows => found.rows = Some(tensor),
             Part::Untouched => found.untouched = Some(tensor),
         }
     }
@@ -393,8 +430,10 @@ fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> 
 }
 
 /// The module of a tensor's name, and what the tensor is of it.
-fn part_of(name: &str) -> Result<(&str, Part), String> {
-    let Some(inner) = name.strip_prefix(PREFIX) else {
+fn part_of<'a>(name: &'a str) -> Result<(&'a str, Part), String> {
+    // What torch.compile puts into the names of a model's parts, PEFT takes out.
+    let compiled = |name: &'a str| name.strip_prefix("_orig_mod.").unwrap_or(name);
+    let Some(inner) = compiled(name).strip_prefix(PREFIX).map(compiled) else {
         return Err(format!("the tensor {name} does not begin with {PREFIX}, as PEFT's names do"));
     };
     let inner = inner.strip_suffix(".weight").unwrap_or(inner);
@@ -405,8 +444,10 @@ fn part_of(name: &str) -> Result<(&str, Part), String> {
         (".lora_embedding_A", Part::A),
         (".lora_embedding_B", Part::B),
         (".lora_magnitude_vector", Part::Magnitude),
+        (".token_adapter.trainable_tokens_delta", Part::Rows),
         (".base_layer.bias", Part::Bias),
         (".base_layer", Part::Untouched),
+        (".original_module", Part::Untouched),
         (".bias", Part::Bias),
     ] {
         if let Some(module) = inner.strip_suffix(ending) {
@@ -454,6 +495,55 @@ fn table(
     }
     let matrix = with_f32(whole, |values| Ok(QMatrix::of_floats(rows, cols, values.to_vec())))?;
     matrix.map_err(|err| Error::adapter(path, format!("{written} is damaged: {err}")))
+}
+
+/// The model's own table with the vectors of the tokens that were trained (`trainable_token_indices`). As
+/// PEFT, which writes what they became, and not by how much they changed.
+fn with_rows(
+    model: &Model,
+    module: &str,
+    rows: &Tensor,
+    config: &PeftConfig,
+    path: &Path,
+) -> Result<QMatrix, Error> {
+    let last = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    let is_embedding = module == model.config().embedding_module();
+    let ids = config.token_indices.iter().find(|(table, _)| match table {
+        None => is_embedding,
+        Some(table) => last(table) == last(module),
+    });
+    let Some((_, ids)) = ids else {
+        let problem =
+            format!("it has vectors of single tokens of {module}, and {CONFIG} names none");
+        return Err(Error::adapter(path, problem));
+    };
+    let transformer = model.transformer();
+    let own = if module == HEAD { &transformer.head } else { &transformer.embedding };
+    let (count, width) = (own.rows(), own.cols());
+    if rows.dims() != [ids.len(), width] {
+        let problem = format!(
+            "the trained tokens of {module} have the shape {:?}; {:?} was expected, a vector for each of \
+             trainable_token_indices",
+            rows.dims(),
+            [ids.len(), width]
+        );
+        return Err(Error::adapter(path, problem));
+    }
+    if let Some(id) = ids.iter().find(|id| **id as usize >= count) {
+        let problem = format!(
+            "it trained token {id}, and the model has {count}: tokens were added to the model before; open \
+             the model that was made so (after resize_token_embeddings and save_pretrained)"
+        );
+        return Err(Error::adapter(path, problem));
+    }
+    let mut values = own.dequantize();
+    let put = with_f32(rows, |rows| {
+        for (id, row) in ids.iter().zip(rows.chunks_exact(width)) {
+            values[*id as usize * width..][..width].copy_from_slice(row);
+        }
+        Ok(QMatrix::of_floats(count, width, std::mem::take(&mut values)))
+    })?;
+    put.map_err(|err| Error::adapter(path, format!("{module} is damaged: {err}")))
 }
 
 /// A score head: as many rows as it has labels.

@@ -12,6 +12,14 @@ use crate::llm::net::ops::with_f32;
 /// The tensors in the bytes of a file. `path` is for error messages, here and below.
 pub(super) fn opened<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>, Error> {
     SafeTensors::deserialize(bytes).map_err(|err| {
+        if bytes.starts_with(b"version https://git-lfs") {
+            let problem =
+                "it is a pointer of Git LFS, not the weights: fetch them with git lfs pull";
+            return Error::adapter(path, problem);
+        }
+        if bytes.is_empty() {
+            return Error::adapter(path, "it is empty: fetch or save it again");
+        }
         let problem = format!("it is no safetensors file, or it is cut short: {err}");
         Error::adapter(path, problem)
     })
@@ -21,10 +29,12 @@ pub(super) fn opened<'a>(bytes: &'a [u8], path: &Path) -> Result<SafeTensors<'a>
 pub(super) fn finite_f32(view: &TensorView<'_>, name: &str, path: &Path) -> Result<Tensor, Error> {
     let dtype = match view.dtype() {
         Dtype::F32 => DType::F32,
+        Dtype::F64 => DType::F64,
         Dtype::F16 => DType::F16,
         Dtype::BF16 => DType::BF16,
         other => {
-            let problem = format!("the tensor {name} is {other:?}; F32, F16 or BF16 was expected");
+            let problem =
+                format!("the tensor {name} is {other:?}; F64, F32, F16 or BF16 was expected");
             return Err(Error::adapter(path, problem));
         }
     };
