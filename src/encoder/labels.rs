@@ -56,7 +56,7 @@ impl Labels {
             None if count == 1 => Problem::Regression,
             _ => Problem::OneLabel,
         };
-        Self { names: names.collect(), problem }
+        Self { names: told_apart(names.collect()), problem }
     }
 
     /// From `config.json`, for a head of so many outputs.
@@ -85,7 +85,7 @@ impl Labels {
                 return Err(keys.refuse("problem_type", expected));
             }
         };
-        Ok(Self { names: (0..count).map(name).collect(), problem })
+        Ok(Self { names: told_apart((0..count).map(name).collect()), problem })
     }
 
     /// Scores as probabilities; of a regression the scores themselves.
@@ -106,6 +106,17 @@ impl Labels {
     }
 }
 
+/// Names that stand for several outputs get the outputs' numbers, so that each has an answer of its own.
+fn told_apart(mut names: Vec<String>) -> Vec<String> {
+    let all = names.clone();
+    for (id, name) in names.iter_mut().enumerate() {
+        if all.iter().filter(|other| *other == name).count() > 1 {
+            *name = format!("{name} (LABEL_{id})");
+        }
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -123,6 +134,8 @@ mod tests {
         assert_eq!((one.names, one.problem), (vec!["LABEL_0".to_owned()], Problem::Regression));
         let three = read(json!({"id2label": {"0": "a", "1": "b", "2": "c"}}), 3).unwrap();
         assert_eq!((three.names.join(""), three.problem), ("abc".to_owned(), Problem::OneLabel));
+        let twice = read(json!({"id2label": {"0": "a", "1": "a", "2": "b"}}), 3).unwrap();
+        assert_eq!(twice.names, ["a (LABEL_0)", "a (LABEL_1)", "b"]);
         let said = read(json!({"id2label": {"0": "a"}}), 3).unwrap_err().to_string();
         assert!(said.contains("1 labels") && said.contains("3 outputs"), "{said}");
         let many = read(json!({"problem_type": "multi_label_classification"}), 2).unwrap();
