@@ -20,6 +20,7 @@ use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::generate;
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, ToldToken};
+use crate::llm::headers::asked::Asked;
 use crate::remote::server::Server;
 use crate::remote::{self, ability, lacking};
 use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_model};
@@ -193,6 +194,9 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
     }
     let (model, adapter) = args.model.load_for_answers(args.cache)?;
+    if let Some(words) = unasked(model.asked(), &args.sampling.params(), &FLAGS) {
+        out::note(&words);
+    }
     let draft = args.guesser.load_draft(&model)?;
     let guesser = args.guesser.guesser(draft.as_ref());
     let mode = if adapter.is_some() { AdapterMode::On } else { AdapterMode::Off };
@@ -236,6 +240,65 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     out::note(&words);
     Ok(())
 }
+
+/// What transformers' `generate` would do beside, because the model's files ask for it.
+fn unasked(asked: &[Asked], params: &SamplingParams, known: &[&str]) -> Option<String> {
+    let is_done = |asked: &&Asked| {
+        let same = |own: f32| asked.value.as_f64().is_some_and(|value| value as f32 == own);
+        match asked.key {
+            "repetition_penalty" => same(params.repetition_penalty),
+            "no_repeat_ngram_size" => same(params.no_repeat_ngram_size as f32),
+            "temperature" => same(params.temperature),
+            "top_k" => same(params.top_k as f32),
+            "top_p" => same(params.top_p),
+            "min_p" => same(params.min_p),
+            "typical_p" => same(params.typical_p),
+            _ => false,
+        }
+    };
+    let counts = |asked: &&Asked| !(asked.is_of_drawing && params.is_greedy());
+    let left: Vec<&Asked> = asked.iter().filter(counts).filter(|asked| !is_done(asked)).collect();
+    let shown = |value: &serde_json::Value| {
+        const MOST: usize = 40;
+        let whole = value.to_string();
+        match whole.char_indices().nth(MOST) {
+            Some((end, _)) => format!("{}…", &whole[..end]),
+            None => whole,
+        }
+    };
+    let list = left.iter().map(|Asked { key, value, .. }| format!("{key} = {}", shown(value)));
+    let list: Vec<String> = list.collect();
+    if list.is_empty() {
+        return None;
+    }
+    let flags = left.iter().filter(|asked| known.contains(&asked.key));
+    let flags =
+        flags.map(|Asked { key, value, .. }| format!("--{} {value}", key.replace('_', "-")));
+    let flags: Vec<String> = flags.collect();
+    let how = if flags.is_empty() {
+        "and cannot be asked for here".to_owned()
+    } else if flags.len() == left.len() {
+        format!("unless it is asked for: {}", flags.join(" "))
+    } else {
+        format!("unless it is asked for, as far as it can be: {}", flags.join(" "))
+    };
+    Some(format!(
+        "The model's generation_config.json has {}, which transformers' generate follows. That is not done \
+         here {how}",
+        list.join(", ")
+    ))
+}
+
+/// The settings of `generation_config.json` that this command has too.
+const FLAGS: [&str; 7] = [
+    "repetition_penalty",
+    "no_repeat_ngram_size",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "typical_p",
+];
 
 /// Of a model on a server.
 fn answer_of_server(args: &GenerateArgs, prompt: Prompt, server: &Server) -> anyhow::Result<()> {
@@ -305,6 +368,15 @@ fn answer_of_pair(
     }
     let named = args.model.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
     let model = Seq2Seq::load_adapted(folder, named.as_deref().or(adapter))?;
+    let is_searched = |asked: &&Asked| {
+        let beams = args.num_beams.and_then(|beams| u64::try_from(beams).ok());
+        asked.key == "num_beams" && beams.is_some() && asked.value.as_u64() == beams
+    };
+    let asked: Vec<Asked> = model.asked().iter().filter(|it| !is_searched(it)).cloned().collect();
+    let known = [&FLAGS[..], &["num_beams"]].concat();
+    if let Some(words) = unasked(&asked, &args.sampling.params(), &known) {
+        out::note(&words);
+    }
     let (ids, is_cut) = model.encode(text)?;
     if is_cut {
         out::note(&format!("The text was cut: {} tokens of it are read", ids.len()));

@@ -207,20 +207,22 @@ fn one_of_decoder(
         states.push(spread(layer, width));
         ControlFlow::Continue(())
     })?;
-    let scores = if let Some(head) = head {
+    let scores = if config.both_ways {
+        None // it says nothing of what comes next
+    } else if let Some(head) = head {
         let at = head.position(&row.ids);
         let last = states.last().map(|states| &states[at * width..(at + 1) * width]);
         let scores = head.run(last.unwrap_or_default())?;
-        (vec![scores.len()], scores)
+        Some((vec![scores.len()], scores))
     } else {
         let scores = model.logits(&ids, &mut model.new_cache(), adapter, Positions::All)?;
         let scores = scores.flatten_all()?.to_vec1::<f32>()?;
-        (vec![count, vocabulary], spread(&scores, vocabulary))
+        Some((vec![count, vocabulary], spread(&scores, vocabulary)))
     };
     for (layer, states) in states.into_iter().enumerate() {
         tensors.insert(format!("hidden.{layer}.{number}"), (vec![count, width], states));
     }
-    tensors.insert(format!("logits.{number}"), scores);
+    tensors.extend(scores.map(|scores| (format!("logits.{number}"), scores)));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub const FAMILIES: [&str; 10] = [
     "distilbert",
     "roberta",
     "xlm-roberta",
+    "camembert",
     "mpnet",
     "albert",
     "electra",
@@ -26,7 +27,7 @@ pub(crate) fn describe(keys: &Keys<'_>) -> Result<Family, llm::Error> {
     let family = match keys.text("model_type").unwrap_or_default() {
         "bert" => bert(keys),
         "distilbert" => distilbert(keys),
-        "roberta" | "xlm-roberta" => roberta(keys),
+        "roberta" | "xlm-roberta" | "camembert" => roberta(keys),
         "mpnet" => mpnet(keys),
         "albert" => albert(keys),
         "electra" => electra(keys),

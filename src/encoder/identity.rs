@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use super::sentence::module_files;
 use super::sentences::{Encoder, EncoderCard};
 use crate::files;
 use crate::jobs::Quiet;
@@ -12,8 +13,7 @@ use crate::llm;
 use crate::llm::card::{ModelIdentity, ModelSource};
 
 /// Files that change vectors and hold no weights.
-const SETTINGS: [&str; 12] = [
-    "1_Pooling/config.json",
+const SETTINGS: [&str; 11] = [
     "config.json",
     "config_sentence_transformers.json",
     "merges.txt",
@@ -58,11 +58,16 @@ impl EncoderIdentity {
     /// Slow: the weights are read for their hash. `folder`: where `encoder` was loaded from.
     pub fn of(encoder: &Encoder, folder: &Path) -> Result<Self, Error> {
         let EncoderCard { pooling, is_normalized, most_tokens, .. } = encoder.card();
-        let model = llm::model::identity(&ModelSource::at(folder), &Quiet)?;
+        let network = encoder.network();
+        let mut model = llm::model::identity(&ModelSource::at(network), &Quiet)?;
+        if network != folder {
+            model.name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        }
         let mut all = String::new();
-        for name in SETTINGS {
-            let path = folder.join(name);
+        let settings = SETTINGS.iter().map(|name| network.join(name));
+        for path in module_files(folder).into_iter().chain(settings) {
             if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
                 let hash = files::sha256_of_file(&path, |_| Ok(()))
                     .map_err(|source| Error::Read { path, source })?;
                 all.push_str(&format!("{name} {hash}\n"));
@@ -71,7 +76,7 @@ impl EncoderIdentity {
         Ok(Self {
             model,
             settings_sha256: files::sha256_of_bytes(all.as_bytes()),
-            pooling: pooling.words().to_owned(),
+            pooling: pooling.words(),
             is_normalized,
             most_tokens,
             question_prompt: encoder.question_prompt().unwrap_or_default().to_owned(),

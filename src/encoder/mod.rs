@@ -5,6 +5,7 @@
 //! vectors as sentence-transformers does, `masked.rs` guesses, [`Classifier`] gives labels (of a
 //! decoder with a score head too). `attend.rs` and `stack.rs` serve `seq2seq` as well.
 
+mod after;
 pub(crate) mod attend;
 mod classifier;
 pub(crate) mod description;
@@ -21,6 +22,7 @@ mod labels;
 pub mod learn;
 mod masked;
 pub(crate) mod model;
+mod module_file;
 pub(crate) mod network;
 mod nomic;
 mod pooling;
@@ -43,7 +45,7 @@ pub use self::labels::{Labels, Problem};
 pub use self::masked::{Filled, Guess, Guesses, Masked, Scored, fill, pseudo_log_likelihood};
 pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_model};
 pub use self::network::Tokens;
-pub use self::pooling::Pooling;
+pub use self::pooling::{Pooling, Poolings};
 pub use self::sentences::{Embedded, Embedding, Encoder, EncoderCard, cosine};
 use crate::llm;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};

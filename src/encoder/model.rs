@@ -109,7 +109,7 @@ pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
     }
     let path = folder.join("config.json");
     let text = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|error| Error::NotAnEncoder {
+    files::json_of_python(&text).map_err(|error| Error::NotAnEncoder {
         problem: files::mistake_in_json(&text, &error),
         path,
     })
@@ -210,6 +210,11 @@ impl EncoderModel {
         self.network.description.vocabulary
     }
 
+    /// The most tokens that the network has positions for.
+    pub(crate) fn positions(&self) -> Option<usize> {
+        self.network.description.longest
+    }
+
     /// The most tokens of a text that are read.
     pub fn longest(&self) -> Option<usize> {
         self.longest
@@ -252,6 +257,16 @@ impl EncoderModel {
         most: Option<usize>,
     ) -> Result<Encoded, Error> {
         let most = [most, self.longest].into_iter().flatten().min();
+        self.encode_up_to(text, second, most)
+    }
+
+    /// As [`Self::encode`], cut to so many tokens whatever else is said.
+    pub(crate) fn encode_up_to(
+        &self,
+        text: &str,
+        second: Option<&str>,
+        most: Option<usize>,
+    ) -> Result<Encoded, Error> {
         let (ids, kinds, is_cut) = self.tokenizer()?.encode_pair(text, second, most)?;
         if ids.is_empty() {
             return Err(Error::NoTokens);
@@ -350,7 +365,7 @@ impl Encoded {
 /// stands for none.
 pub(super) fn tokenizer_length(folder: &Path) -> Option<usize> {
     let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
-    let config: Value = serde_json::from_slice(&text).ok()?;
+    let config = files::json_of_python(&text).ok()?;
     let most = config.get("model_max_length")?.as_f64()?;
     (2.0..1e9).contains(&most).then_some(most as usize)
 }

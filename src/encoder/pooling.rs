@@ -22,6 +22,41 @@ pub enum Pooling {
     WeightedMean,
 }
 
+/// One way or several, whose vectors stand one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poolings(Vec<Pooling>);
+
+impl Poolings {
+    pub fn one(pooling: Pooling) -> Self {
+        Self(vec![pooling])
+    }
+
+    /// `None`: there is none among them.
+    pub fn of(all: Vec<Pooling>) -> Option<Self> {
+        (!all.is_empty()).then_some(Self(all))
+    }
+
+    pub fn words(&self) -> String {
+        let words: Vec<&str> = self.0.iter().map(|pooling| pooling.words()).collect();
+        words.join(" beside ")
+    }
+
+    /// How many times as long a text's vector is as a token's.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether tokens at the beginning can be left out of one of them.
+    pub(super) fn is_over_all(&self) -> bool {
+        self.0.iter().any(|pooling| pooling.is_over_all())
+    }
+
+    /// See [`Pooling::pool`].
+    pub(super) fn pool(&self, hidden: &[f32], width: usize, skipped: usize) -> Vec<f32> {
+        self.0.iter().flat_map(|pooling| pooling.pool(hidden, width, skipped)).collect()
+    }
+}
+
 impl Pooling {
     pub fn words(self) -> &'static str {
         match self {

@@ -4,16 +4,22 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::after::{self, After};
 use super::error::Error;
 use super::gguf;
-use super::pooling::Pooling;
+use super::module_file::{read_json, setting};
+use super::pooling::{Pooling, Poolings};
 use crate::llm;
 use crate::llm::files::gguf::GgufFile;
 
 /// Everything but the network, the weights and the tokens.
 pub(super) struct SentenceConfig {
-    pub pooling: Pooling,
-    pub is_normalized: bool,
+    /// Where the network lies: the folder itself, or one inside it.
+    pub network: PathBuf,
+    pub pooling: Poolings,
+
+    /// What is done with a text's vector, in this order.
+    pub after: Vec<After>,
 
     /// Tokens of a text that are read. `None`: as many as the network reads.
     pub most_tokens: Option<usize>,
@@ -37,8 +43,9 @@ impl SentenceConfig {
     pub fn read(folder: &Path) -> Result<Self, Error> {
         if gguf::is_gguf(folder) {
             return Ok(Self {
-                pooling: pooling_of_gguf(folder)?,
-                is_normalized: false,
+                network: folder.to_owned(),
+                pooling: Poolings::one(pooling_of_gguf(folder)?),
+                after: Vec::new(),
                 most_tokens: None,
                 default_prompt: None,
                 question_prompt: None,
@@ -47,15 +54,16 @@ impl SentenceConfig {
                 lowers_case: false,
             });
         }
-        let Modules { pooling, is_normalized, includes_prompt } = modules(folder)?;
-        let (most_tokens, lowers_case) = cut(folder)?;
+        let Modules { network, pooling, after, includes_prompt } = modules(folder)?;
+        let (most_tokens, lowers_case) = cut(&network)?;
         let default_prompt = default_prompt(folder)?;
         let named = |names: &[&str]| named_prompt(folder, names, default_prompt.as_deref());
         let question_prompt = named(&["query"])?;
         let text_prompt = named(&["document", "passage", "corpus"])?;
         Ok(Self {
+            network,
             pooling,
-            is_normalized,
+            after,
             most_tokens,
             default_prompt,
             question_prompt,
@@ -80,63 +88,111 @@ fn pooling_of_gguf(path: &Path) -> Result<Pooling, Error> {
     }
 }
 
-/// What follows the network.
+/// Where the network lies, and what follows it.
 struct Modules {
-    pooling: Pooling,
-    is_normalized: bool,
+    network: PathBuf,
+    pooling: Poolings,
+    after: Vec<After>,
     includes_prompt: bool,
 }
 
 fn modules(folder: &Path) -> Result<Modules, Error> {
-    let path = folder.join("modules.json");
-    let mut found = Modules { pooling: Pooling::Mean, is_normalized: false, includes_prompt: true };
+    let path = folder.join(MODULES);
+    let mut found = Modules {
+        network: folder.to_owned(),
+        pooling: Poolings::one(Pooling::Mean),
+        after: Vec::new(),
+        includes_prompt: true,
+    };
     if !path.is_file() {
         return Ok(found);
     }
     for module in read_json(&path)?.as_array().map(Vec::as_slice).unwrap_or_default() {
         let kind = module["type"].as_str().unwrap_or_default();
-        match kind.rsplit('.').next().unwrap_or_default() {
-            "Transformer" => {}
+        let kind = kind.rsplit('.').next().unwrap_or_default();
+        let place = module["path"].as_str();
+        let inside = place.map_or_else(|| folder.to_owned(), |place| folder.join(place));
+        match kind {
+            // Older folders keep it in a folder of its own, 0_Transformer.
+            "Transformer" => found.network = inside,
             "Pooling" => {
-                let place = module["path"].as_str().unwrap_or("1_Pooling");
-                let path = folder.join(place).join("config.json");
+                let path = folder.join(place.unwrap_or("1_Pooling")).join("config.json");
                 found.pooling = pooling(&path)?;
                 let included = read_json(&path)?.get("include_prompt").and_then(Value::as_bool);
                 found.includes_prompt = included != Some(false);
             }
-            "Normalize" => found.is_normalized = true,
             _ => {
-                let expected = "computed here are Transformer, Pooling and Normalize";
-                return Err(setting(&path, "type", &module["type"], expected));
+                let Some(step) = after::read(kind, &inside)? else {
+                    let known = after::KINDS.join(", ");
+                    let expected = format!("computed here are Transformer, Pooling, {known}");
+                    return Err(setting(&path, "type", &module["type"], &expected));
+                };
+                found.after.push(step);
             }
         }
     }
     Ok(found)
 }
 
-/// Older files have a switch for each mode, newer ones a name.
-fn pooling(path: &Path) -> Result<Pooling, Error> {
+const MODULES: &str = "modules.json";
+
+/// The files of the modules after the network: what they hold changes vectors.
+pub(super) fn module_files(folder: &Path) -> Vec<PathBuf> {
+    let json = read_json(&folder.join(MODULES)).unwrap_or_default();
+    let places = json.as_array().into_iter().flatten().filter_map(|module| module["path"].as_str());
+    let places = places.filter(|place| !place.is_empty());
+    places
+        .flat_map(|place| {
+            ["config.json", "model.safetensors"].map(|name| folder.join(place).join(name))
+        })
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// Older files have a switch for each mode, newer ones a name or a list of names. The vectors of
+/// several modes stand one after the other: in the order of the list, of the switches in a fixed one.
+fn pooling(path: &Path) -> Result<Poolings, Error> {
+    const SWITCHES: [&str; 6] = [
+        "cls_token",
+        "max_tokens",
+        "mean_tokens",
+        "mean_sqrt_len_tokens",
+        "weightedmean_tokens",
+        "lasttoken",
+    ];
+
     let config = read_json(path)?;
     let on: Vec<&str> = match config.get("pooling_mode") {
         Some(Value::String(name)) => vec![name.as_str()],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => {
-            let switches = config.as_object().into_iter().flatten();
-            let on = switches.filter(|(_, value)| value.as_bool() == Some(true));
-            on.filter_map(|(key, _)| key.strip_prefix("pooling_mode_")).collect()
+            let is_on = |key: &str| config.get(key).and_then(Value::as_bool) == Some(true);
+            let known = SWITCHES.into_iter().filter(|mode| is_on(&format!("pooling_mode_{mode}")));
+            let mut on: Vec<&str> = known.collect();
+            let switches = config.as_object().into_iter().flatten().map(|(key, _)| key);
+            let others = switches.filter(|key| is_on(key));
+            let others = others.filter_map(|key| key.strip_prefix("pooling_mode_"));
+            on.extend(others.filter(|mode| !SWITCHES.contains(mode)));
+            on
         }
     };
-    match on.as_slice() {
-        ["mean" | "mean_tokens"] | [] => Ok(Pooling::Mean),
-        ["cls" | "cls_token"] => Ok(Pooling::Cls),
-        ["max" | "max_tokens"] => Ok(Pooling::Max),
-        ["lasttoken"] => Ok(Pooling::Last),
-        ["mean_sqrt_len_tokens"] => Ok(Pooling::MeanSqrtLen),
-        ["weightedmean"] => Ok(Pooling::WeightedMean),
-        other => {
-            let expected = "computed here is one of mean, cls, max, lasttoken, \
-                            mean_sqrt_len_tokens and weightedmean";
-            Err(setting(path, "pooling_mode", &json!(other), expected))
+    let mode = |name: &&str| match *name {
+        "mean" | "mean_tokens" => Some(Pooling::Mean),
+        "cls" | "cls_token" => Some(Pooling::Cls),
+        "max" | "max_tokens" => Some(Pooling::Max),
+        "lasttoken" => Some(Pooling::Last),
+        "mean_sqrt_len_tokens" => Some(Pooling::MeanSqrtLen),
+        "weightedmean" | "weightedmean_tokens" => Some(Pooling::WeightedMean),
+        _ => None,
+    };
+    let modes: Option<Vec<Pooling>> = on.iter().map(mode).collect();
+    match modes.map(Poolings::of) {
+        Some(Some(poolings)) => Ok(poolings),
+        Some(None) => Ok(Poolings::one(Pooling::Mean)),
+        None => {
+            let expected = "computed here are mean, cls, max, lasttoken, mean_sqrt_len_tokens and \
+                            weightedmean";
+            Err(setting(path, "pooling_mode", &json!(on), expected))
         }
     }
 }
@@ -175,35 +231,27 @@ fn named_prompt(
     Ok(found.or(default).filter(|prompt| !prompt.is_empty()).map(str::to_owned))
 }
 
+/// Under which names sentence-transformers has kept the settings of its Transformer: the first that is
+/// there counts.
+const CUTS: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
 /// Where sentence-transformers cuts texts, and whether it makes them lower case.
 fn cut(folder: &Path) -> Result<(Option<usize>, bool), Error> {
-    let path = folder.join("sentence_bert_config.json");
-    if !path.is_file() {
-        return Ok((None, false));
-    }
+    let mut paths = CUTS.iter().map(|name| folder.join(name));
+    let Some(path) = paths.find(|path| path.is_file()) else { return Ok((None, false)) };
     let config = read_json(&path)?;
     let most = config.get("max_seq_length").and_then(Value::as_u64);
     let lowers = config.get("do_lower_case").and_then(Value::as_bool) == Some(true);
     // Two tokens begin and end a text.
     Ok((most.map(|most| (most as usize).max(2)), lowers))
-}
-
-fn read_json(path: &Path) -> Result<Value, Error> {
-    let text =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    serde_json::from_slice(&text).map_err(|error| Error::NotAnEncoder {
-        path: path.to_owned(),
-        problem: format!("it is not JSON: {error}"),
-    })
-}
-
-fn setting(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
-    Error::Setting {
-        path: PathBuf::from(path),
-        key: key.to_owned(),
-        found: found.to_string(),
-        expected: expected.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -231,7 +279,7 @@ mod tests {
     #[test]
     fn sentence_transformers_files_are_honoured() {
         let plain = read(&[]).unwrap();
-        assert_eq!((plain.pooling, plain.is_normalized), (Pooling::Mean, false));
+        assert_eq!((plain.pooling, plain.after.len()), (Poolings::one(Pooling::Mean), 0));
         assert_eq!(plain.most_tokens, None);
         let modules = json!([
             {"type": "sentence_transformers.models.Transformer", "path": ""},
@@ -252,20 +300,52 @@ mod tests {
                 ("sentence_bert_config.json", json!({"max_seq_length": 256})),
             ])
             .unwrap();
-            assert_eq!((found.pooling, found.is_normalized), (expected, true));
+            assert_eq!(found.pooling, Poolings::one(expected));
+            assert!(matches!(found.after[..], [After::Normalize]));
             assert_eq!(found.most_tokens, Some(256));
         }
     }
 
     #[test]
     fn what_is_not_computed_is_refused_with_its_place() {
-        let dense = json!([{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}]);
-        let said = refused(&[("modules.json", dense)]);
-        assert!(said.contains("Dense"), "{said}");
+        let bow = json!([{"type": "sentence_transformers.models.WordWeights", "path": "2_W"}]);
+        let said = refused(&[("modules.json", bow)]);
+        assert!(said.contains("WordWeights") && said.contains("Dense"), "{said}");
         let modules = json!([{"type": "a.Pooling", "path": "1_Pooling"}]);
-        let both = json!({"pooling_mode_max_tokens": true, "pooling_mode_cls_token": true});
-        let files = [("modules.json", modules), ("1_Pooling/config.json", both)];
-        assert!(refused(&files).contains("max_tokens"));
+        let other = json!({"pooling_mode": ["max", "median"]});
+        let files = [("modules.json", modules), ("1_Pooling/config.json", other)];
+        assert!(refused(&files).contains("median"));
+    }
+
+    #[test]
+    fn several_poolings_stand_one_after_the_other() {
+        let modules = json!([{"type": "a.Pooling", "path": "1_Pooling"}]);
+        let of = |pooling: Value| {
+            let files = [("modules.json", modules.clone()), ("1_Pooling/config.json", pooling)];
+            read(&files).unwrap().pooling
+        };
+        let both = |modes: [Pooling; 2]| Poolings::of(modes.to_vec()).unwrap();
+        // Switches have the order of sentence-transformers, whatever that of the file; lists their own.
+        let switches = json!({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true});
+        assert_eq!(of(switches), both([Pooling::Cls, Pooling::Mean]));
+        let list = json!({"pooling_mode": ["mean", "cls"]});
+        assert_eq!(of(list), both([Pooling::Mean, Pooling::Cls]));
+        let weighted = json!({"pooling_mode_weightedmean_tokens": true});
+        assert_eq!(of(weighted), Poolings::one(Pooling::WeightedMean));
+    }
+
+    #[test]
+    fn older_folders_keep_the_network_in_a_folder_and_its_settings_under_other_names() {
+        let modules = json!([
+            {"type": "sentence_transformers.models.Transformer", "path": "0_Transformer"},
+        ]);
+        let read = folder(&[
+            ("modules.json", modules),
+            ("0_Transformer/sentence_roberta_config.json", json!({"max_seq_length": 77})),
+        ]);
+        let config = SentenceConfig::read(read.path()).unwrap();
+        assert_eq!(config.network, read.path().join("0_Transformer"));
+        assert_eq!(config.most_tokens, Some(77));
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::after::After;
 use super::error::Error;
 use super::families_pairs::is_pair;
-use super::model::{Encoded, EncoderModel, config_at, is_encoder};
+use super::model::{Encoded, EncoderModel, config_at, is_encoder, tokenizer_length};
 use super::network::{Network, Tokens};
-use super::pooling;
-use super::pooling::Pooling;
+use super::pooling::{Pooling, Poolings};
 use super::sentence::SentenceConfig;
 use crate::jobs::{Progress, Quiet};
 use crate::llm;
@@ -30,14 +30,14 @@ enum Body {
 }
 
 /// What an encoder is, in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncoderCard {
     /// Values of a vector.
     pub width: usize,
 
     /// Tokens of a text that are read; what follows is left out. `None`: all.
     pub most_tokens: Option<usize>,
-    pub pooling: Pooling,
+    pub pooling: Poolings,
 
     /// Whether vectors are made one unit long.
     pub is_normalized: bool,
@@ -68,17 +68,20 @@ impl Encoder {
     /// the mean of the tokens is taken, as sentence-transformers does.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let config = SentenceConfig::read(folder)?;
+        let folder = &config.network;
         let told = config_at(folder)?;
         let is_other = !is_encoder(&told) && !is_pair(&told);
         let is_decoder = is_other && llm::config_from_json(&told, folder).is_ok();
         let body = if is_decoder {
-            let source = ModelSource::Folder(folder.to_owned());
+            let source = ModelSource::Folder(folder.clone());
             let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
             Body::Decoder(Arc::new(model))
         } else {
             Body::Encoder(Box::new(EncoderModel::load(folder)?))
         };
-        Ok(Self { body, config })
+        let encoder = Self { body, config };
+        encoder.vector_width()?;
+        Ok(encoder)
     }
 
     /// A decoder that is in memory already. `None`: it is a GGUF file, beside which nothing says how its
@@ -97,6 +100,12 @@ impl Encoder {
         }
     }
 
+    /// The folder of the network: the one that was loaded, or one inside it.
+    pub(super) fn network(&self) -> &Path {
+        &self.config.network
+    }
+
+    /// Of a token's vector.
     fn width(&self) -> usize {
         match &self.body {
             Body::Encoder(model) => model.width(),
@@ -104,34 +113,50 @@ impl Encoder {
         }
     }
 
-    fn longest(&self) -> Option<usize> {
-        match &self.body {
-            Body::Encoder(model) => model.longest(),
+    /// Of a text's vector. Fails where a module does not fit the one before it.
+    fn vector_width(&self) -> Result<usize, Error> {
+        let pooled = self.width() * self.config.pooling.count();
+        self.config.after.iter().try_fold(pooled, |width, after| after.width(width))
+    }
+
+    /// The most tokens of a text that are read. What sentence-transformers' own file says stands in place
+    /// of what the tokenizer's says.
+    fn most_tokens(&self) -> Option<usize> {
+        let positions = match &self.body {
+            Body::Encoder(model) => model.positions(),
             Body::Decoder(model) => Some(model.config().context_length),
-        }
+        };
+        let told = self.config.most_tokens.or_else(|| tokenizer_length(&self.config.network));
+        [told, positions].into_iter().flatten().min()
     }
 
     /// Another way from tokens to one vector than the folder's.
     #[must_use]
     pub fn pooled(mut self, pooling: Pooling) -> Self {
-        self.config.pooling = pooling;
+        self.config.pooling = Poolings::one(pooling);
         self
     }
 
     /// Whether vectors are made one unit long, whatever the folder says.
     #[must_use]
     pub fn normalized(mut self, is_normalized: bool) -> Self {
-        self.config.is_normalized = is_normalized;
+        let after = &mut self.config.after;
+        while matches!(after.last(), Some(After::Normalize)) {
+            after.pop();
+        }
+        if is_normalized {
+            after.push(After::Normalize);
+        }
         self
     }
 
     pub fn card(&self) -> EncoderCard {
-        let SentenceConfig { pooling, is_normalized, most_tokens, .. } = &self.config;
+        let SentenceConfig { pooling, after, .. } = &self.config;
         EncoderCard {
-            width: self.width(),
-            most_tokens: [*most_tokens, self.longest()].into_iter().flatten().min(),
-            pooling: *pooling,
-            is_normalized: *is_normalized,
+            width: self.vector_width().unwrap_or_else(|_| self.width()),
+            most_tokens: self.most_tokens(),
+            pooling: pooling.clone(),
+            is_normalized: matches!(after.last(), Some(After::Normalize)),
         }
     }
 
@@ -165,6 +190,7 @@ impl Encoder {
         texts: &[String],
         progress: &dyn Progress<Embedded>,
     ) -> Result<Vec<Embedding>, Error> {
+        self.vector_width()?;
         // As sentence-transformers counts it: the prompt by itself, but for the token that ends it.
         let leaves_out = !self.config.includes_prompt && self.config.pooling.is_over_all();
         let skipped = if prompt.is_empty() || !leaves_out {
@@ -193,14 +219,14 @@ impl Encoder {
                 let embeddings = batch.iter().zip(&read).map(|(place, text)| {
                     let states;
                     (states, rest) = rest.split_at(text.ids.len() * width);
-                    let mut values = self.config.pooling.pool(states, width, skipped);
-                    if self.config.is_normalized {
-                        pooling::normalize(&mut values);
-                    }
+                    let pooled = self.config.pooling.pool(states, width, skipped);
+                    let after = self.config.after.iter();
+                    let values =
+                        after.clone().try_fold(pooled, |values, after| after.run(values))?;
                     let Encoded { ids, is_cut, .. } = &encoded[*place];
-                    Embedding { values, token_count: ids.len(), is_cut: *is_cut }
+                    Ok(Embedding { values, token_count: ids.len(), is_cut: *is_cut })
                 });
-                Ok(embeddings.collect())
+                embeddings.collect::<Result<Vec<_>, Error>>()
             })?;
             found.extend(embedded);
         }
@@ -212,9 +238,9 @@ impl Encoder {
         let lower = self.config.lowers_case.then(|| text.to_lowercase());
         let text = lower.as_deref().unwrap_or(text);
         match &self.body {
-            Body::Encoder(model) => model.encode(text, None, self.config.most_tokens),
+            Body::Encoder(model) => model.encode_up_to(text, None, self.most_tokens()),
             Body::Decoder(model) => {
-                let most = [self.config.most_tokens, self.longest()].into_iter().flatten().min();
+                let most = self.most_tokens();
                 let (ids, _, is_cut) = model.tokenizer().encode_pair(text, None, most)?;
                 if ids.is_empty() {
                     return Err(Error::NoTokens);
@@ -284,6 +310,7 @@ mod tests {
             let folder = root.join(name);
             let encoder = Encoder::load(&folder).unwrap();
             let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
+            let card = (card.0, Poolings::one(card.1), card.2);
             assert_eq!((width, (most_tokens, pooling, is_normalized)), (16, card));
             let expected = std::fs::read(folder.join("vectors.json")).unwrap();
             let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
@@ -298,6 +325,62 @@ mod tests {
             }
             assert!(found.last().unwrap().is_cut && !found[0].is_cut);
         }
+    }
+
+    /// From `tests/reference/make_modules.py`: what torch computes of several poolings, Dense, `LayerNorm` and
+    /// Normalize, of a network in a folder of its own, and of a decoder that sees in both directions.
+    #[test]
+    fn what_follows_the_network_is_done_as_the_folder_says() {
+        #[derive(serde::Deserialize)]
+        struct Expected {
+            text: String,
+            tokens: usize,
+            vector: Vec<f32>,
+        }
+
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
+        for (name, width, most) in [("modules", 10, 12), ("both_ways", 16, 30)] {
+            let folder = root.join(name);
+            let encoder = Encoder::load(&folder).unwrap();
+            let card = encoder.card();
+            assert_eq!((card.width, card.most_tokens), (width, Some(most)), "{name}");
+            assert!(card.is_normalized, "{name}");
+            let expected = std::fs::read(folder.join("vectors.json")).unwrap();
+            let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
+            let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
+            let found = encoder.embed(&texts, &Quiet).unwrap();
+            for (row, found) in expected.iter().zip(&found) {
+                assert_eq!(found.token_count, row.tokens, "{name}: {:?}", row.text);
+                assert_eq!(found.values.len(), row.vector.len());
+                for (ours, theirs) in found.values.iter().zip(&row.vector) {
+                    let text = &row.text;
+                    assert!((ours - theirs).abs() <= 2e-5, "{name}: {text:?}: {ours} {theirs}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_module_that_does_not_fit_the_one_before_it_is_refused() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
+        let encoder = Encoder::load(&root.join("modules")).unwrap().pooled(Pooling::Cls);
+        let said = encoder.embed(&["a".to_owned()], &Quiet).unwrap_err().to_string();
+        assert!(said.contains("2_Dense") && said.contains("32 values"), "{said}");
+    }
+
+    #[test]
+    fn a_decoder_that_sees_in_both_directions_is_not_asked_to_write() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder/both_ways");
+        let source = ModelSource::Folder(folder.clone());
+        let model = Model::load(&source, &LoadOptions::default(), &Quiet).unwrap();
+        let which = llm::Positions::Last;
+        let scores = model.logits(&[2, 5, 3], &mut model.new_cache(), None, which);
+        let said = scores.expect_err("it is refused").to_string();
+        assert!(said.contains("both directions") && said.contains("embed"), "{said}");
+        assert!(model.check_trainable().is_err());
+        let facts = crate::encoder::inspect(&source).unwrap();
+        assert_eq!(facts.purpose, llm::card::Purpose::Encode);
     }
 
     #[test]

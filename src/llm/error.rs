@@ -90,6 +90,12 @@ pub enum Error {
     #[error("there are no tokens to run")]
     NoTokens,
 
+    #[error(
+        "this {architecture} reads a text in both directions (use_bidirectional_attention), to make a \
+         vector of it, and does not write: `tuning-fork embed` computes its vectors"
+    )]
+    ReadsBothWays { architecture: String },
+
     /// An adapter that does not fit this model, or that this program cannot honour.
     #[error("the adapter {} cannot be used: {problem}", path.display())]
     Adapter { path: PathBuf, problem: String },
@@ -165,8 +171,8 @@ fn few(names: &[String]) -> String {
 /// What a model of an architecture that is not run here is good for, or what is run.
 fn instead(architecture: &str) -> String {
     match architecture {
-        "bert" | "roberta" | "xlm-roberta" | "distilbert" | "albert" | "electra" | "deberta-v2"
-        | "mpnet" | "modernbert" | "nomic_bert" => {
+        "bert" | "roberta" | "xlm-roberta" | "camembert" | "distilbert" | "albert" | "electra"
+        | "deberta-v2" | "mpnet" | "modernbert" | "nomic_bert" => {
             ": it is an encoder, which turns texts into vectors and writes \
                                      none; `tuning-fork embed` computes with it"
                 .to_owned()

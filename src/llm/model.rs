@@ -13,8 +13,10 @@ use super::adapter::spec::LinearInfo;
 use super::card::{ModelCard, ModelIdentity, ModelSource};
 use super::config::{CacheNumbers, Config};
 use super::error::Error;
+use super::files::gguf_parts;
 use super::files::safetensors_files::SafetensorsFiles;
 use super::files::weights::Weights;
+use super::headers::asked::Asked;
 use super::headers::inspect;
 use super::headers::inspect::Opened;
 use super::headers::survey::TensorNeed;
@@ -96,6 +98,7 @@ pub struct Model {
     pub(super) chat: Option<Arc<ChatTemplate>>,
     pub(super) stop_ids: Vec<u32>,
     pub(super) start_id: Option<u32>,
+    pub(super) asked: Vec<Asked>,
     pub(super) unused: Vec<String>,
     pub(super) kept: Weights,
 
@@ -128,6 +131,7 @@ impl Model {
         allocator::give_back_freed_memory();
         let stop_ids = opened.stop_ids();
         let start_id = opened.start_id(&tokenizer);
+        let asked = opened.asked();
         let padding_id = opened.padding_id(&config);
         let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
         let identity = identity(source, progress)?;
@@ -148,6 +152,7 @@ impl Model {
             chat,
             stop_ids,
             start_id,
+            asked,
             unused,
             kept: options.weights,
             padding_id,
@@ -180,6 +185,12 @@ impl Model {
     /// The token that an empty text begins with.
     pub fn start_id(&self) -> Option<u32> {
         self.start_id
+    }
+
+    /// What its `generation_config.json` asks for beside the tokens that end an answer: nothing of it is
+    /// done unless a person asks for it too.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
     }
 
     /// Tensors of the files that the model's configuration has no place for.
@@ -428,6 +439,26 @@ impl Model {
         needed: usize,
         adapter: Option<&Adapter>,
     ) -> Result<(), Error> {
+        self.check_writes()?;
+        self.check_reads(ids, needed, adapter)
+    }
+
+    /// Fails where a token sees those after it: nothing can be said of what comes next.
+    pub fn check_writes(&self) -> Result<(), Error> {
+        let architecture = &self.config.architecture;
+        if self.config.both_ways {
+            return Err(Error::ReadsBothWays { architecture: architecture.clone() });
+        }
+        Ok(())
+    }
+
+    /// [`Self::check_after`], for whoever asks for hidden states alone.
+    fn check_reads(
+        &self,
+        ids: &[u32],
+        needed: usize,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
@@ -447,6 +478,20 @@ impl Model {
         adapter: Option<&Adapter>,
     ) -> Result<(), Error> {
         self.check_after(ids, cache.len() + ids.len(), adapter)?;
+        self.begin_with(cache, adapter)
+    }
+
+    /// As [`Self::begin`], for whoever asks for hidden states alone.
+    pub(crate) fn begin_reading(
+        &self,
+        ids: &[u32],
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
+        self.check_reads(ids, cache.len() + ids.len(), adapter)?;
+        if self.config.both_ways && !cache.is_empty() {
+            return self.check_writes(); // what the cache holds has not seen these tokens
+        }
         self.begin_with(cache, adapter)
     }
 
@@ -509,7 +554,7 @@ pub(crate) fn identity(
     let path = source.path();
     let origin = inspect::hub_origin(path);
     let (weights, own_name) = match source {
-        ModelSource::Gguf(file) => (vec![file.clone()], file.file_stem()),
+        ModelSource::Gguf(file) => (gguf_parts::all(file), file.file_stem()),
         ModelSource::Folder(folder) => (SafetensorsFiles::paths(folder)?, folder.file_name()),
     };
     let own_name = own_name.unwrap_or_default().to_string_lossy().into_owned();

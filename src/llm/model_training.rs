@@ -89,6 +89,7 @@ impl Model {
             chat: self.chat.clone(),
             stop_ids: self.stop_ids.clone(),
             start_id: self.start_id,
+            asked: self.asked.clone(),
             unused: self.unused.clone(),
             kept: self.kept,
             padding_id: self.padding_id,

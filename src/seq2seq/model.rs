@@ -21,6 +21,8 @@ use crate::jobs;
 use crate::jobs::Progress;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::config::config_keys::Keys;
+use crate::llm::headers::asked;
+use crate::llm::headers::asked::Asked;
 use crate::llm::model::identity;
 use crate::llm::net::rows;
 use crate::llm::net::transformer::LoadEvent;
@@ -45,6 +47,7 @@ pub struct Seq2Seq {
     /// The first token after the start, and the last one that fits, where the files force them.
     pub(super) forced_first: Option<u32>,
     pub(super) forced_last: Option<u32>,
+    asked: Vec<Asked>,
 }
 
 /// What the encoder has made of a text.
@@ -148,7 +151,14 @@ impl Seq2Seq {
             ends: generation.ids("eos_token_id"),
             forced_first: generation.id("forced_bos_token_id"),
             forced_last: generation.id("forced_eos_token_id"),
+            asked: generation.asked(),
         })
+    }
+
+    /// What its `generation_config.json`, or without one its `config.json`, asks for beside: nothing of it is
+    /// done unless a person asks for it too.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
     }
 
     pub fn tokenizer(&self) -> Option<&Arc<Tokenizer>> {
@@ -314,6 +324,14 @@ impl Generation {
             return self.own.get(key).filter(|_| of(&self.own));
         }
         self.config.get(key).filter(|_| of(&self.config))
+    }
+
+    /// Without what is done here whoever asks: the tokens that are forced.
+    fn asked(&self) -> Vec<Asked> {
+        let told = if self.own.is_object() { &self.own } else { &self.config };
+        let mut asked = asked::asked(told);
+        asked.retain(|asked| !asked.key.starts_with("forced_"));
+        asked
     }
 
     fn id(&self, key: &str) -> Option<u32> {

@@ -45,7 +45,7 @@ pub struct Decoder {
     pub guesser: KeptGuesser,
 
     /// It as one that makes vectors.
-    encoder: Option<Encoder>,
+    encoder: Option<Box<Encoder>>,
 }
 
 impl Decoder {
@@ -82,7 +82,7 @@ impl Served {
                 (format!("{own}+{called}"), Some(own), Vec::new())
             }
         };
-        let encoder = Encoder::of_decoder(Arc::clone(&model)).and_then(Result::ok);
+        let encoder = Encoder::of_decoder(Arc::clone(&model)).and_then(Result::ok).map(Box::new);
         let guesser = KeptGuesser::Nobody;
         let what = What::Decoder(Decoder { model, adapter, guesser, encoder });
         Self { what, name, base, aliases, since: now() }
@@ -167,7 +167,7 @@ impl Served {
             );
             return Err(Refusal::of("model", message));
         }
-        decoder.encoder.as_ref().ok_or_else(|| {
+        decoder.encoder.as_deref().ok_or_else(|| {
             let message = "Vectors need a transformers folder, and this model is a GGUF file or its \
                            folder asks for something else. Serve an encoder, or the model's folder.";
             Refusal::of("model", message)

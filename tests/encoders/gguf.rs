@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tuning_fork_engine::encoder::{self, Encoder, EncoderModel, Pooling, Scores, Tokens};
+use tuning_fork_engine::encoder::{self, Encoder, EncoderModel, Pooling, Poolings, Scores, Tokens};
 use tuning_fork_engine::jobs::Quiet;
 use tuning_fork_engine::llm::card::{ModelSource, Purpose};
 use tuning_fork_engine::llm::generate::sampling::SamplingParams;
@@ -68,8 +68,8 @@ fn vectors_are_pooled_as_the_file_says_and_halves_are_close() {
     let texts: Vec<String> = TEXTS[..3].iter().map(|text| (*text).to_owned()).collect();
     let of = |path: &Path| Encoder::load(path).unwrap();
     let bert = of(&file("bert"));
-    assert_eq!(bert.card().pooling, Pooling::Cls);
-    assert_eq!(of(&file("roberta")).card().pooling, Pooling::Mean);
+    assert_eq!(bert.card().pooling, Poolings::one(Pooling::Cls));
+    assert_eq!(of(&file("roberta")).card().pooling, Poolings::one(Pooling::Mean));
     let folder = Reference::open("mlm_bert").folder;
     let theirs = of(&folder).pooled(Pooling::Cls).embed(&texts, &Quiet).unwrap();
     for (ours, theirs) in bert.embed(&texts, &Quiet).unwrap().iter().zip(&theirs) {

@@ -1,7 +1,7 @@
 //! Model files: GGUF against the same model as safetensors, and files that are not what they
 //! should be.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Tensor};
 use serde_json::Value;
@@ -199,6 +199,82 @@ fn a_gguf_file_computes_what_its_safetensors_folder_computes() {
     assert_eq!(facts.unsupported, None);
 }
 
+/// As llama-gguf-split writes them, in `folder`: the metadata in the first, a part of the tensors in each.
+fn split_in_three(folder: &Path) -> Vec<PathBuf> {
+    let count = llama_as_gguf().tensors.len();
+    let part = |number: usize| {
+        let mut gguf = if number == 0 { llama_as_gguf() } else { Gguf::default() };
+        let tensors = llama_as_gguf().tensors.into_iter().enumerate();
+        gguf.tensors =
+            tensors.filter(|(at, _)| at * 3 / count == number).map(|(_, it)| it).collect();
+        gguf.number("split.no", number as u32);
+        gguf.number("split.count", 3);
+        gguf.number("split.tensors.count", count as u32);
+        let path = folder.join(format!("tiny-{:05}-of-00003.gguf", number + 1));
+        files::write_atomic(&path, &gguf.into_bytes()).unwrap();
+        path
+    };
+    (0..3).map(part).collect()
+}
+
+/// Before there were kinds of scaling its factor stood alone, and under another key; it is linear where the
+/// file does not say.
+#[test]
+fn a_factor_without_a_kind_scales_rope_evenly() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = |key: &str, kind: Option<&str>| {
+        let mut gguf = llama_as_gguf();
+        gguf.float(key, 4.0);
+        kind.iter().for_each(|kind| gguf.string("llama.rope.scaling.type", kind));
+        let path = folder.path().join("scaled.gguf");
+        files::write_atomic(&path, &gguf.into_bytes()).unwrap();
+        let model = load(&path, Weights::AsStored);
+        let found = model.logits(&[5, 6, 7, 8], &mut model.new_cache(), None, Positions::Last);
+        values(&found.unwrap())
+    };
+    let linear = scores("llama.rope.scaling.factor", Some("linear"));
+    assert_eq!(scores("llama.rope.scaling.factor", None), linear);
+    assert_eq!(scores("llama.rope.scale_linear", None), linear);
+    assert_ne!(scores("llama.rope.scaling.factor", Some("none")), linear);
+}
+
+#[test]
+fn a_model_in_several_gguf_files_is_one_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = split_in_three(folder.path());
+    let expected = tensors(&reference("models/llama/expected.safetensors"));
+    let ids = expected["input_ids"].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
+    let model = load(&parts[0], Weights::AsStored);
+    let found = model.logits(&ids[0], &mut model.new_cache(), None, Positions::All).unwrap();
+    assert_close(&found, &expected["logits"].get(0).unwrap(), 2e-4, "three files");
+    let whole = folder.path().join("whole.gguf");
+    files::write_atomic(&whole, &llama_as_gguf().into_bytes()).unwrap();
+    let facts = |path: &Path| inspect(&ModelSource::Gguf(path.to_owned())).unwrap();
+    assert_eq!(facts(&parts[0]).parameter_count, facts(&whole).parameter_count);
+    assert_ne!(
+        model.card().identity.sha256,
+        load(&whole, Weights::AsStored).card().identity.sha256
+    );
+}
+
+#[test]
+fn a_missing_or_a_wrong_part_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let parts = split_in_three(folder.path());
+    let second = refused(&parts[1]);
+    assert!(second.contains("part 2 of 3; open the first, tiny-00001-of-00003.gguf"), "{second}");
+    std::fs::copy(&parts[1], &parts[2]).unwrap();
+    let twice = refused(&parts[0]);
+    assert!(twice.contains("00003-of-00003") && twice.contains("part 2"), "{twice}");
+    std::fs::remove_file(&parts[2]).unwrap();
+    let missing = refused(&parts[0]);
+    assert!(missing.contains("not beside it: tiny-00003-of-00003.gguf; fetch"), "{missing}");
+    let renamed = folder.path().join("mine.gguf");
+    std::fs::rename(&parts[0], &renamed).unwrap();
+    let renamed = refused(&renamed);
+    assert!(renamed.contains("-00001-of-00003.gguf"), "{renamed}");
+}
+
 #[test]
 fn a_gguf_file_of_another_architecture_is_shown_and_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -230,6 +306,68 @@ fn a_tensor_of_the_wrong_shape_is_named_with_both_shapes() {
     let message = refused(folder.path());
     assert!(message.contains("mlp.gate_proj") && message.contains("[96, 64]"), "{message}");
     assert!(message.contains("[128, 64]") && message.contains("safetensors"), "{message}");
+}
+
+/// Python writes numbers into JSON that JSON does not have, and reads them.
+#[test]
+fn a_configuration_with_infinity_and_nan_is_read() {
+    let folder = copy_of_llama();
+    for name in ["config.json", "tokenizer_config.json", "generation_config.json"] {
+        let path = folder.path().join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let more = "{\"time_step_limit\": [0.0, Infinity], \"a\": -Infinity, \"b\": \"NaN \\\"Infinity\", \"c\": NaN,";
+        let text = text.replacen('{', more, 1);
+        files::write_atomic(&path, text.as_bytes()).unwrap();
+    }
+    let model = load(folder.path(), Weights::AsStored);
+    assert_eq!(model.config().width, 64);
+    let path = folder.path().join("config.json");
+    files::write_atomic(&path, b"{\"model_type\": Infinite}").unwrap();
+    assert!(refused(folder.path()).contains("line 1, column"), "{}", refused(folder.path()));
+}
+
+/// The tensors of the tiny Llama, as `change` has them, with the logits that they give.
+fn with_tensors(change: impl Fn(&str, Tensor) -> (String, Tensor)) -> tempfile::TempDir {
+    let folder = copy_of_llama();
+    let path = folder.path().join("model.safetensors");
+    let changed = tensors(&path).into_iter().map(|(name, tensor)| change(&name, tensor));
+    candle_core::safetensors::save(&changed.collect(), &path).unwrap();
+    folder
+}
+
+#[test]
+fn numbers_of_64_bits_are_read() {
+    let folder =
+        with_tensors(|name, tensor| (name.to_owned(), tensor.to_dtype(DType::F64).unwrap()));
+    let expected = tensors(&reference("models/llama/expected.safetensors"));
+    let ids = expected["input_ids"].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
+    let model = load(folder.path(), Weights::AsStored);
+    let found = model.logits(&ids[0], &mut model.new_cache(), None, Positions::All).unwrap();
+    assert_close(&found, &expected["logits"].get(0).unwrap(), 2e-4, "f64");
+}
+
+#[test]
+fn what_a_program_put_before_the_names_of_tensors_is_named() {
+    for (before, said) in [
+        ("_orig_mod.", "torch.compile"),
+        ("module.", "DistributedDataParallel"),
+        ("base_model.model.", "a wrapped model"),
+    ] {
+        let folder = with_tensors(|name, tensor| (format!("{before}{name}"), tensor));
+        let message = refused(folder.path());
+        assert!(message.contains(before) && message.contains(said), "{message}");
+    }
+}
+
+#[test]
+fn what_a_generation_config_asks_for_is_known() {
+    let folder = copy_of_llama();
+    let asked = serde_json::json!({"repetition_penalty": 1.3, "do_sample": true, "top_k": 20, "eos_token_id": 2});
+    let path = folder.path().join("generation_config.json");
+    files::write_atomic(&path, asked.to_string().as_bytes()).unwrap();
+    let model = load(folder.path(), Weights::AsStored);
+    let keys: Vec<&str> = model.asked().iter().map(|asked| asked.key).collect();
+    assert_eq!(keys, ["repetition_penalty", "top_k"]);
 }
 
 #[test]

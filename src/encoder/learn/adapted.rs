@@ -53,7 +53,9 @@ pub(crate) struct Stored {
 /// The layers that PEFT takes for a family where none are named.
 fn usual_targets(model_type: &str) -> Option<Vec<String>> {
     let names = match model_type {
-        "bert" | "roberta" | "xlm-roberta" | "electra" | "albert" => ["query", "value"],
+        "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" | "albert" => {
+            ["query", "value"]
+        }
         "distilbert" => ["q_lin", "v_lin"],
         "deberta-v2" => ["query_proj", "value_proj"],
         "mpnet" | "t5" | "mt5" => ["q", "v"],

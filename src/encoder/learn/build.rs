@@ -185,7 +185,9 @@ impl<'a> Builder<'a> {
         });
         let padding = keys.get("pad_token_id").and_then(serde_json::Value::as_u64);
         let padding = match keys.text("model_type").unwrap_or_default() {
-            "bart" | "mpnet" | "roberta" | "xlm-roberta" => Some(padding.unwrap_or(1) as u32),
+            "bart" | "mpnet" | "roberta" | "xlm-roberta" | "camembert" => {
+                Some(padding.unwrap_or(1) as u32)
+            }
             "modernbert" => Some(padding.unwrap_or(50_283) as u32),
             // transformers' embedding of T5 knows no padding.
             "t5" | "mt5" => None,

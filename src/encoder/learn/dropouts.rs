@@ -54,7 +54,7 @@ impl Dropouts {
                     ..usual
                 }
             }
-            "roberta" | "xlm-roberta" | "electra" => {
+            "roberta" | "xlm-roberta" | "camembert" | "electra" => {
                 Self { before_dense: usual.before_out, ..usual }
             }
             "mpnet" => Self { before_dense: hidden, before_out: hidden, ..usual },

@@ -78,6 +78,7 @@ fn class_prefix(model_type: &str) -> Option<&'static str> {
         "distilbert" => "DistilBert",
         "roberta" => "Roberta",
         "xlm-roberta" => "XLMRoberta",
+        "camembert" => "Camembert",
         "mpnet" => "MPNet",
         "albert" => "Albert",
         "electra" => "Electra",

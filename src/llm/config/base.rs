@@ -97,6 +97,12 @@ pub(super) const GEMMA3: Defaults = Defaults {
     vocab_size: 262_208,
     context: 131_072,
     ropes_by_layer: true,
+    own: &[
+        "attention_bias",
+        "attn_logit_softcapping",
+        "final_logit_softcapping",
+        "use_bidirectional_attention",
+    ],
     ..GEMMA2
 };
 

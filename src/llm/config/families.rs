@@ -181,7 +181,10 @@ fn gemma3(keys: Keys<'_>) -> Result<Config, Error> {
     config.qk_norm = QkNorm::PerHead;
     // transformers reads Gemma 3's `attn_logit_softcapping` and does not use it.
     config.final_softcap = keys.optional_positive("final_logit_softcapping", None)?;
+    config.both_ways = keys.flag("use_bidirectional_attention", false)?;
     let window = keys.size("sliding_window", 4096)?;
+    // As many on either side, the token itself counted in both.
+    let window = if config.both_ways { window / 2 + 1 } else { window };
     let pattern = keys.size("sliding_window_pattern", 6)?;
     keys.windows(&mut config, Some(window), |layer| !(layer + 1).is_multiple_of(pattern))?;
 

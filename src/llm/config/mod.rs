@@ -358,6 +358,9 @@ pub struct Config {
     pub layers: Vec<LayerConfig>,
     pub ropes: Vec<Rope>,
 
+    /// A token sees those after it too: a text becomes vectors, and is not continued (`EmbeddingGemma`).
+    pub both_ways: bool,
+
     /// A text that grows past the length where `LongRoPE` changes is run once more from its
     /// beginning (Phi 3). Other families keep the keys of the shorter text.
     pub restarts_when_long: bool,
@@ -494,6 +497,9 @@ impl Config {
     pub fn untrainable(&self) -> Option<&'static str> {
         if self.embedding_width.is_some() {
             return Some("an embedding of another width than its layers");
+        }
+        if self.both_ways {
+            return Some("attention in both directions");
         }
         if self.layer_scalars {
             return Some("the layers of Gemma 4");

@@ -38,6 +38,7 @@ impl Config {
             context_length,
             layers,
             ropes,
+            both_ways: false,
             restarts_when_long: false,
             learned_positions: None,
             alibi: None,

@@ -48,6 +48,7 @@ impl Model {
             chat: None,
             stop_ids: Vec::new(),
             start_id: None,
+            asked: Vec::new(),
             unused: Vec::new(),
             kept: weights,
             padding_id: self.padding_id,

@@ -140,7 +140,7 @@ impl Model {
         adapter: Option<&Adapter>,
         on_states: &mut dyn FnMut(usize, &[f32]) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.begin(ids, cache, adapter)?;
+        self.begin_reading(ids, cache, adapter)?;
         let mut index = 0;
         let mut watch = |hidden: &[f32]| {
             index += 1;

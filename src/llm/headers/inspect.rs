@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::asked;
+use super::asked::Asked;
 use super::survey::{Needs, survey};
 use crate::files;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
@@ -69,12 +71,6 @@ impl Opened {
     pub fn config(&self) -> Result<Config, Error> {
         match &self.files {
             Files::Gguf(file) => {
-                if let Some(count) = file.u64("split.count").filter(|count| *count > 1) {
-                    let problem = format!(
-                        "it is one of {count} parts; join them first with llama-gguf-split --merge"
-                    );
-                    return Err(Error::not_a_model(file.path(), problem));
-                }
                 let config = gguf_config::from_gguf(file)?;
                 let types = unsupported_types(file);
                 if types.is_empty() {
@@ -124,6 +120,14 @@ impl Opened {
                 let own = generation.as_ref().map(of).unwrap_or_default();
                 if own.is_empty() { of(config) } else { own }
             }
+        }
+    }
+
+    /// What `generation_config.json` asks for.
+    pub fn asked(&self) -> Vec<Asked> {
+        match &self.files {
+            Files::Folder { generation: Some(generation), .. } => asked::asked(generation),
+            _ => Vec::new(),
         }
     }
 
@@ -285,7 +289,7 @@ fn ids(value: &Value) -> Vec<u32> {
 
 fn read_json(path: &Path) -> Result<Value, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::read(path, source))?;
-    serde_json::from_str(&text)
+    files::json_of_python(text.as_bytes())
         .map_err(|err| Error::not_a_model(path, files::mistake_in_json(text.as_bytes(), &err)))
 }
 
@@ -358,7 +362,13 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         has_chat_template,
         chat_problem: None,
         warnings: Vec::new(),
-        purpose: if gives_labels(config, weights) { Purpose::Classify } else { Purpose::Generate },
+        purpose: if gives_labels(config, weights) {
+            Purpose::Classify
+        } else if config["use_bidirectional_attention"] == true {
+            Purpose::Encode
+        } else {
+            Purpose::Generate
+        },
         unsupported: None,
     }
 }

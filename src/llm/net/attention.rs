@@ -1,4 +1,4 @@
-//! Causal attention with grouped heads, windows and soft-caps over the cache. With a gradient, over
+//! Attention with grouped heads, windows and soft-caps over the cache. With a gradient, over
 //! a tree of tokens: see `tree_attention.rs`.
 
 use tuning_fork_kernels as kernels;
@@ -18,6 +18,9 @@ pub struct AttentionShape {
     pub softcap: Option<f32>,
     pub window: Option<usize>,
     pub alibi: Option<Alibi>,
+
+    /// What comes after is seen too, as far as what comes before.
+    pub both_ways: bool,
 }
 
 impl AttentionShape {
@@ -31,6 +34,7 @@ impl AttentionShape {
             softcap: config.attention_softcap,
             window: layer.window,
             alibi: config.alibi,
+            both_ways: config.both_ways,
         }
     }
 
@@ -60,7 +64,11 @@ pub(crate) fn attend(
     cache: &LayerCache,
     start: usize,
 ) -> Buffer {
-    let AttentionShape { heads, kv_heads, head_dim, scale, softcap, window, alibi } = *shape;
+    let AttentionShape { heads, kv_heads, head_dim, scale, softcap, window, alibi, both_ways } =
+        *shape;
+    if both_ways {
+        return attend_both_ways(shape, queries, cache, start);
+    }
     let count = queries.len() / (heads * head_dim);
     let kernel = kernels::Attention {
         heads,
@@ -76,5 +84,27 @@ pub(crate) fn attend(
     let mut out = Buffer::any(queries.len());
     let keys_values = KeysValues { sinks, ..cache.view() };
     kernels::attend(&kernel, queries, &keys_values, &mut out);
+    out
+}
+
+/// As [`attend`], where a query sees what comes after it too: to the kernel, which looks back alone, it
+/// stands where its window ends.
+fn attend_both_ways(
+    shape: &AttentionShape,
+    queries: &[f32],
+    cache: &LayerCache,
+    start: usize,
+) -> Buffer {
+    let width = shape.query_width();
+    let mut out = Buffer::any(queries.len());
+    let rows = out.chunks_exact_mut(width).zip(queries.chunks_exact(width));
+    for (at, (row, query)) in rows.enumerate() {
+        let at = start + at;
+        let last = cache.len().saturating_sub(1).max(at);
+        let end = shape.window.map_or(last, |window| last.min(at + window - 1));
+        let window = shape.window.map(|_| end + 1 - shape.first_visible(at));
+        let looking_back = AttentionShape { window, both_ways: false, ..*shape };
+        row.copy_from_slice(&attend(&looking_back, &[], query, cache, end));
+    }
     out
 }

@@ -373,6 +373,11 @@ impl LayerCache {
         [of(&self.keys, &key_place), of(&self.values, &value_place)]
     }
 
+    /// How many positions it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     pub fn view(&self) -> KeysValues<'_> {
         let keys = self.keys.view(self.head_dim, KEY_LANES);
         let values = self.values.view(self.head_dim, 1);

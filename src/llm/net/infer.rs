@@ -59,7 +59,9 @@ impl Transformer {
         let length = cache.planned().max(start + ids.len());
         // A watcher gets all positions of a layer together.
         let sees_states = matches!(witness, Some(Witness::States(_)));
-        let step = if sees_states { ids.len().max(1) } else { POSITIONS };
+        // So does attention that sees what comes after.
+        let is_whole = sees_states || config.both_ways;
+        let step = if is_whole { ids.len().max(1) } else { POSITIONS };
         let mut result = Vec::with_capacity(wanted.len() * config.width);
         cache.reserve(start + ids.len());
         for from in (0..ids.len()).step_by(step) {

@@ -1,0 +1,26 @@
+//! The JSON files of sentence-transformers' modules, and what is wrong with a setting in them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::Error;
+use crate::files;
+
+pub(super) fn read_json(path: &Path) -> Result<Value, Error> {
+    let text =
+        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    files::json_of_python(&text).map_err(|error| Error::NotAnEncoder {
+        path: path.to_owned(),
+        problem: files::mistake_in_json(&text, &error),
+    })
+}
+
+pub(super) fn setting(path: &Path, key: &str, found: &Value, expected: &str) -> Error {
+    Error::Setting {
+        path: PathBuf::from(path),
+        key: key.to_owned(),
+        found: found.to_string(),
+        expected: expected.to_owned(),
+    }
+}
