@@ -8,7 +8,7 @@ use crate::llm;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `model_type`s that are computed here.
-pub const FAMILIES: [&str; 10] = [
+pub const FAMILIES: [&str; 11] = [
     "bert",
     "distilbert",
     "roberta",

@@ -100,7 +100,8 @@ mod tests {
         assert_eq!(columns.get(0), Some("step"));
         assert_eq!((cell(0, "step"), cell(0, "loss"), cell(0, "eval_loss")), ("1", "0.75", ""));
         assert_eq!((cell(1, "eval_loss"), cell(1, "eval_pair_count")), ("0.25", "12"));
-        let of_file = ["eval_loss (neutral)", "eval_pair_count (neutral)"].map(|name| cell(1, name));
+        let of_file =
+            ["eval_loss (neutral)", "eval_pair_count (neutral)"].map(|name| cell(1, name));
         assert_eq!(of_file, ["3.5", "3"]);
         assert_eq!(
             (cell(1, "rewards/margins"), cell(1, "eval_rewards/accuracies")),
