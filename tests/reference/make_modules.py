@@ -140,6 +140,7 @@ def write_both_ways():
     model = random(Gemma3TextModel(config))
     model.save_pretrained(folder)
     words.save(str(folder / "tokenizer.json"))
+    put(folder / "tokenizer_config.json", {"tokenizer_class": "TokenizersBackend"})
     put(folder / "sentence_bert_config.json", {"max_seq_length": 30, "do_lower_case": False})
     put(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": WIDTH, "pooling_mode_mean_tokens": True})
     first = dense(folder / "2_Dense", WIDTH, 24, "linear.Identity", False, False)
