@@ -236,7 +236,13 @@ fn settings(folder: &Path) -> (String, TrainConfig, HeldTo) {
 /// A trace of `tests/reference/traces`, which must be ours in everything.
 #[track_caller]
 pub fn replay(name: &str) {
-    let differences = differences(&reference(&format!("traces/{name}")), 0);
+    replay_but(name, 0);
+}
+
+/// The same, but for so many values of each tensor of the final adapter.
+#[track_caller]
+pub fn replay_but(name: &str, noise: usize) {
+    let differences = differences(&reference(&format!("traces/{name}")), noise);
     assert!(differences.is_empty(), "{name}:\n{}", differences.join("\n"));
 }
 

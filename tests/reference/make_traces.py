@@ -287,10 +287,17 @@ CASES = {
     # `f64`: torch's chunked rule takes the gradient of what fades from differences of sums of logarithms, which
     # in f32 is off by 2e-4 of the largest there. The same classes in float64 say what it is.
     "qwen3_5": family("qwen3_5", targets="all-linear", batch=2, f64="in_proj_a"),
-    "qwen3_5_moe": family("qwen3_5_moe", targets="all-linear", batch=2, f64="in_proj_a"),
-    "qwen3_next": family("qwen3_next", kind="sft", targets="all-linear"),
+    # Six rows: of the next one transformers' tokenizer class of this family, which is ours, makes other tokens.
+    "qwen3_5_moe": family(
+        "qwen3_5_moe", batch=2, rows=6,
+        targets=[*LINEARS[:4], "in_proj_qkv", "in_proj_z", "in_proj_b", "out_proj", "shared_expert_gate"],
+    ),
+    # PEFT's all-linear takes the experts and the router of OLMoE and Qwen3-Next too (target_parameters): by name.
+    "qwen3_next": family(
+        "qwen3_next", kind="sft", targets=[*LINEARS[:4], "in_proj_qkvz", "in_proj_ba", "out_proj", "shared_expert_gate"]
+    ),
     "gpt_oss": family("gpt_oss", targets="all-linear", held_out=3),
-    "olmoe": family("olmoe", kind="sft", targets="all-linear", accum=2),
+    "olmoe": family("olmoe", kind="sft", targets=LINEARS[:4], accum=2),
     "olmoe_clipped": family("olmoe_clipped", targets=LINEARS[:4]),
     "lfm2": family("lfm2", targets="all-linear"),
     "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),

@@ -22,8 +22,7 @@ fn mixed(share: f64) -> TrainState {
 fn a_file_is_mixed_in_with_its_share_and_left_out_again() {
     let mut panel = open(mixed(0.25), tiny_model());
     panel.get_by_label("+ neutral");
-    let words =
-        "75 % of the rows are your data's. Measuring → measure_forgetting shows what the mix does";
+    let words = "75 % of the rows are your data's; measure_forgetting, under Measuring, shows what the mix does";
     panel.get_by_label(words);
     // 20 rows go with 60 pairs.
     panel.get_by_label("80 pairs: 64 to train on, 16 held out · 60 steps of 4 pairs");
@@ -44,7 +43,8 @@ fn shares_that_leave_nothing_are_said_beside_the_files() {
     let mut train = mixed(0.6);
     train.form.mix.push(MixSource::of(PathBuf::from("earlier.jsonl"), 0.4));
     let panel = open(train, tiny_model());
-    panel.get_by_label_contains("has shares that add up to 1.000");
+    // Beside the files, and beside Start.
+    assert_eq!(panel.query_all_by_label_contains("has shares that add up to 1.000").count(), 2);
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn shares(config: &TrainConfig) -> String {
     let measures = if config.measure_forgetting {
         ""
     } else {
-        ". Measuring → measure_forgetting shows what the mix does"
+        "; measure_forgetting, under Measuring, shows what the mix does"
     };
     format!("{own:.0} % of the rows are your data's{measures}")
 }

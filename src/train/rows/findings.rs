@@ -113,6 +113,11 @@ fn form_finding(read: &Rows) -> Finding {
     finding(Weight::Fact.into(), sentence, Vec::new())
 }
 
+/// Whether a run comes to a row at all.
+fn is_used(part: Part) -> bool {
+    matches!(part, Part::Train | Part::HeldOut)
+}
+
 /// Tokens of the longest sequence of a row.
 fn longest(encoded: &Encoded) -> usize {
     encoded.example.sequences().map(|sequence| sequence.ids.len()).max().unwrap_or(0)
@@ -155,8 +160,7 @@ fn cut_findings(
     let dropped: Vec<usize> = left_out(LeftOut::PromptFills);
     let silent: Vec<usize> = left_out(LeftOut::NothingToLearn);
     let long: Vec<usize> = left_out(LeftOut::TooLong);
-    let cut: Vec<usize> =
-        rows(&|index| parts[index] != Part::Dropped && longest(index) > max_length);
+    let cut: Vec<usize> = rows(&|index| is_used(parts[index]) && longest(index) > max_length);
     let diverging: Vec<usize> = rows(&|index| {
         encoded[index].read == What::Answers
             && encoded[index].example.chosen.completion_start < encoded[index].prompt_tokens
@@ -230,7 +234,7 @@ fn same_when_cut(
         let Some(rejected) = &encoded.example.rejected else { continue };
         let (chosen, rejected) = (&encoded.example.chosen.ids, &rejected.ids);
         let cut = |ids: &[u32]| ids[..ids.len().min(limit.tokens)].to_vec();
-        if parts[index] == Part::Dropped || chosen == rejected || cut(chosen) != cut(rejected) {
+        if !is_used(parts[index]) || chosen == rejected || cut(chosen) != cut(rejected) {
             continue;
         }
         let shared = chosen.iter().zip(rejected).take_while(|(one, other)| one == other).count();
