@@ -42,6 +42,9 @@ pub struct AnnotateBenchOptions {
 
     /// So many verdicts are given, one a frame.
     pub given: usize,
+
+    /// The memory that this process holds, where the system says it.
+    pub held_memory: fn() -> Option<u64>,
 }
 
 /// What was measured.
@@ -74,7 +77,7 @@ const WORDS: &str = "The committee met twice and agreed that the figures of the 
 
 /// Makes the project, unless it is there.
 pub fn make(options: &AnnotateBenchOptions) -> io::Result<()> {
-    let AnnotateBenchOptions { folder, pairs, items, verdicts, given } = options;
+    let AnnotateBenchOptions { folder, pairs, items, verdicts, given, .. } = options;
     let other = |err: &dyn std::error::Error| io::Error::other(err.to_string());
     if *pairs {
         let path = folder.join("pairs.jsonl");
@@ -302,7 +305,7 @@ impl Measured {
             sorted.get(index).copied().unwrap_or_default() * 1e3
         };
         let report = &mut self.report;
-        report.resident_bytes = resident_bytes();
+        report.resident_bytes = (self.options.held_memory)();
         report.frames = self.frames.len();
         (report.median_ms, report.p99_ms) = (at(&self.frames, 0.5), at(&self.frames, 0.99));
         report.max_ms = at(&self.frames, 1.0);
@@ -310,14 +313,6 @@ impl Measured {
         report.verdict_p99_ms = at(&self.verdicts, 0.99);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = report.clone();
     }
-}
-
-/// The memory that this process holds now. `None` where the system does not say.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?; // only Linux has it
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 impl eframe::App for Measured {

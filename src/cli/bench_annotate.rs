@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::out;
-use super::peak::{peak_memory, print_peak};
+use super::peak::{held_memory, peak_memory, print_peak};
 use crate::app::bench_annotate::{AnnotateBenchOptions, make, run as measure};
 
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| scratch.path().to_owned());
     let AnnotateArgs { pairs, items, verdicts, given, .. } = *args;
-    let options = AnnotateBenchOptions { folder, pairs, items, verdicts, given };
+    let options = AnnotateBenchOptions { folder, pairs, items, verdicts, given, held_memory };
     make(&options)?;
     let report =
         measure(options).map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
