@@ -129,7 +129,7 @@ fn the_last_word_is_the_answer_until_another_token_is_said_to_begin_it() {
     assert_eq!(rest, " nine.");
     feeder.emit(Looked { done: 1, total: 4 });
     app.run();
-    app.sees("1 of 4 tokens");
+    app.sees("1 of 4");
     feeder.finish(Ok(left_out(&pieces(TEXT), answer)));
     app.run();
     app.sees("The answer: nine.");
