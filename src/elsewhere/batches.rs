@@ -48,7 +48,8 @@ impl Batches {
         }
         let answers = config.policy.num_generations.max(1);
         let fits = |size: &usize| (size * layout.processes()).is_multiple_of(answers);
-        (self.per_device..).find(fits).unwrap_or(self.per_device)
+        // Of so many sizes in a row one is a multiple.
+        (self.per_device..self.per_device + answers).find(fits).unwrap_or(self.per_device)
     }
 
     /// What the person should know of it.

@@ -28,7 +28,7 @@ fn near(found: &Value, expected: &Value) {
 
 /// The first row of a model.
 fn told(part: &str, model: &str) -> Value {
-    let text = std::fs::read(reference("views/masks.json")).unwrap();
+    let text = std::fs::read(reference("masks.json")).unwrap();
     serde_json::from_slice::<Value>(&text).unwrap()[part][model][0].clone()
 }
 

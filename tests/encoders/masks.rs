@@ -20,7 +20,7 @@ fn reference(path: &str) -> PathBuf {
 }
 
 fn told(part: &str) -> Vec<(String, Vec<Value>)> {
-    let text = std::fs::read(reference("views/masks.json")).unwrap();
+    let text = std::fs::read(reference("masks.json")).unwrap();
     let told: Value = serde_json::from_slice(&text).unwrap();
     let models = told[part].as_object().unwrap().iter();
     models.map(|(name, rows)| (name.clone(), rows.as_array().unwrap().clone())).collect()

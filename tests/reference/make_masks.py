@@ -1,5 +1,5 @@
 """What "Fill the mask" must show of committed models, as transformers computes it (float32):
-views/masks.json, for tests/encoders/masks.rs.
+masks.json, for tests/encoders/masks.rs.
 
 Usage: python make_masks.py
 
@@ -130,4 +130,4 @@ if __name__ == "__main__":
     )
     # Six digits are more than a test compares, and keep the file small.
     shorter = json.loads(json.dumps(told), parse_float=lambda number: round(float(number), 6))
-    (HERE / "views" / "masks.json").write_text(json.dumps(shorter, indent=None, separators=(",", ":")) + "\n")
+    (HERE / "masks.json").write_text(json.dumps(shorter, indent=None, separators=(",", ":")) + "\n")

@@ -328,7 +328,8 @@ fn a_package_goes_out_and_codes_come_back() {
     let table = parent.path().join("codes.csv");
     app.script.borrow_mut().picks = Some(table.clone());
     ask(&mut app, CodesCommand::Export(Export::Long));
-    app.sees("Written to");
+    app.run(); // what it leads to comes a frame later
+    app.sees("codes.csv");
     assert!(std::fs::read_to_string(&table).unwrap().contains("Ben,t1,tone,praise"));
     assert!(table.with_extension("datapackage.json").exists());
 }

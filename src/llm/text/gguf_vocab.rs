@@ -120,7 +120,7 @@ impl GgufVocab {
                     .to_owned(),
             );
         }
-        if self.add_bos == Some(true) && self.bos_id().is_none() {
+        if self.add_bos == Some(true) && self.bos.is_none() && self.bos_id().is_none() {
             warnings.push(
                 "the file asks for a token that begins a text (tokenizer.ggml.add_bos_token) and does \
                  not say which (bos_token_id): none is put there, while llama.cpp takes a usual one"

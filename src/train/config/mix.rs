@@ -3,8 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+pub use super::mix_source::MixSource;
 use super::objective::Objective;
 use super::settings::TrainConfig;
 use crate::data::forms::mapping::Mapping;
@@ -14,30 +13,6 @@ pub const MOST_SOURCES: usize = 16;
 
 /// What `data` keeps of the rows at least: less is a mistake in the shares.
 const LEAST_OF_DATA: f64 = 0.01;
-
-/// A file beside `data`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MixSource {
-    pub data: PathBuf,
-
-    /// Of all rows that are trained on. `data` has what the others leave.
-    pub share: f64,
-
-    /// What it is called where numbers are reported of it. Empty: as its file.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub name: String,
-
-    /// As the run's own `columns`, of this file.
-    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
-    pub columns: Mapping,
-}
-
-impl MixSource {
-    pub fn of(data: PathBuf, share: f64) -> Self {
-        Self { data, share, name: String::new(), columns: Mapping::default() }
-    }
-}
 
 /// A file of a run: `data` is the first.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,6 +6,7 @@ mod learning;
 pub mod lora;
 pub mod metric;
 pub mod mix;
+mod mix_source;
 pub mod objective;
 pub mod objective_facts;
 mod objective_of_texts;

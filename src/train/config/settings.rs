@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::learning::{ClassWeights, Method, ProblemType};
 use super::lora::{LoraConfig, one_or_many};
 use super::metric::Metric;
-use super::mix::MixSource;
+use super::mix_source::MixSource;
 use super::objective::{Head, Objective, Setting};
 use super::policy::PolicyConfig;
 use super::rewards::{Reward, Rule};
