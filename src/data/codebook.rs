@@ -358,10 +358,10 @@ mod tests {
         );
         assert_eq!(read.classes[0].definition, "praises");
         // Excel's CSV, in the letters of western Europe.
-        let table = b"Code;Description\nlob;sagt, da\xdf es gut ist\ntadel;\n";
+        let table = b"Code;Description\nlob;sagt, da\xdf es gut sei\ntadel;\n";
         let read = Codebook::read(&put("codes.csv", table)).unwrap();
         assert_eq!(read.labels(), ["lob", "tadel"]);
-        assert_eq!(read.classes[0].definition, "sagt, daß es gut ist");
+        assert_eq!(read.classes[0].definition, "sagt, daß es gut sei");
         assert!(read.instruction.ends_with("fits the text best?"), "{}", read.instruction);
         let two = "variable,label\ntone,good\ntone,bad\ntopic,war\n";
         let said = Codebook::read(&put("two.csv", two.as_bytes())).unwrap_err().to_string();
