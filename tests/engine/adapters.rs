@@ -1,5 +1,6 @@
 //! LoRA adapters: PEFT's files, gradients, and the two passes with an adapter on.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
@@ -278,6 +279,36 @@ fn an_adapter_of_peft_is_read_and_written_as_peft_does() {
     assert_eq!(theirs.len(), ours.len());
     for (name, tensor) in &theirs {
         assert_close(&ours[name], tensor, 0.0, name);
+    }
+}
+
+/// Others leave torch.compile's words in the names of what they save.
+#[test]
+fn an_adapter_of_a_compiled_model_is_read_and_said() {
+    let model = load(&reference("models/llama"), Weights::F32);
+    let folder = reference("adapters/llama");
+    let theirs = Adapter::load(&folder, &model).unwrap();
+    assert_eq!(theirs.warnings(), [""; 0]);
+    for (before, after) in
+        [("", "_orig_mod."), ("base_model.model.", "base_model.model._orig_mod.")]
+    {
+        let copy = tempfile::tempdir().unwrap();
+        let config = std::fs::read(folder.join("adapter_config.json")).unwrap();
+        files::write_atomic(&copy.path().join("adapter_config.json"), &config).unwrap();
+        let of_compiled =
+            |(name, tensor): (String, Tensor)| (name.replacen(before, after, 1), tensor);
+        let renamed = tensors(&folder.join("adapter_model.safetensors"));
+        let renamed: HashMap<String, Tensor> = renamed.into_iter().map(of_compiled).collect();
+        candle_core::safetensors::save(&renamed, copy.path().join("adapter_model.safetensors"))
+            .unwrap();
+        let ours = Adapter::load(copy.path(), &model).unwrap();
+        assert!(ours.warnings()[0].contains("_orig_mod."), "{:?}", ours.warnings());
+        let again = tempfile::tempdir().unwrap();
+        ours.save(again.path(), &model.card().identity).unwrap();
+        let written = tensors(&again.path().join("adapter_model.safetensors"));
+        for (name, tensor) in tensors(&folder.join("adapter_model.safetensors")) {
+            assert_close(&written[&name], &tensor, 0.0, &name);
+        }
     }
 }
 

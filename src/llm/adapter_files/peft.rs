@@ -33,6 +33,10 @@ use crate::llm::model::Model;
 use crate::llm::net::ops::with_f32;
 
 const CONFIG: &str = "adapter_config.json";
+
+/// What torch.compile puts into the names of a model's parts. PEFT takes it out where it saves an adapter;
+/// older ones and other trainers do not.
+const COMPILED: &str = "_orig_mod.";
 const WEIGHTS: &str = "adapter_model.safetensors";
 const PREFIX: &str = "base_model.model.";
 
@@ -78,7 +82,7 @@ impl Adapter {
         if path.is_file() {
             return gguf_lora_read::read(path, model);
         }
-        let config = read_config(path)?;
+        let mut config = read_config(path)?;
         let weights = weights_path(path)?;
         if let Some(kind) = config.soft.clone() {
             return soft::read((path, &weights), model, (config, &kind));
@@ -87,6 +91,12 @@ impl Adapter {
         let found = modules(&weights, &bytes)?;
         if found.is_empty() {
             return Err(Error::adapter(&weights, "it holds no tensors"));
+        }
+        if opened(&bytes, &weights)?.names().iter().any(|name| name.contains(COMPILED)) {
+            config.warnings.push(format!(
+                "torch.compile put {COMPILED} into the names of its tensors: they are read here as they were \
+                 trained, while PEFT finds no layer for them and leaves them out"
+            ));
         }
         let layers = model.adaptable_layers();
         let Config { vocab_size, width, tied_head, .. } = *model.config();
@@ -431,8 +441,7 @@ fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> 
 
 /// The module of a tensor's name, and what the tensor is of it.
 fn part_of<'a>(name: &'a str) -> Result<(&'a str, Part), String> {
-    // What torch.compile puts into the names of a model's parts, PEFT takes out.
-    let compiled = |name: &'a str| name.strip_prefix("_orig_mod.").unwrap_or(name);
+    let compiled = |name: &'a str| name.strip_prefix(COMPILED).unwrap_or(name);
     let Some(inner) = compiled(name).strip_prefix(PREFIX).map(compiled) else {
         return Err(format!("the tensor {name} does not begin with {PREFIX}, as PEFT's names do"));
     };
