@@ -347,29 +347,14 @@ fn following(
         return Ok(all);
     }
     subject.check(ids)?;
-    let (tokenizer, vocabulary) = (subject.model.tokenizer(), subject.model.config().vocab_size);
-    let mut reading = Reading::new(subject, ids);
-    let rows_at_once = reading.rows_at_once();
-    loop {
-        progress.check()?;
-        let first = reading.given();
-        let mut rows = reading.next_rows(rows_at_once)?;
-        if rows.is_empty() {
-            return Ok(all);
-        }
-        let found = jobs::in_pool(|| {
-            let rows = rows.par_chunks_exact_mut(vocabulary).enumerate();
-            let rows = rows.filter_map(|(row_at, row)| {
-                let at = first + row_at + 1;
-                let word = wanted.get(at)?.clone()?;
-                let token = token(tokenizer, row, at, Some(ids[at]), top);
-                Some(token.map(|token| (word, token)))
-            });
-            rows.collect::<Result<Vec<_>, Error>>()
-        })?;
-        all.extend(found);
-        progress.emit(Looked { done: reading.given(), total: ids.len() });
-    }
+    let tokenizer = subject.model.tokenizer();
+    let each = |before: usize, row: &mut [f32]| {
+        let at = before + 1;
+        let Some(word) = wanted.get(at).cloned().flatten() else { return Ok(None) };
+        token(tokenizer, row, at, Some(ids[at]), top).map(|token| Some((word, token)))
+    };
+    Reading::new(subject, ids).run(progress, each, |found| all.extend(found))?;
+    Ok(all)
 }
 
 /// The scores after a text. Looks for Stop every hundred tokens or so.

@@ -1,6 +1,10 @@
 //! What is looked at: a model, with an adapter over it or without, and how far the work is.
 
+use rayon::prelude::*;
+
 use super::error::Error;
+use crate::jobs;
+use crate::jobs::Progress;
 use crate::llm::{Adapter, KvCache, Model};
 use crate::memory::free_memory;
 
@@ -107,6 +111,32 @@ impl<'a> Reading<'a> {
         self.states = later;
         self.given += taken;
         Ok(scores)
+    }
+
+    /// Runs what is left: `each` on the scores after every token, with its place among the ids, and `keep` on
+    /// what that gave, in the order of the text. Reports tokens, and looks for Stop every hundred or so.
+    pub fn run<T: Send>(
+        mut self,
+        progress: &dyn Progress<Looked>,
+        each: impl Fn(usize, &mut [f32]) -> Result<T, Error> + Sync,
+        mut keep: impl FnMut(T),
+    ) -> Result<(), Error> {
+        let vocabulary = self.subject.model.config().vocab_size;
+        let rows_at_once = self.rows_at_once();
+        loop {
+            progress.check()?;
+            let first = self.given;
+            let mut rows = self.next_rows(rows_at_once)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let found = jobs::in_pool(|| {
+                let rows = rows.par_chunks_exact_mut(vocabulary).enumerate();
+                rows.map(|(at, row)| each(first + at, row)).collect::<Result<Vec<_>, Error>>()
+            })?;
+            found.into_iter().for_each(&mut keep);
+            progress.emit(Looked { done: self.given, total: self.ids.len() });
+        }
     }
 
     /// Tokens whose scores were given.

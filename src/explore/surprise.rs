@@ -2,13 +2,11 @@
 
 use std::f64::consts::LN_2;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest};
 use super::subject::{Looked, Reading, Subject};
-use crate::jobs;
 use crate::jobs::Progress;
 
 /// A text, token by token. All lists are as long as `ids`.
@@ -78,7 +76,6 @@ pub fn surprise(
 ) -> Result<SurpriseView, Error> {
     subject.check(ids)?;
     let tokenizer = subject.model.tokenizer();
-    let vocab_size = subject.model.config().vocab_size;
     let total = ids.len();
     let mut view = SurpriseView {
         ids: ids.to_vec(),
@@ -89,39 +86,23 @@ pub fn surprise(
         top: Vec::with_capacity(total),
         perplexity: None,
     };
-    let mut reading = Reading::new(subject, ids);
-    let rows_at_once = reading.rows_at_once();
-    loop {
-        progress.check()?;
-        let first = reading.given();
-        let mut rows = reading.next_rows(rows_at_once)?;
-        if rows.is_empty() {
-            break;
+    let each = |position: usize, row: &mut [f32]| {
+        let best = highest(row, top);
+        let next = ids.get(position + 1).map(|id| row[*id as usize]);
+        let spread = Spread::of(row).ok_or(Error::NotNumbers { position })?;
+        Ok((best, next, spread))
+    };
+    Reading::new(subject, ids).run(progress, each, |(best, next, spread)| {
+        let candidate =
+            |&(id, score): &(u32, f32)| Candidate::new(tokenizer, id, spread.logprob(score));
+        view.top.push(best.iter().map(candidate).collect());
+        view.entropy.push(spread.entropy);
+        if let Some(score) = next {
+            let logprob = spread.logprob(score);
+            view.logprobs.push(Some(logprob));
+            view.surprisal.push(Some(-logprob / LN_2));
         }
-        let read = jobs::in_pool(|| {
-            let rows = rows.par_chunks_exact_mut(vocab_size).enumerate();
-            let read = rows.map(|(at, row)| {
-                let best = highest(row, top);
-                let next = ids.get(first + at + 1).map(|id| row[*id as usize]);
-                let position = first + at;
-                let spread = Spread::of(row).ok_or(Error::NotNumbers { position })?;
-                Ok((best, next, spread))
-            });
-            read.collect::<Result<Vec<_>, Error>>()
-        })?;
-        for (best, next, spread) in read {
-            let candidate =
-                |&(id, score): &(u32, f32)| Candidate::new(tokenizer, id, spread.logprob(score));
-            view.top.push(best.iter().map(candidate).collect());
-            view.entropy.push(spread.entropy);
-            if let Some(score) = next {
-                let logprob = spread.logprob(score);
-                view.logprobs.push(Some(logprob));
-                view.surprisal.push(Some(-logprob / LN_2));
-            }
-        }
-        progress.emit(Looked { done: reading.given(), total });
-    }
+    })?;
     view.perplexity = perplexity(&view.logprobs);
     Ok(view)
 }
