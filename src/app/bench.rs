@@ -11,7 +11,7 @@ use eframe::egui;
 
 use super::engine::CandleEngine;
 use super::host::Desktop;
-use super::{WindowOptions, Workbench, run_app};
+use super::{WindowOptions, Workbench, measure_app};
 use crate::hub::browse::search::{Found, Page};
 use crate::hub::fetch::queue::{Item, Order};
 use crate::hub::protocol::repository::RepoKind;
@@ -75,11 +75,7 @@ pub struct UiBenchReport {
 
 /// Opens the window, measures, and closes it again.
 pub fn run(options: UiBenchOptions) -> Result<UiBenchReport, eframe::Error> {
-    let report = Arc::new(Mutex::new(UiBenchReport::default()));
-    let shared = Arc::clone(&report);
-    run_app(move |creation| Measured::new(creation, options, shared))?;
-    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(report.clone())
+    measure_app(|creation, report| Measured::new(creation, options, report))
 }
 
 struct Measured {

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 
 use super::engine::CandleEngine;
 use super::host::Desktop;
-use super::{WindowOptions, Workbench, run_app};
+use super::{WindowOptions, Workbench, measure_app};
 use crate::data::codebook::Class;
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
@@ -208,11 +208,7 @@ fn record(item: usize, round: usize, items: usize) -> VerdictRecord {
 
 /// Opens the window on the project, measures, and closes it again.
 pub fn run(options: AnnotateBenchOptions) -> Result<AnnotateBenchReport, eframe::Error> {
-    let report = Arc::new(Mutex::new(AnnotateBenchReport::default()));
-    let shared = Arc::clone(&report);
-    run_app(move |creation| Measured::new(creation, options, shared))?;
-    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(report.clone())
+    measure_app(|creation, report| Measured::new(creation, options, report))
 }
 
 struct Measured {

@@ -23,7 +23,7 @@ pub mod training_rows;
 pub mod work;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eframe::egui;
@@ -306,6 +306,17 @@ pub fn run_window(options: WindowOptions) -> eframe::Result {
         let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         Workbench::new(&creation.egui_ctx, prefs, &options, engine, host)
     })
+}
+
+/// The report that the window has filled in when it is closed.
+fn measure_app<R: Clone + Default + 'static, A: eframe::App + 'static>(
+    create: impl FnOnce(&eframe::CreationContext<'_>, Arc<Mutex<R>>) -> A + 'static,
+) -> Result<R, eframe::Error> {
+    let report = Arc::new(Mutex::new(R::default()));
+    let shared = Arc::clone(&report);
+    run_app(move |creation| create(creation, shared))?;
+    let report = report.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(report.clone())
 }
 
 fn run_app<A: eframe::App + 'static>(
