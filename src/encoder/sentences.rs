@@ -287,16 +287,34 @@ mod tests {
     use super::*;
     use crate::jobs::Quiet;
 
+    #[derive(serde::Deserialize)]
+    struct Expected {
+        text: String,
+        tokens: usize,
+        vector: Vec<f32>,
+    }
+
+    /// The vectors of the texts in the folder's `vectors.json`, held against those there.
+    fn as_expected(encoder: &Encoder, folder: &Path, tolerance: f32) -> Vec<Embedding> {
+        let expected = std::fs::read(folder.join("vectors.json")).unwrap();
+        let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
+        let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
+        let found = encoder.embed(&texts, &Quiet).unwrap();
+        for (row, found) in expected.iter().zip(&found) {
+            let Expected { text, tokens, vector } = row;
+            let folder = folder.display();
+            assert_eq!(found.token_count, *tokens, "{folder}: {text:?}");
+            assert_eq!(found.values.len(), vector.len(), "{folder}: {text:?}");
+            for (ours, theirs) in found.values.iter().zip(vector) {
+                assert!((ours - theirs).abs() <= tolerance, "{folder}: {text:?}: {ours} {theirs}");
+            }
+        }
+        found
+    }
+
     /// From `tests/reference/make_encoders.py`: transformers' vectors of the same folders.
     #[test]
     fn vectors_are_those_of_transformers() {
-        #[derive(serde::Deserialize)]
-        struct Expected {
-            text: String,
-            tokens: usize,
-            vector: Vec<f32>,
-        }
-
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
         for (name, card) in [
             ("mean", (Some(12), Pooling::Mean, true)),
@@ -312,17 +330,7 @@ mod tests {
             let EncoderCard { width, most_tokens, pooling, is_normalized } = encoder.card();
             let card = (card.0, Poolings::one(card.1), card.2);
             assert_eq!((width, (most_tokens, pooling, is_normalized)), (16, card));
-            let expected = std::fs::read(folder.join("vectors.json")).unwrap();
-            let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
-            let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
-            let found = encoder.embed(&texts, &Quiet).unwrap();
-            for (row, found) in expected.iter().zip(&found) {
-                assert_eq!(found.token_count, row.tokens, "{name}: {:?}", row.text);
-                for (ours, theirs) in found.values.iter().zip(&row.vector) {
-                    let text = &row.text;
-                    assert!((ours - theirs).abs() <= 1e-5, "{name}: {text:?}: {ours} {theirs}");
-                }
-            }
+            let found = as_expected(&encoder, &folder, 1e-5);
             assert!(found.last().unwrap().is_cut && !found[0].is_cut);
         }
     }
@@ -331,13 +339,6 @@ mod tests {
     /// Normalize, of a network in a folder of its own, and of a decoder that sees in both directions.
     #[test]
     fn what_follows_the_network_is_done_as_the_folder_says() {
-        #[derive(serde::Deserialize)]
-        struct Expected {
-            text: String,
-            tokens: usize,
-            vector: Vec<f32>,
-        }
-
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
         for (name, width, most) in [("modules", 10, 12), ("both_ways", 16, 30)] {
             let folder = root.join(name);
@@ -345,18 +346,7 @@ mod tests {
             let card = encoder.card();
             assert_eq!((card.width, card.most_tokens), (width, Some(most)), "{name}");
             assert!(card.is_normalized, "{name}");
-            let expected = std::fs::read(folder.join("vectors.json")).unwrap();
-            let expected: Vec<Expected> = serde_json::from_slice(&expected).unwrap();
-            let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
-            let found = encoder.embed(&texts, &Quiet).unwrap();
-            for (row, found) in expected.iter().zip(&found) {
-                assert_eq!(found.token_count, row.tokens, "{name}: {:?}", row.text);
-                assert_eq!(found.values.len(), row.vector.len());
-                for (ours, theirs) in found.values.iter().zip(&row.vector) {
-                    let text = &row.text;
-                    assert!((ours - theirs).abs() <= 2e-5, "{name}: {text:?}: {ours} {theirs}");
-                }
-            }
+            as_expected(&encoder, &folder, 2e-5);
         }
     }
 
