@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Tensor, Var};
 use rayon::prelude::*;
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use tuning_fork_kernels::QMatrix;
 
 use super::gguf_lora_read;
@@ -88,11 +88,12 @@ impl Adapter {
             return soft::read((path, &weights), model, (config, &kind));
         }
         let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
-        let found = modules(&weights, &bytes)?;
+        let tensors = opened(&bytes, &weights)?;
+        let found = modules(&weights, &tensors)?;
         if found.is_empty() {
             return Err(Error::adapter(&weights, "it holds no tensors"));
         }
-        if opened(&bytes, &weights)?.names().iter().any(|name| name.contains(COMPILED)) {
+        if tensors.names().iter().any(|name| name.contains(COMPILED)) {
             config.warnings.push(format!(
                 "torch.compile put {COMPILED} into the names of its tensors: they are read here as they were \
                  trained, while PEFT finds no layer for them and leaves them out"
@@ -418,8 +419,7 @@ fn weights_path(folder: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The tensors of a file, by the modules that they belong to.
-fn modules(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Found>, Error> {
-    let tensors = opened(bytes, path)?;
+fn modules(path: &Path, tensors: &SafeTensors<'_>) -> Result<BTreeMap<String, Found>, Error> {
     let mut modules: BTreeMap<String, Found> = BTreeMap::new();
     for (name, view) in tensors.iter() {
         let (module, part) = part_of(name).map_err(|problem| Error::adapter(path, problem))?;
