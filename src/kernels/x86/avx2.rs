@@ -13,7 +13,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::avx2_registers::{AHEAD, LANES, Scales, load, prefetch, store};
+use super::avx2_registers::{Ahead, LANES, Scales, load, prefetch, store};
 use super::avx2_unpack as unpack;
 use crate::activations::{ActBlock, Activations, LARGEST, SMALLEST};
 use crate::columns::Columns;
@@ -127,17 +127,16 @@ fn one<
 ) {
     let mut read = Scales::zero();
     let mut products = [[_mm256_setzero_si256(); LANES]; GROUP];
-    let share = LANES * BYTES / RUNS * GROUP;
+    let row_len = weights.cols() / 32 / RUNS * BYTES;
     for first_row in rows.clone().step_by(LANES) {
         let packed = PackedRows::new(weights, first_row, rows.end);
         let mut sum = _mm256_setzero_ps();
-        let mut ahead = packed.start().wrapping_add(AHEAD);
+        let mut ahead = Ahead::new(packed.start(), LANES, row_len);
         for (index, x) in x.chunks_exact(RUNS).enumerate() {
             let blocks = packed.blocks(index);
             scales(blocks, &mut read, 0);
             for (at, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
-                prefetch(ahead, share);
-                ahead = ahead.wrapping_add(share);
+                ahead.ask(BYTES * GROUP / RUNS);
                 for (lane, block) in blocks.into_iter().enumerate() {
                     let runs = group(block, at);
                     for n in 0..GROUP {
@@ -181,15 +180,15 @@ fn one_of_nibbles<const BYTES: usize>(
     scales: impl Fn([&[u8; BYTES]; LANES], &mut Scales),
 ) {
     let mut read = Scales::zero();
+    let row_len = weights.cols() / 32 * BYTES;
     for first_row in rows.clone().step_by(LANES) {
         let packed = PackedRows::new(weights, first_row, rows.end);
         let mut sum = _mm256_setzero_ps();
-        let mut ahead = packed.start().wrapping_add(AHEAD);
+        let mut ahead = Ahead::new(packed.start(), LANES, row_len);
         for (index, x) in x.iter().enumerate() {
             let blocks = packed.blocks(index);
+            ahead.ask(BYTES);
             scales(blocks, &mut read);
-            prefetch(ahead, LANES * BYTES);
-            ahead = ahead.wrapping_add(LANES * BYTES);
             let [even, odd] = &x.pairs;
             let mut whole = _mm256_setzero_si256();
             let mut whole_16 = _mm256_setzero_si256();

@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::avx2_dense::{DEPTH, transpose, widen_bf16, widen_f16, widen_f32};
-use super::avx2_registers::{AHEAD, LANES, load, prefetch, store};
+use super::avx2_registers::{Ahead, LANES, LINE, load, store};
 use crate::columns::Columns;
 use crate::ggml_type::GgmlType;
 use crate::matrix::QMatrix;
@@ -20,11 +20,6 @@ use crate::unpack;
 
 /// Rows of activations up to which this is faster than a panel.
 pub(crate) const MOST: usize = 4;
-
-/// Bytes of a line of the caches. Of each row a whole one is used before the next row's: rows whose
-/// lengths are powers of two fall onto the same few places of the first cache, which would lose the
-/// rest of a line before it is used.
-const LINE: usize = 64;
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols), of which there are at
 /// most [`MOST`].
@@ -78,14 +73,13 @@ fn run<const BYTES: usize, const N: usize, const GROUPS: usize>(
             })
         });
         let mut sums = [[zero; GROUPS]; N];
-        let mut ahead = packed[0][0].as_ptr().cast::<u8>().wrapping_add(AHEAD);
+        let mut ahead = Ahead::new(packed[0][0].as_ptr().cast(), GROUPS * LANES, cols * BYTES);
         for start in (0..cols).step_by(DEPTH) {
             let len = DEPTH.min(cols - start);
             let mut acc = [[zero; GROUPS]; N];
             let whole = start + len / 8 * 8;
             for line in (start..whole).step_by(line_cols) {
-                prefetch(ahead, GROUPS * LANES * LINE);
-                ahead = ahead.wrapping_add(GROUPS * LANES * LINE);
+                ahead.ask(LINE);
                 for group in 0..GROUPS {
                     for column in (line..whole.min(line + line_cols)).step_by(8) {
                         let mut block = [zero; LANES];

@@ -8,9 +8,62 @@ use std::arch::x86_64::*;
 /// Weight rows computed together: one to each f32 lane of a register.
 pub(crate) const LANES: usize = 8;
 
-/// Bytes between what is multiplied and what is asked for: a processor does not see by itself that
-/// eight rows side by side are one stretch of memory. Fewer come too late, more leave the cache.
-pub(crate) const AHEAD: usize = 20 << 10;
+/// Bytes between what is multiplied and what is asked for, of all rows together: a processor does not
+/// see by itself that rows side by side are read at once. Fewer come too late, more leave the cache.
+const AHEAD: usize = 20 << 10;
+
+/// Bytes that a cache holds together.
+pub(crate) const LINE: usize = 64;
+
+/// Asks for what several rows that follow each other will need, and then for the rows after them.
+///
+/// Short rows are one stretch of memory, which is asked for in its order. Of long ones the last would
+/// come too late by then: each is asked for by itself.
+pub(crate) struct Ahead {
+    rows: usize,
+    row_len: usize,
+    short: bool,
+
+    /// What is asked for next: of short rows, and in the first of long ones.
+    next: *const u8,
+
+    /// How much of a long row lies before that.
+    before: usize,
+}
+
+impl Ahead {
+    /// For so many rows of `row_len` bytes, of which the first to be multiplied begins at `start`.
+    #[inline]
+    pub fn new(start: *const u8, rows: usize, row_len: usize) -> Self {
+        let short = rows * row_len <= AHEAD;
+        let before = if short { 0 } else { AHEAD / rows };
+        let next = start.wrapping_add(if short { AHEAD } else { before });
+        Self { rows, row_len, short, next, before }
+    }
+
+    /// `bytes` of each row, after what was asked for before.
+    #[inline]
+    pub fn ask(&mut self, bytes: usize) {
+        if self.short {
+            prefetch(self.next, self.rows * bytes);
+            self.next = self.next.wrapping_add(self.rows * bytes);
+            return;
+        }
+        // A line of each row where one begins.
+        let to_line = self.before.next_multiple_of(LINE) - self.before;
+        for line in (to_line..bytes).step_by(LINE) {
+            for row in 0..self.rows {
+                prefetch(self.next.wrapping_add(row * self.row_len + line), 1);
+            }
+        }
+        self.next = self.next.wrapping_add(bytes);
+        self.before += bytes;
+        if self.before >= self.row_len {
+            self.before -= self.row_len;
+            self.next = self.next.wrapping_add((self.rows - 1) * self.row_len);
+        }
+    }
+}
 
 /// Scales and offsets of 256 columns of eight weight rows, a row a lane. Weight of lane l:
 /// `scale[l] * q + offset[l]`, q unsigned (`Q8_0`: signed, offset unused). The first index counts

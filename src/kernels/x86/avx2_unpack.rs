@@ -219,9 +219,11 @@ pub(crate) mod q6k {
     pub fn scales(rows: Rows<'_, 210>, scales: &mut Scales, at: usize) {
         let (_, d) = halves(words_at(rows, 206));
         let packed = columns(rows, 192);
-        for s in 0..16 {
-            let scale = times(d, signed_byte(packed[s / 4], s % 4));
-            set(scales, at + s / 2, s % 2, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-32.0)));
+        for (i, word) in packed.into_iter().enumerate() {
+            for (j, factor) in signed_bytes(word).into_iter().enumerate() {
+                let (run, scale) = (at + 2 * i + j / 2, times(d, factor));
+                set(scales, run, j % 2, scale, _mm256_mul_ps(scale, _mm256_set1_ps(-32.0)));
+            }
         }
     }
 
@@ -492,12 +494,22 @@ fn byte(words: __m256i, i: usize) -> __m256i {
     _mm256_and_si256(shifted, _mm256_set1_epi32(0xff))
 }
 
-/// Byte `i` of each word, with its sign.
+/// The four bytes of each word, with their signs.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn signed_byte(words: __m256i, i: usize) -> __m256i {
-    let to_the_top = _mm256_sll_epi32(words, shift(24 - 8 * i));
-    _mm256_srai_epi32::<24>(to_the_top)
+fn signed_bytes(words: __m256i) -> [__m256i; 4] {
+    // At the top of each word.
+    let bytes = [
+        _mm256_slli_epi32::<24>(words),
+        _mm256_slli_epi32::<16>(words),
+        _mm256_slli_epi32::<8>(words),
+        words,
+    ];
+    let mut signed = [_mm256_setzero_si256(); 4];
+    for (signed, byte) in signed.iter_mut().zip(bytes) {
+        *signed = _mm256_srai_epi32::<24>(byte);
+    }
+    signed
 }
 
 #[target_feature(enable = "avx2")]

@@ -14,7 +14,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::avx2_registers::{self as avx2, AHEAD, prefetch};
+use super::avx2_registers::{self as avx2, Ahead};
 use super::avx2_unpack as unpack;
 use crate::activations::{ActBlock, Activations, LARGEST, SMALLEST};
 use crate::columns::Columns;
@@ -119,11 +119,11 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
 ) {
     let mut halves = [avx2::Scales::zero(), avx2::Scales::zero()];
     let mut read = Scales::zero();
-    let share = LANES * BYTES / RUNS;
+    let row_len = weights.cols() / 32 / RUNS * BYTES;
     for first_row in rows.clone().step_by(LANES) {
         let packed = PackedRows::<BYTES, LANES>::new(weights, first_row, rows.end);
         let mut sum = _mm512_setzero_ps();
-        let mut ahead = packed.start().wrapping_add(AHEAD);
+        let mut ahead = Ahead::new(packed.start(), LANES, row_len);
         for (index, x) in x.chunks_exact(RUNS).enumerate() {
             let blocks = packed.blocks(index);
             for (half, read) in blocks.as_chunks().0.iter().zip(&mut halves) {
@@ -131,8 +131,7 @@ fn one<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: 
             }
             read.join::<SCALES>(&halves, RUNS);
             for (run, x) in x.iter().enumerate() {
-                prefetch(ahead, share);
-                ahead = ahead.wrapping_add(share);
+                ahead.ask(BYTES / RUNS);
                 let [x_even, x_odd] = twice(x);
                 let mut products = [_mm512_setzero_si512(); 8];
                 for (at, product) in products.iter_mut().enumerate() {
