@@ -111,14 +111,16 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Appends `line` and a line feed, and flushes them to the disk before it returns.
 ///
 /// A last line without a line feed (a crash in the middle of a write) is closed first, so that it
-/// spoils one row and not two.
+/// spoils one row and not two. Where the disk is full, the file is left as it was: whoever keeps the line writes
+/// it once more, and a half of it, or the first of several lines in `line`, would stand there twice.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let mut text = String::with_capacity(line.len() + 2);
-    if file.seek(SeekFrom::End(0))? > 0 {
+    let before = file.seek(SeekFrom::End(0))?;
+    if before > 0 {
         file.seek(SeekFrom::End(-1))?;
         let mut last = [0];
         file.read_exact(&mut last)?;
@@ -128,8 +130,13 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     }
     text.push_str(line);
     text.push('\n');
-    file.write_all(text.as_bytes())?; // one write: a kill leaves the line or a prefix of it
-    file.sync_data()
+    // One write: a kill leaves the line or a prefix of it.
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // Where that fails as well, what is torn is closed by the next line.
+        file.set_len(before).ok();
+    }
+    written
 }
 
 /// Keeps `tail` in `<path>.damaged` and cuts the file back to `whole`, in this order.
@@ -361,6 +368,40 @@ mod tests {
         for wrong in ["{\"a\": Inf}", "{\"a\": NaN", "", "{\"a\": \"\\"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// The limit of a file's size stands for a full disk: of several lines the first ones still have room.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn lines_that_the_disk_has_no_room_for_leave_the_file_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("codes.jsonl");
+        append_line(&path, &"first ".repeat(150)).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let this = std::env::current_exe().unwrap();
+        // 4 blocks of 512 bytes, or of 1024. Without its signal, a write says that there is no room.
+        let script = "ulimit -f 4 && trap '' XFSZ && exec \"$0\" --exact --ignored \
+                      files::tests::append_more_than_there_is_room_for";
+        let status = std::process::Command::new("sh")
+            .args(["-c", script])
+            .arg(this)
+            .env(FULL, &path)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    const FULL: &str = "TUNING_FORK_TEST_FULL";
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    #[ignore = "lines_that_the_disk_has_no_room_for_leave_the_file_as_it_was runs it"]
+    fn append_more_than_there_is_room_for() {
+        let Some(path) = std::env::var_os(FULL) else { return };
+        let lines = vec!["more ".repeat(50); 40].join("\n");
+        assert!(append_line(Path::new(&path), &lines).is_err());
     }
 
     #[test]
