@@ -107,18 +107,24 @@ impl Tone {
     }
 }
 
+/// A chip is not broken narrower than this, in em: where there is less room, none was given yet.
+const LEAST_CHIP: f32 = 8.0;
+
 /// A few words on a tinted ground.
 pub fn chip_ui(ui: &mut Ui, tone: Tone, icon: Option<theme::MaterialIcon>, text: &str) -> Response {
     let (ink, ground) = tone.colors(&theme::palette(ui));
     // Painted, not laid out in a frame: so it sits on its row's centre line as a label does.
-    let lay_out = |ui: &Ui, text: RichText| {
-        let wrap = Some(egui::TextWrapMode::Extend);
+    let lay_out = |ui: &Ui, text: RichText, room: f32| {
+        let wrap = Some(egui::TextWrapMode::Wrap);
         let text = egui::WidgetText::from(text.color(ink));
-        text.into_galley(ui, wrap, f32::INFINITY, egui::TextStyle::Body)
+        text.into_galley(ui, wrap, room, egui::TextStyle::Body)
     };
-    let icon = icon.map(|icon| lay_out(ui, theme::icon(ui, icon).size(theme::em(ui) * 1.1)));
-    let words = lay_out(ui, RichText::new(text));
+    let icon = icon
+        .map(|icon| lay_out(ui, theme::icon(ui, icon).size(theme::em(ui) * 1.1), f32::INFINITY));
     let icon_width = icon.as_ref().map_or(0.0, |icon| icon.size().x + theme::GAP_SMALL);
+    // A label as long as a sentence goes on below. In a row that wraps, this is the width of a whole row.
+    let room = (ui.available_width() - icon_width - 16.0).max(theme::em(ui) * LEAST_CHIP);
+    let words = lay_out(ui, RichText::new(text), room);
     let size = egui::vec2(icon_width + words.size().x + 16.0, words.size().y + 6.0);
     let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Label, true, text));

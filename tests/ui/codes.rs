@@ -75,11 +75,15 @@ fn items() -> Vec<Item> {
 }
 
 fn made(parent: &Path) -> Folder {
+    made_with(parent, codebook())
+}
+
+fn made_with(parent: &Path, codebook: Variables) -> Folder {
     let study = Study {
         form: 1,
         name: "Tone of reports".to_owned(),
         order: Order::AsGiven,
-        codebook: codebook(),
+        codebook,
         ..Study::default()
     };
     folder::create(&parent.join("studies").join("tone"), study, &items()).unwrap()
@@ -266,6 +270,40 @@ pub fn agreement(in_disagreements: bool) -> AppState {
     std::mem::take(&mut app.harness.state_mut().state)
 }
 
+/// Two coders disagree about labels that are whole sentences, as codebooks from elsewhere have them.
+pub fn disagreement_about_long_labels() -> AppState {
+    let parent = tempfile::tempdir().unwrap();
+    let project = parent.path().join("project");
+    let mut book = codebook();
+    let labels = [
+        "praise: it says that something is good, be it by a word that values, by a comparison with what \
+         is worse, or by what is left out although readers would expect it in such a report",
+        "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+    ];
+    for (class, label) in book.variables[0].classes.iter_mut().zip(labels) {
+        class.label = label.to_owned();
+    }
+    let mut folder = made_with(&project, book);
+    for (coder, label) in [("Ada, who has a second name, too", labels[0]), ("Ben", labels[1])] {
+        let log = folder.join(coder).unwrap();
+        let mut session = Session::new(folder, log, 0.0);
+        session.choose(label);
+        session.draft.values[1] = Some(Value::Labels(Vec::new()));
+        session.draft.typed[2] = "4".to_owned();
+        let verdict = session.verdict(1.0, "2026-11-28T18:00:00.000Z").unwrap();
+        session.folder.append(log, verdict).unwrap();
+        folder = session.folder;
+    }
+    let path = folder.path.clone();
+    drop(folder);
+    let mut app = opened(&project);
+    ask(&mut app, CodesCommand::Open(path));
+    ask(&mut app, CodesCommand::Agreement);
+    app.click("Disagreements");
+    app.sees("1 of 1 · 0 settled");
+    std::mem::take(&mut app.harness.state_mut().state)
+}
+
 #[test]
 fn the_sample_shows_agreement_and_what_is_settled_is_kept() {
     let parent = tempfile::tempdir().unwrap();
@@ -287,6 +325,9 @@ fn the_sample_shows_agreement_and_what_is_settled_is_kept() {
     let settled = looked.settled.counting().next().unwrap();
     assert_eq!(settled.value(0), Some(&Value::words("survey")));
     assert_eq!(settled.reason.as_deref(), Some("It counts."));
+    // The numbers know of it without being asked to compute again.
+    app.click("Agreement");
+    app.sees("1 of them settled");
 }
 
 #[test]

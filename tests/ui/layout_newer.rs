@@ -60,7 +60,7 @@ pub const QUESTIONNAIRE: [Named; 2] =
 
 // Annotate
 
-pub const STUDIES: [Named; 9] = [
+pub const STUDIES: [Named; 10] = [
     ("studies", studies),
     ("no study", no_study),
     ("a study of texts is set up", study_of_texts),
@@ -70,6 +70,7 @@ pub const STUDIES: [Named; 9] = [
     ("a pair of a study", || pair_study::shown(pair_study::Shown::Pair)),
     ("agreement", || codes::agreement(false)),
     ("disagreements", || codes::agreement(true)),
+    ("labels as long as sentences", codes::disagreement_about_long_labels),
 ];
 
 fn studies() -> AppState {

@@ -314,6 +314,7 @@ impl Workbench {
                 one.is_settled = is_settled;
             }
             page.reason.clear();
+            page.is_outdated = true;
             if page.at + 1 < page.disagreements.len() {
                 page.at += 1;
             }

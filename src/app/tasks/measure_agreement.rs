@@ -52,7 +52,12 @@ impl Task<Workbench> for MeasureAgreement {
         let codes = &mut app.state.codes;
         if codes.session.is_some() {
             let before = codes.agreement.take().unwrap_or_default();
-            codes.agreement = Some(AgreementPage { tab: before.tab, ..page });
+            codes.agreement = Some(AgreementPage {
+                at: before.at,
+                reason: before.reason,
+                tab: before.tab,
+                ..page
+            });
             codes.front = Front::Agreement;
         }
     }

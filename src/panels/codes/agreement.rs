@@ -47,6 +47,10 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
             commands.push(CodesCommand::ChooseMerge);
         }
     });
+    if page.tab == AgreementTab::Numbers && page.is_outdated {
+        page.is_outdated = false;
+        commands.push(CodesCommand::Agreement);
+    }
     ui.add_space(theme::GAP_SMALL);
     match page.tab {
         AgreementTab::Numbers => markdown_ui(ui, "agreement", &page.markdown, |_| false),

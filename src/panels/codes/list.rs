@@ -1,13 +1,13 @@
 //! The studies of the project, or what the view is for.
 
-use eframe::egui::{Label, TextEdit, Ui};
+use eframe::egui::{Label, ScrollArea, TextEdit, Ui};
 
 use crate::state::codes::{CodesState, Front, Listed};
 use crate::state::command::{CodesCommand, Commands, WindowCommand};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::empty_state::EmptyState;
-use crate::widgets::layout::{heading_ui, scrolled_ui};
+use crate::widgets::layout::heading_ui;
 use crate::widgets::theme::{self, icons};
 
 const NEW: &str = "New study…";
@@ -32,7 +32,8 @@ pub(super) fn list_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Comman
     });
     busy_ui(ui, codes);
     let has_coder = !codes.coder.trim().is_empty();
-    scrolled_ui(ui, "studies", |ui| {
+    // The panel keeps a margin at its right already: the cards end where the buttons above them do.
+    ScrollArea::vertical().id_salt("studies").auto_shrink(false).show(ui, |ui| {
         for listed in &codes.studies {
             ui.push_id(&listed.path, |ui| listed_ui(ui, listed, has_coder, commands));
             ui.add_space(theme::GAP);

@@ -78,6 +78,9 @@ pub struct AgreementPage {
     pub at: usize,
     pub reason: String,
     pub tab: AgreementTab,
+
+    /// Something was settled since `markdown` was written.
+    pub is_outdated: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
