@@ -33,7 +33,7 @@ pub struct MethodsArgs {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "lora,dora,full,bias,prompt_tuning,prefix_tuning"
+        default_value = "lora,dora,full,prompt_tuning,prefix_tuning"
     )]
     methods: Vec<String>,
 

@@ -25,7 +25,7 @@ fn a_file_is_mixed_in_with_its_share_and_left_out_again() {
     let words = "75 % of the rows are your data's; measure_forgetting, under Measuring, shows what the mix does";
     panel.get_by_label(words);
     // 20 rows go with 60 pairs.
-    panel.get_by_label("80 pairs: 64 to train on, 16 held out · 60 steps of 4 pairs");
+    panel.get_by_label("80 rows: 64 to train on, 16 held out · 60 steps of 4 rows");
     panel.run();
     assert_eq!(panel.state().train.form.mix[0].share, 0.25, "looking changes nothing");
     let named = panel.state().train.run_config();
@@ -84,4 +84,8 @@ fn the_held_out_rows_of_each_file_are_told_apart() {
     for words in ["loss, first", "loss, last", "neutral", "2.500", "3.125", "1.250", "3.000"] {
         panel.get_by_label(words);
     }
+    panel.get_by_label_contains("54 rows to train on");
+    // There is room for the whole name, which is not cut.
+    let cut = panel.get_all_by_label("neutral").map(|name| name.rect().width()).fold(0.0, f32::max);
+    assert!(cut > 48.0, "{cut}");
 }

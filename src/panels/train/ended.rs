@@ -4,7 +4,7 @@ use eframe::egui::{Grid, Label, RichText, Ui, Vec2};
 
 use super::measured::measured_ui;
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
-use crate::state::train::form::{counted, units};
+use crate::state::train::form::counted;
 use crate::state::train::live::LiveRun;
 use crate::state::train::runs::RunView;
 use crate::train::config::metric::{Metric, MetricFacts, Written};
@@ -104,7 +104,7 @@ fn best_ui(
         return;
     }
     let words = format!("Try step {}, the best checkpoint", best.step);
-    let (_, many) = units(live.objective);
+    let (_, many) = live.units;
     let hint = format!("What the run had learned when it did best on the held-out {many}");
     if ui.add(ActionButton::new(&words)).on_hover_text(hint).clicked() {
         commands.push(TrainCommand::TryBest(live.id.clone()));
@@ -143,7 +143,7 @@ fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
 
     let p = theme::palette(ui);
     Grid::new("before_after").num_columns(3).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
-        let (one, many) = units(live.objective);
+        let (one, many) = live.units;
         let count = match after.pair_count {
             0 => format!("Held-out {many}"),
             count => counted(count, &format!("held-out {one}"), &format!("held-out {many}")),

@@ -12,7 +12,6 @@ use super::texts::trial_ui;
 use crate::state::command::{Command, Commands, TrainCommand};
 use crate::state::series::RECENT_POINTS;
 use crate::state::train::curves::Curves;
-use crate::state::train::form::units;
 use crate::state::train::live::{LiveRun, Phase};
 use crate::state::train::reading::reading;
 use crate::state::train::samples::SampleBook;
@@ -210,7 +209,7 @@ fn pause_ui(ui: &mut Ui, paused: bool, commands: &mut Commands) {
 fn details(live: &LiveRun) -> String {
     let mut parts = vec![live.objective.facts().name.to_owned(), live.id.clone()];
     if live.train_rows > 0 {
-        let (_, many) = units(live.objective);
+        let (_, many) = live.units;
         parts.push(format!("{} {many} to train on", live.train_rows));
     }
     if live.held_out_rows > 0 {

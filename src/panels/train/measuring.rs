@@ -5,7 +5,7 @@ use eframe::egui::{ComboBox, TextEdit, Ui};
 use super::fields::{
     Problems, check_ui, choice_width, number_row_ui, number_ui, row_ui, section_ui,
 };
-use crate::state::train::form::units;
+use crate::state::train::form::units_of;
 use crate::train::config::TrainConfig;
 use crate::train::config::objective::Head;
 use crate::widgets::button::ActionButton;
@@ -23,7 +23,7 @@ pub(super) fn measuring_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Pro
     .limits(0.0..=0.9)
     .show(ui, &mut config.held_out_share);
     problems.show(ui, "held_out_share");
-    let (_, rows) = units(config.objective);
+    let (_, rows) = units_of(config);
     number_row_ui(
         ui,
         "eval_steps",
@@ -90,7 +90,7 @@ fn early_stopping_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
             0.0..=1e6,
         );
     }
-    let (_, rows) = units(config.objective);
+    let (_, rows) = units_of(config);
     let hint =
         &format!("The metric that names the best checkpoint, measured on the held-out {rows}");
     row_ui(ui, "metric_for_best_model", hint, |ui| {

@@ -1,6 +1,6 @@
 //! Further files that are mixed with the chosen data, and what was measured of each file.
 
-use eframe::egui::{Grid, Label, Sides, Ui, Vec2};
+use eframe::egui::{Grid, Label, Sides, TextStyle, Ui, Vec2};
 
 use super::fields::{Problems, number_ui, small_button_ui};
 use crate::state::command::{Commands, TrainCommand};
@@ -11,7 +11,11 @@ use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::metrics::SourceMetrics;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::one_line::one_line;
 use crate::widgets::theme::{self, icons};
+
+/// A file's name takes this share of the card at most: three columns of numbers stand beside it.
+const MOST_OF_NAME: f32 = 0.45;
 
 /// The files with their shares, and the button that adds one.
 pub(super) fn mix_ui(
@@ -90,6 +94,9 @@ pub(super) fn by_file_ui(ui: &mut Ui, curves: &Curves) {
     ui.add_space(theme::GAP);
     card_ui(ui, |ui| {
         title_row_ui(ui, "Held out, file by file", |_ui| {});
+        // A label that is cut by itself has the least width of a cell, whatever room there is.
+        let (font, ink) = (TextStyle::Body.resolve(ui.style()), theme::palette(ui).text);
+        let room = ui.available_width() * MOST_OF_NAME;
         Grid::new("by_file").num_columns(4).spacing(Vec2::new(24.0, 4.0)).show(ui, |ui| {
             ui.label(theme::muted(ui, "file"));
             ui.label(theme::muted(ui, "rows"));
@@ -97,7 +104,8 @@ pub(super) fn by_file_ui(ui: &mut Ui, curves: &Curves) {
             ui.label(theme::muted(ui, format!("{title}, last")));
             ui.end_row();
             for SourceMetrics { name, pair_count, values } in last {
-                ui.add(Label::new(name.as_str()).truncate());
+                let shown = one_line(ui, name, font.clone(), ink, room);
+                ui.label(shown).on_hover_text(name);
                 ui.label(theme::number(pair_count.to_string()));
                 let of = |value: Option<f64>| {
                     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"))

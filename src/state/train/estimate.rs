@@ -78,7 +78,7 @@ impl EstimateSlot {
         for (what, secs) in [
             ("steps", time.training_secs),
             ("the reference, once", time.reference_secs),
-            ("measuring on held-out pairs", time.evaluation_secs),
+            ("measuring on held-out rows", time.evaluation_secs),
             ("sample answers", time.sample_secs),
         ] {
             if secs > 0.0 {

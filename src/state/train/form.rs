@@ -78,6 +78,11 @@ pub fn units(objective: Objective) -> (&'static str, &'static str) {
     }
 }
 
+/// The same of a configuration: what is mixed from several files need not be of one kind.
+pub fn units_of(config: &TrainConfig) -> (&'static str, &'static str) {
+    if config.mix.is_empty() { units(config.objective) } else { ("row", "rows") }
+}
+
 /// What a configuration does with so many rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -110,7 +115,7 @@ impl Plan {
             0 => 0,
             rows => plan::Plan::new(config, rows).steps,
         };
-        let units = units(config.objective);
+        let units = units_of(config);
         Self { rows, train_rows, held_out_rows, test_rows, rows_per_step, steps, units }
     }
 

@@ -2,6 +2,7 @@
 
 use super::asides::Asides;
 use super::curves::Curves;
+use super::form::units;
 use super::samples::SampleBook;
 use crate::state::command::{Command, TrainCommand};
 use crate::state::slots::Activity;
@@ -14,12 +15,19 @@ use crate::words;
 /// How much the latest step counts in the smoothed seconds a step. 0.2: five steps of memory.
 const SMOOTHING: f64 = 0.2;
 
+/// A step counts as this many of those before it at most: a computer that slept in the middle of one says nothing
+/// of the steps to come. One that has become slower is known within a few steps all the same.
+const OUTLIER: f64 = 4.0;
+
 /// A run since it was started in this window.
 #[derive(Clone, Debug)]
 pub struct LiveRun {
     /// The name of its folder under `runs/`.
     pub id: String,
     pub objective: Objective,
+
+    /// What one row is called, and several.
+    pub units: (&'static str, &'static str),
 
     /// The loss before the first step, where it follows from the settings.
     pub loss_at_start: Option<f64>,
@@ -95,6 +103,7 @@ impl LiveRun {
         Self {
             id: id.into(),
             objective,
+            units: units(objective),
             loss_at_start: None,
             phase: Phase::Preparing {
                 what: "Preparing".to_owned(),
@@ -184,7 +193,10 @@ impl LiveRun {
         }
         self.curves.push(&metrics);
         let secs = metrics.step_secs;
-        self.step_secs = Some(self.step_secs.map_or(secs, |mean| mean + SMOOTHING * (secs - mean)));
+        self.step_secs = Some(match self.step_secs {
+            Some(mean) if mean > 0.0 => mean + SMOOTHING * (secs.min(OUTLIER * mean) - mean),
+            _ => secs,
+        });
         self.total_secs += secs;
         self.doing = None;
         self.last_step = Some(metrics);

@@ -42,7 +42,7 @@ use compare::{Compared, MOST_COMPARED};
 use curves::Curves;
 use elsewhere::ElsewhereForm;
 use estimate::EstimateSlot;
-use form::{DataFile, DataSource, Plan, TrainingData};
+use form::{DataFile, DataSource, Plan, TrainingData, units_of};
 use live::{LiveRun, Phase};
 use past::RunPast;
 use rates::RateState;
@@ -441,6 +441,7 @@ impl TrainState {
     pub fn resume(&mut self, run: &RunView, past: RunPast) {
         let RunPast { curves, last_step, samples, round, said } = past;
         let mut live = LiveRun::new(run.id.clone(), run.objective);
+        live.units = units_of(&run.config);
         live.asides = Asides::of(&run.config);
         live.loss_at_start = loss_at_start(&run.config);
         live.curves = curves;
@@ -612,6 +613,7 @@ impl TrainState {
 /// A run with these settings, before its first step.
 fn live_run(id: impl Into<String>, config: &TrainConfig) -> LiveRun {
     let mut live = LiveRun::new(id, config.objective);
+    live.units = units_of(config);
     live.asides = Asides::of(config);
     live.loss_at_start = loss_at_start(config);
     live.leash = Some(config.beta);

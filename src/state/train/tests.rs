@@ -81,6 +81,24 @@ fn a_run_says_step_pace_and_time_left() {
     assert_eq!(activity.fraction, Some(0.06));
 }
 
+/// A laptop is closed in the middle of a step, and opened after lunch.
+#[test]
+fn a_step_in_which_the_computer_slept_does_not_make_the_others_long() {
+    let mut train = TrainState::default();
+    train.begin("first-run");
+    train.on_event(TrainEvent::Planned { steps: 100, train_rows: 48, held_out_rows: 12 });
+    (1..=5).for_each(|at| train.on_event(step(at, 2.0)));
+    train.on_event(step(6, 3600.0));
+    let pace = |train: &TrainState| train.live.as_ref().unwrap().step_secs.unwrap();
+    // 2 + 0.2 * (4 * 2 - 2)
+    assert!((pace(&train) - 3.2).abs() < 1e-9, "{}", pace(&train));
+    (7..=20).for_each(|at| train.on_event(step(at, 2.0)));
+    assert!((pace(&train) - 2.0).abs() < 0.1, "{}", pace(&train));
+    // Where the computer has other work from now on, that is known soon.
+    (21..=35).for_each(|at| train.on_event(step(at, 20.0)));
+    assert!(pace(&train) > 16.0, "{}", pace(&train));
+}
+
 #[test]
 fn before_the_first_step_it_says_what_it_prepares() {
     let mut train = begun();

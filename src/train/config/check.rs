@@ -154,7 +154,7 @@ impl TrainConfig {
         let evaluates = holds_out && self.eval_steps > 0;
         if self.early_stopping_patience > 0 && !evaluates {
             let message = "needs eval_steps and held_out_share above 0: it counts evaluations on \
-                           the held-out pairs";
+                           the held-out rows";
             found.add("early_stopping_patience", message.to_owned());
         }
         if self.load_best_model_at_end && !evaluates {
