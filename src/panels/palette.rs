@@ -35,7 +35,7 @@ pub fn palette_ui(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
     let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
         ui.set_width((theme::em(ui) * 34.0).min(ui.ctx().content_rect().width() - 64.0));
         let field = TextEdit::singleline(&mut palette.query)
-            .hint_text("What do you want to do?")
+            .hint_text("What do you want to do? A path works, too")
             .desired_width(f32::INFINITY)
             .margin(egui::Margin::symmetric(12, 8));
         let field = ui.add(field).accessible_name("Command");

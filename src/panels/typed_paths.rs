@@ -18,7 +18,8 @@ use crate::study::package;
 /// In front of a coder's name.
 const CODE_AS: &str = "code as ";
 
-/// What makes sense with a path that begins at the root or a drive, and with `code as Ada`.
+/// What makes sense with a path that begins at the root, a drive or the home folder, and with `code as Ada`.
+/// Words before the path choose among it: `open /home/ada/task.toml`.
 pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
     let lower = query.trim_start().to_lowercase();
     if lower.starts_with(CODE_AS) && state.codes.session.is_none() {
@@ -31,13 +32,43 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
             }];
         }
     }
-    let path = query.trim().trim_matches('"');
-    let mut letters = path.chars();
-    let has_drive = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic())
-        && letters.next() == Some(':');
-    if path.len() < 2 || !(path.starts_with(['/', '\\']) || has_drive) {
-        return Vec::new();
-    }
+    let Some((said, path)) = split(query) else { return Vec::new() };
+    let found = actions_on(state, &path);
+    let words: Vec<String> = said.split_whitespace().map(str::to_lowercase).collect();
+    let is_meant = |action: &Action| {
+        let shown = action.words.to_lowercase();
+        words.iter().all(|word| shown.contains(word.as_str()))
+    };
+    if found.iter().any(is_meant) { found.into_iter().filter(is_meant).collect() } else { found }
+}
+
+/// The words before a path, and the path, whole.
+fn split(query: &str) -> Option<(&str, String)> {
+    let begins = |rest: &str| {
+        let rest = rest.trim_start_matches('"');
+        let mut letters = rest.chars();
+        let first = letters.next()?;
+        let second = letters.next()?;
+        let is_slash = |letter: char| matches!(letter, '/' | '\\');
+        let has_drive =
+            first.is_ascii_alphabetic() && second == ':' && letters.next().is_none_or(is_slash);
+        let is_home = first == '~' && is_slash(second);
+        let is_root = is_slash(first) && !second.is_whitespace();
+        (is_root || has_drive || is_home).then_some(is_home)
+    };
+    let mut starts = std::iter::once(0).chain(query.match_indices(' ').map(|(at, _)| at + 1));
+    let (at, is_home) = starts.find_map(|at| Some((at, begins(&query[at..])?)))?;
+    let path = query[at..].trim().trim_matches('"');
+    let home = if is_home { std::env::home_dir() } else { None };
+    let whole = match home {
+        Some(home) => home.join(&path[2..]).display().to_string(),
+        None => path.to_owned(),
+    };
+    Some((query[..at].trim(), whole))
+}
+
+/// What makes sense with this path.
+fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
     let file = PathBuf::from(path);
     let action = |words: &str, command: Command| Action {
         words: format!("{words} {path}"),
@@ -99,7 +130,9 @@ pub(super) fn actions(state: &AppState, query: &str) -> Vec<Action> {
     let is_one_thing = file.extension().is_some_and(|ending| {
         ["toml", "gguf", "safetensors"].iter().any(|known| ending.eq_ignore_ascii_case(known))
     });
-    if is_one_thing && !is_setup && state.codes.session.is_none() {
+    // A path without an ending is a folder: a model, a project.
+    let is_folder = file.extension().is_none() && !is_train;
+    if (is_one_thing || is_folder) && !is_setup && state.codes.session.is_none() {
         actions.insert(0, open);
     } else {
         actions.push(open);
@@ -171,6 +204,7 @@ mod tests {
         };
         assert_eq!(words(&state, "/a/run.toml")[0], "Open /a/run.toml");
         assert_eq!(words(&state, "/a/model.GGUF")[0], "Open /a/model.GGUF");
+        assert_eq!(words(&state, "/a/model")[0], "Open /a/model");
         assert_eq!(words(&state, "/a/texts.csv").pop().unwrap(), "Open /a/texts.csv");
         state.prefs.panel = PanelId::Train;
         assert_eq!(
@@ -209,6 +243,21 @@ mod tests {
         let file = PathBuf::from("/a/c.qdpx");
         let (_, command) = exports("c.qdpx", &file, false).remove(0);
         assert_eq!(command, CodesCommand::ExportTo(Export::Qdpx, file));
+    }
+
+    #[test]
+    fn words_before_a_path_choose_what_is_done_with_it() {
+        let state = AppState::default();
+        let first = |query: &str| actions(&state, query).remove(0).words;
+        assert_eq!(first("open /a/texts.csv"), "Open /a/texts.csv");
+        assert_eq!(
+            first("  Map the texts of \"/a b/texts.csv\""),
+            "Map the texts of /a b/texts.csv"
+        );
+        // Words that name nothing do not hide what can be done.
+        assert_eq!(first("please look at /a/texts.csv"), "Code the texts of /a/texts.csv");
+        let home = std::env::home_dir().unwrap().join("texts.csv");
+        assert_eq!(first("open ~/texts.csv"), format!("Open {}", home.display()));
     }
 
     #[test]
