@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use tuning_fork::app::tasks::load_model::LoadModel;
 use tuning_fork::app::tasks::serve_model::{ServeModel, ServingEvent};
+use tuning_fork::encoder;
 use tuning_fork::hub::fetch::event::FetchEvent;
+use tuning_fork::llm::LoadEvent;
 use tuning_fork::llm::card::ModelSource;
 use tuning_fork::llm::card::{ModelFacts, Reason, Unsupported};
 use tuning_fork::serve::server::Done;
@@ -152,6 +155,29 @@ fn a_served_model_shows_its_address_its_key_and_what_it_has_answered() {
             Command::Models(ModelsCommand::StopServing),
         ]
     );
+}
+
+#[test]
+fn a_folder_that_cannot_be_loaded_leaves_the_loaded_model_where_it_is() {
+    let mut app = App::with_model();
+    let source = ModelSource::Folder(PathBuf::from("/models/bert"));
+    let error = || encoder::Error::NotAnEncoder {
+        path: PathBuf::from("/models/bert"),
+        problem: "it writes nothing".to_owned(),
+    };
+    app.ask(Command::Models(ModelsCommand::Load(source.clone())));
+    let held = app.script.borrow_mut().take::<LoadModel>().expect("a load");
+    held.feeder.finish(Err(error()));
+    app.run();
+    app.sees("Could not load bert");
+    assert!(app.harness.state().state.model.ready().is_some());
+    // Once its weights are being read, the old one has left.
+    app.ask(Command::Models(ModelsCommand::Load(source)));
+    let held = app.script.borrow_mut().take::<LoadModel>().expect("a load");
+    held.feeder.emit(LoadEvent::Tensors { done: 0, total: 0 });
+    held.feeder.finish(Err(error()));
+    app.run();
+    assert!(app.harness.state().state.model.ready().is_none());
 }
 
 #[test]

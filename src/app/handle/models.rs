@@ -86,7 +86,7 @@ impl Workbench {
         let loaded = self.state.model.in_memory().map(|card| card.source.path().to_owned());
         match resolve::resolve_with_adapter(&path.to_string_lossy()) {
             Ok(Resolved { model, .. }) if path.is_dir() && loaded.as_ref() != Some(&model) => {
-                let then = LoadModel { adapter: Some(path), compare: false };
+                let then = LoadModel { adapter: Some(path), ..LoadModel::default() };
                 self.load_model(ModelSource::at(&model), then);
             }
             Ok(_) | Err(_) if loaded.is_some() => self.load_adapter(path, false),
@@ -101,7 +101,7 @@ impl Workbench {
         }
     }
 
-    pub(super) fn load_model(&mut self, source: ModelSource, then: LoadModel) {
+    pub(super) fn load_model(&mut self, source: ModelSource, mut then: LoadModel) {
         if self.tasks.has::<LoadModel>() {
             return;
         }
@@ -112,8 +112,9 @@ impl Workbench {
         self.state.notices.clear(PanelId::Models);
         let name = source.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.state.models.load = Some(LoadView { name: name.clone(), ..LoadView::default() });
-        self.state.model = ModelSlot::Loading { name };
-        self.state.adapter = AdapterSlot::None;
+        let model = std::mem::replace(&mut self.state.model, ModelSlot::Loading { name });
+        let adapter = std::mem::take(&mut self.state.adapter);
+        then.kept = model.ready().is_some().then_some((model, adapter));
         self.start(then, (source, self.state.prefs.answer_cache));
     }
 

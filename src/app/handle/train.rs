@@ -368,14 +368,14 @@ impl Workbench {
         if entry.config.method.own().is_some() {
             // The model itself has changed: it takes the place of the loaded one.
             let source = ModelSource::at(&folder.join(MODEL_FOLDER));
-            self.load_model(source, LoadModel { adapter: None, compare: false });
+            self.load_model(source, LoadModel::default());
             return;
         }
         let loaded = self.state.model.in_memory().map(|card| card.identity.sha256.as_str());
         if loaded == Some(entry.record.model.sha256.as_str()) {
             self.load_adapter(folder, true);
         } else if let Some(source) = self.base_model(&entry.config.model, PanelId::Playground) {
-            self.load_model(source, LoadModel { adapter: Some(folder), compare: true });
+            self.load_model(source, LoadModel { adapter: Some(folder), compare: true, kept: None });
         }
     }
 

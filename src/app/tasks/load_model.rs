@@ -11,12 +11,13 @@ use crate::jobs::Progress;
 use crate::llm::LoadEvent;
 use crate::llm::card::{ModelCard, ModelSource, Purpose};
 use crate::llm::config::CacheNumbers;
+use crate::llm::headers::inspect;
 use crate::llm::model::{LoadOptions, Model};
 use crate::seq2seq::{Seq2Seq, is_pair_model};
 use crate::state::models::LoadView;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::state::slots::{Activity, ModelSlot};
+use crate::state::slots::{Activity, AdapterSlot, ModelSlot};
 
 /// What is to happen once a model is in memory.
 #[derive(Default)]
@@ -26,6 +27,10 @@ pub struct LoadModel {
 
     /// Base and adapter are then asked the same.
     pub compare: bool,
+
+    /// The model and the adapter that were there: they stay where the new one turns out to be none, and are gone
+    /// once the first thing is said of its loading.
+    pub kept: Option<(ModelSlot, AdapterSlot)>,
 }
 
 impl Work for LoadModel {
@@ -41,6 +46,11 @@ impl Work for LoadModel {
         services: &Services,
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<ModelCard, encoder::Error> {
+        if services.model().is_ok() && !is_pair_model(source.path()) {
+            // What cannot be loaded at all does not drive out the model that is there.
+            inspect::check(&source)?;
+        }
+        progress.emit(LoadEvent::Tensors { done: 0, total: 0 });
         services.set_model(None); // first: two models at once may not fit
         if is_pair_model(source.path()) {
             let (model, card) = Seq2Seq::load_with_card(&source, progress)?;
@@ -57,6 +67,7 @@ impl Work for LoadModel {
 
 impl Task<Workbench> for LoadModel {
     fn on_event(&mut self, event: LoadEvent, app: &mut Workbench) {
+        self.kept = None;
         if let Some(view) = &mut app.state.models.load {
             show(view, &event);
         }
@@ -99,6 +110,9 @@ impl Task<Workbench> for LoadModel {
             ModelSlot::Loading { name } => name,
             _ => "the model".to_owned(),
         };
+        if let Some((model, adapter)) = self.kept {
+            (app.state.model, app.state.adapter) = (model, adapter);
+        }
         if !error.is_stop() {
             let summary = format!("Could not load {name}");
             app.state.notices.push(Notice::error(PanelId::Models, summary, &error));

@@ -39,6 +39,11 @@ pub fn folder_text(path: &Path) -> Result<(Tokenizer, Option<ChatTemplate>), Err
     Ok((tokenizer, chat))
 }
 
+/// Whether this could be a model that is computed here, by its headers alone. `Err`: why not.
+pub fn check(source: &ModelSource) -> Result<(), Error> {
+    Opened::open(source)?.config().map(drop)
+}
+
 impl Opened {
     pub fn open(source: &ModelSource) -> Result<Self, Error> {
         match source {
