@@ -76,7 +76,7 @@ fn chosen(map: &mut MapState) {
     map.models = vec![model.clone(), MapModel::Loaded];
     map.model = Some(model);
     map.method = method;
-    map.set_columns(table, vec!["text".to_owned(), "subject".to_owned()]);
+    map.set_columns(table, vec!["text".to_owned(), "subject".to_owned()], None);
 }
 
 fn at_the_map(mut state: AppState) -> AppState {

@@ -161,7 +161,8 @@ impl Reader for MapTexts {
     }
 
     fn take(self, report: Report, app: &mut Workbench) {
-        app.state.look_inside.map.set_columns(self.path, report.columns);
+        let longest = report.longest_column();
+        app.state.look_inside.map.set_columns(self.path, report.columns, longest);
     }
 
     fn choose_another(&self) -> Command {

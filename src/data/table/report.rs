@@ -155,6 +155,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// The column with the longest texts in the first rows: what a person most likely means by the texts.
+    pub fn longest_column(&self) -> Option<String> {
+        let length = |name: &String| -> usize {
+            let texts = self.first.iter().filter_map(|row| row.get(name)?.as_str());
+            texts.map(|text| text.chars().count()).sum()
+        };
+        self.columns.iter().max_by_key(|name| length(name)).cloned()
+    }
+
     pub(super) fn new(path: &Path, format: Format) -> Self {
         Self {
             path: path.to_owned(),

@@ -111,6 +111,9 @@ pub fn constructs(vectors: &Vectors, items: &Items<'_>) -> Result<ConstructView,
             found: names.len(),
         });
     }
+    if names.len() == own.len() {
+        return Err(Error::NoConstructHasTwo { column: items.column.to_owned() });
+    }
     let units = vectors.unit();
     let count = units.count();
     let cosine = |one: usize, other: usize| f64::from(dot(units.row(one), units.row(other)));
@@ -257,6 +260,10 @@ mod tests {
         let items = Items { names: &names, constructs: &one, column: "trait" };
         let said = constructs(&vectors, &items).unwrap_err().to_string();
         assert!(said.contains("the column \"trait\" has 1"), "{said}");
+        // A column of names: every item would be a construct, and no cosine within one is known.
+        let items = Items { names: &names, constructs: &names, column: "id" };
+        let said = constructs(&vectors, &items).unwrap_err().to_string();
+        assert!(said.contains("no two items have the same value in the column \"id\""), "{said}");
     }
 
     #[test]

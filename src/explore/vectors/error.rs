@@ -99,6 +99,12 @@ pub enum Error {
     TooFewConstructs { column: String, found: usize },
 
     #[error(
+        "no two items have the same value in the column \"{column}\", so that none measures what another one \
+         measures: choose the column that says what each item is to measure"
+    )]
+    NoConstructHasTwo { column: String },
+
+    #[error(
         "the table of answers has no column for {missing} of {count} items, such as \"{example}\": \
          its columns must be called as the items in \"{column}\""
     )]

@@ -132,7 +132,7 @@ impl CodeForm {
             *column = column.take().filter(is_there);
         }
         if !is_there(&self.text) {
-            self.text = longest_column(&report).unwrap_or_default();
+            self.text = report.longest_column().unwrap_or_default();
         }
         self.human.retain(|name| *name != self.text);
         self.extract.human.retain(|_, column| report.columns.contains(column));
@@ -369,13 +369,4 @@ impl CodeForm {
 /// The name that a person knows a file by.
 pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// The column with the most words in the first rows.
-fn longest_column(report: &Report) -> Option<String> {
-    let length = |name: &String| -> usize {
-        let texts = report.first.iter().filter_map(|row| row.get(name)?.as_str());
-        texts.map(|text| text.chars().count()).sum()
-    };
-    report.columns.iter().max_by_key(|name| length(name)).cloned()
 }

@@ -248,10 +248,10 @@ impl MapState {
         encoders.collect()
     }
 
-    /// The table was read: the column "text" holds the texts, or else the first.
-    pub fn set_columns(&mut self, table: PathBuf, columns: Vec<String>) {
+    /// The table was read: the column "text" holds the texts, or else the one with the `longest` of them.
+    pub fn set_columns(&mut self, table: PathBuf, columns: Vec<String>, longest: Option<String>) {
         self.reading = false;
-        let text = columns.iter().find(|name| *name == "text").or_else(|| columns.first());
+        let text = columns.iter().find(|name| *name == "text").or(longest.as_ref());
         self.column = text.cloned().unwrap_or_default();
         (self.table, self.columns) = (Some(table), columns);
     }
@@ -405,11 +405,15 @@ mod tests {
     fn what_is_missing_for_a_map_is_said() {
         let mut state = MapState::default();
         assert_eq!(state.request(true), Err("Choose a table first"));
-        state.set_columns(PathBuf::from("t.csv"), vec!["id".to_owned(), "text".to_owned()]);
+        state.set_columns(PathBuf::from("t.csv"), vec!["id".to_owned(), "text".to_owned()], None);
         assert_eq!(state.column, "text");
         assert_eq!(state.request(true), Err("Choose a model first"));
         state.model = Some(MapModel::Loaded);
         assert!(state.request(false).unwrap_err().starts_with("Load a model first"));
         assert_eq!(state.request(true).unwrap().column, "text");
+        // The items of a questionnaire stand under another name.
+        let columns = ["id", "question"].map(str::to_owned).to_vec();
+        state.set_columns(PathBuf::from("t.csv"), columns, Some("question".to_owned()));
+        assert_eq!(state.column, "question");
     }
 }
