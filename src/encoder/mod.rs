@@ -55,8 +55,8 @@ use crate::llm::files::gguf_stored::unsupported_types;
 
 /// What a person has to know who expects an answer of it.
 pub const ABOUT: &str = "It is an encoder: it turns a text into a vector and does not write, so it \
-                         is not loaded into the Playground. The command \"tuning-fork embed\" \
-                         computes its vectors";
+                         is not loaded into the Playground. Look inside draws maps of texts with it, and Evaluate \
+                         finds passages; the command \"tuning-fork embed\" computes its vectors";
 
 /// The same of models with other heads, and of encoder-decoders. `None`: it writes.
 pub fn about(purpose: Purpose) -> Option<&'static str> {

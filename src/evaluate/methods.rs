@@ -72,7 +72,7 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
     }
     if let Some(accepted) = &report.accepted {
         let sentence = accepted.sentence();
-        out.push_str(&format!("\n## Labels without a person's look\n\n{sentence}\n"));
+        out.push_str(&format!("\n## Labels that nobody checks\n\n{sentence}\n"));
     }
     if let Some(correction) = &report.correction {
         out.push_str(&corrected(correction));
@@ -121,8 +121,8 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
 fn alternative_annotator(test: &AltTest) -> String {
     let mut out = "\n## Alternative annotator test\n\n".to_owned();
     out.push_str(&format!(
-        "Can the model stand in for a person? It can where it agrees with the other people as well, \
-         but for epsilon = {}. Winning rate {}, mean advantage probability {}: {}.\n\n",
+        "Can the model stand in for a person? It can where it agrees with the other people as often as \
+         that person does, up to a margin (epsilon) of {}. Winning rate {}, mean advantage probability {}: {}.\n\n",
         test.epsilon,
         test.winning_rate.map_or_else(|| "none".to_owned(), |rate| format!("{rate:.2}")),
         test.advantage_probability.map_or_else(|| "none".to_owned(), |rate| format!("{rate:.3}")),
@@ -184,7 +184,9 @@ fn corrected(correction: &Correction) -> String {
     }
     out.push_str(&format!(
         "{} of {} rows have a label by people. {} “Model alone” takes the model's labels as if they \
-         were right, and its interval says nothing of its mistakes.\n\n",
+         were right, and its interval says nothing of its mistakes. PPI++ and DSL take the model's \
+         labels of all rows, and correct them by the mistakes that it made where people labelled. In \
+         brackets: 95 % intervals.\n\n",
         correction.human_labels,
         correction.rows,
         if correction.from_column {
@@ -200,10 +202,10 @@ fn corrected(correction: &Correction) -> String {
         out.push_str(&format!(
             "| {} | {} | {} | {} | {} |\n",
             share.label,
-            with_interval(&share.human_only),
-            with_interval(&share.model_only),
-            with_interval(&share.ppi),
-            with_interval(&share.dsl)
+            with_ends(&share.human_only),
+            with_ends(&share.model_only),
+            with_ends(&share.ppi),
+            with_ends(&share.dsl)
         ));
     }
     if !correction.differences.is_empty() {
@@ -216,12 +218,17 @@ fn corrected(correction: &Correction) -> String {
             difference.label,
             difference.group,
             difference.less,
-            with_interval(&difference.human_only),
-            with_interval(&difference.model_only),
-            with_interval(&difference.dsl)
+            with_ends(&difference.human_only),
+            with_ends(&difference.model_only),
+            with_ends(&difference.dsl)
         ));
     }
     out
+}
+
+/// `0.200 (0.076 to 0.324)`, where the text says what stands in brackets.
+fn with_ends(value: &WithInterval) -> String {
+    format!("{} ({})", number(&value.value), ends(value))
 }
 
 fn with_interval(value: &WithInterval) -> String {

@@ -221,7 +221,7 @@ pub(super) fn scoring_words(scoring: Scoring) -> (&'static str, &'static str) {
             ("mean of tokens", "The same by token: long labels are not at a disadvantage")
         }
         Scoring::Prior => (
-            "sum less its prior",
+            "sum less that without text",
             "The sum less what it would be without the text: labels that are likely anyway are \
              not at an advantage",
         ),

@@ -207,9 +207,9 @@ fn found_ui(ui: &mut Ui, models: &mut ModelsState, slot: &ModelSlot, commands: &
 
 /// What the cache of answers keeps, for the models that are loaded from now on.
 fn cache_ui(ui: &mut Ui, cache: Option<CacheNumbers>, commands: &mut Commands) {
-    const NAME: &str = "Keys and values of answers";
-    let about = "What is remembered of a text while it is continued. f16 takes half the memory of \
-                 f32, and q8_0 about a quarter, for answers that are a little less exact. \
+    const NAME: &str = "KV cache of answers";
+    let about = "The keys and values that are remembered of a text while it is continued. f16 \
+                 takes half the memory of f32, and q8_0 about a quarter, for answers that are a little less exact. \
                  Measurements, labels and training keep what they have. For models that are \
                  loaded from now on";
     let words = |cache: Option<CacheNumbers>| cache.map_or("As the weights", CacheNumbers::name);
