@@ -322,7 +322,7 @@ fn a_problem_is_said_beside_its_field_and_beside_start() {
     let mut harness = open(train, tiny_model());
     harness.get_by_label("name at least one layer to adapt");
     harness.get_by_label("lora.target_modules: name at least one layer to adapt");
-    harness.get_by_label("Attention only").click();
+    harness.get_by_label("Attention").click();
     harness.run();
     assert_eq!(harness.state().train.form.lora.target_modules.len(), 4);
     assert!(harness.query_by_label("name at least one layer to adapt").is_none());

@@ -381,7 +381,7 @@ fn adapter_ui(ui: &mut Ui, lora: &mut LoraConfig, problems: &Problems) {
         if small_button_ui(ui, "All linear", "The attention and the feed-forward layers") {
             lora.target_modules = chosen(LINEARS.len());
         }
-        if small_button_ui(ui, "Attention only", "The four layers of the attention") {
+        if small_button_ui(ui, "Attention", "The four layers of the attention") {
             lora.target_modules = chosen(ATTENTION);
         }
     });
