@@ -20,6 +20,7 @@ mod files;
 mod forms;
 mod generated;
 mod gguf_families;
+mod graded;
 mod grpo;
 mod labels;
 mod machines;

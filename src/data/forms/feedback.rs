@@ -47,7 +47,7 @@ pub(crate) fn ultrafeedback(row: &Fields) -> Result<Turned, Fault> {
     Ok(preferred(asked(&instruction), said(best.1), said(worst.1)))
 }
 
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok(),

@@ -25,6 +25,8 @@ pub enum Form {
     Gemini,
     Arena,
     Shp,
+    HelpSteer,
+    Nectar,
     Argilla,
     LabelStudio,
     LabelStudioMin,
@@ -57,6 +59,8 @@ impl Form {
             Self::Gemini => "Gemini's tuning files",
             Self::Arena => "an arena's battles",
             Self::Shp => "Stanford's human preferences",
+            Self::HelpSteer => "HelpSteer: below 0 the first answer is the better one",
+            Self::Nectar => "Nectar: the best rank against the last",
             Self::Argilla => "an export of Argilla",
             Self::LabelStudio => "an export of Label Studio",
             Self::LabelStudioMin => "an export of Label Studio (JSON-MIN)",
@@ -89,6 +93,8 @@ impl Form {
                 | Self::H2oChain
                 | Self::UltraFeedback
                 | Self::Shp
+                | Self::Nectar
+                | Self::HelpSteer
                 | Self::Argilla
                 | Self::LabelStudio
                 | Self::LabelStudioMin

@@ -12,6 +12,7 @@ pub mod dataset_info;
 pub mod dialogues;
 pub mod feedback;
 mod form;
+mod graded;
 pub mod labelled;
 pub mod mapping;
 mod nested;

@@ -6,6 +6,7 @@ use super::annotation;
 use super::columns::{KNOWN, PROMPT_PAIRS, is_chain};
 use super::content::{Fields, Want};
 use super::form::Form;
+use super::graded;
 use super::labelled;
 use super::value::{given, keys};
 
@@ -48,6 +49,12 @@ pub fn form_of(row: &Fields, want: Want) -> Option<Form> {
     }
     if has_all(&["history", "human_ref_A", "human_ref_B", "labels"]) {
         return Some(Form::Shp);
+    }
+    if graded::is_helpsteer(row) {
+        return Some(Form::HelpSteer);
+    }
+    if graded::is_nectar(row) {
+        return Some(Form::Nectar);
     }
     if has("instruction") && is_list("completions") {
         return Some(Form::UltraFeedback);
@@ -182,8 +189,8 @@ pub fn unknown(row: &Fields, want: Want) -> String {
     };
     let others = match want {
         Want::Pairs | Want::Labelled => {
-            "ShareGPT, Alpaca and Axolotl pairs, UltraFeedback, HH transcripts, arenas, and exports \
-             of Argilla, Label Studio and Potato"
+            "ShareGPT, Alpaca and Axolotl pairs, UltraFeedback, HelpSteer, Nectar, HH transcripts, arenas, \
+             and exports of Argilla, Label Studio and Potato"
         }
         Want::Answers | Want::Prompts => {
             "Alpaca (\"instruction\", \"output\"), ShareGPT (\"conversations\"), question and \

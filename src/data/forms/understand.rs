@@ -8,7 +8,9 @@ use super::dataset_info::Stanza;
 use super::form::{Form, NO_PAIR, Read};
 use super::prompt::understood;
 use super::recognise;
-use super::{annotation, columns, dialogues, feedback, labelled, nested, prompts, trl, value};
+use super::{
+    annotation, columns, dialogues, feedback, graded, labelled, nested, prompts, trl, value,
+};
 use crate::data::pair::{PreferencePair, Text};
 
 /// Columns that TRL would use for pictures, and this version does not.
@@ -133,6 +135,8 @@ fn content_of(form: Form, row: &Fields, want: Want) -> Result<Turned, Fault> {
         Form::UltraFeedback => feedback::ultrafeedback(row),
         Form::Arena => feedback::arena(row),
         Form::Shp => feedback::shp(row),
+        Form::HelpSteer => graded::helpsteer(row),
+        Form::Nectar => graded::nectar(row),
         Form::Argilla => annotation::argilla(row),
         Form::LabelStudio => annotation::label_studio(row),
         Form::LabelStudioMin => annotation::label_studio_min(row),
