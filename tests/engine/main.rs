@@ -29,6 +29,7 @@ mod peft_adapters;
 mod playground;
 mod policy;
 mod pretrained;
+mod ranked_tokenizers;
 mod remote;
 mod replayed;
 mod rewards;

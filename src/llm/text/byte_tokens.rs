@@ -81,7 +81,7 @@ fn token_of(id: usize, content: &str, strips: bool) -> Value {
 
 /// How byte-level tokenizers write a byte as a character that can be seen: printable ones as
 /// themselves, the others from U+0100 on.
-fn letter(byte: u8) -> char {
+pub(super) fn letter(byte: u8) -> char {
     let is_shown = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     if is_shown(byte) {
         return char::from(byte);

@@ -15,12 +15,19 @@ use super::bpe::AnyTokenizer;
 use super::byte_tokens;
 use super::classes::{Class, Files, Frame, sentence_piece_decoder, space_to_bar};
 use super::folder_files::{FolderError, Problem, read_optional};
-use super::frame::{Second, template};
+use super::frame::{Second, check_frame, template};
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
+use super::ranked;
+use super::ranked::Ranked;
 use super::sentencepiece::{Role, SentencePiece};
 use super::tokenizer_check;
 use super::told::Told;
+
+/// What is worth knowing of a tokenizer that was made from `tekken.json`.
+const TEKKEN_ALONE: &str = "its tokenizer was made from tekken.json, as transformers makes it without \
+    mistral-common: nothing is put before a text, where mistral-common puts <s>. With \"add_bos_token\": true and \
+    \"bos_token\": \"<s>\" in a tokenizer_config.json it is put there";
 
 /// A tokenizer as it was put together.
 pub(super) struct Assembled {
@@ -97,6 +104,17 @@ impl Told {
         if self.class == Class::BertFile {
             self.class = Class::Bert;
         }
+        let tekken = self.folder.join("tekken.json");
+        if let Some(bytes) = read_optional(&tekken)? {
+            let says_begin = self.settings.contains_key("add_bos_token");
+            let read = ranked::tekken(&bytes).and_then(|ranked| self.with_ranked(ranked));
+            let mut read = read.map_err(|source| FolderError { path: tekken, source })?;
+            read.warnings.clear(); // the file itself has Mistral's rule of splitting
+            if !says_begin {
+                read.warnings.push(TEKKEN_ALONE.to_owned());
+            }
+            return Ok(read);
+        }
         // SentencePiece's file is looked for whatever the class.
         let spm = match self.class.files() {
             Files::SentencePiece(name) => vec!["tokenizer.model", name],
@@ -106,8 +124,16 @@ impl Told {
             let path = self.folder.join(name);
             if let Some(bytes) = read_optional(&path)? {
                 let problem = |source| FolderError { path, source };
+                if ranked::is_tiktoken(&bytes) {
+                    return self.with_tiktoken(&bytes).map_err(problem);
+                }
                 return self.with_sentence_piece(&bytes).map_err(problem);
             }
+        }
+        let tiktoken = self.folder.join("tiktoken.model");
+        if let Some(bytes) = read_optional(&tiktoken)? {
+            let problem = |source| FolderError { path: tiktoken, source };
+            return self.with_tiktoken(&bytes).map_err(problem);
         }
         let path = |name: &str| self.folder.join(name);
         let paths = match self.class.files() {
@@ -142,13 +168,16 @@ impl Told {
         };
         let (slow, other) = (
             found(&["vocab.json", "merges.txt", "vocab.txt"]),
-            found(&["tekken.json", "tiktoken.model"]),
+            found(&["qwen.tiktoken", "vocab.tiktoken"]),
         );
         let alone = if !slow.is_empty() {
             let slow = slow.join(" and ");
             format!("; {slow} alone cannot be read for this model, not by transformers either")
         } else if !other.is_empty() {
-            format!("; {} is of a kind that is not read here", other.join(" and "))
+            format!(
+                "; {} belongs to code of the model's own, and no class of transformers reads it",
+                other.join(" and ")
+            )
         } else {
             String::new()
         };
@@ -160,13 +189,23 @@ impl Told {
         FolderError { path: self.folder.join("tokenizer.json"), source: problem.into() }
     }
 
+    fn with_tiktoken(self, bytes: &[u8]) -> Result<Assembled, Problem> {
+        let extra = self.extra.clone().unwrap_or_default();
+        let ranked = ranked::tiktoken(bytes, &self.added, &extra)?;
+        self.with_ranked(ranked)
+    }
+
+    /// Such a file splits texts by its own rule, whatever the class.
+    fn with_ranked(mut self, ranked: Ranked) -> Result<Assembled, Problem> {
+        self.class = Class::Plain;
+        let mut inner = build(ranked.file)?;
+        inner.add_tokens(ranked.special.iter().map(Spelled::token))?;
+        self.finish(inner)
+    }
+
     fn with_sentence_piece(mut self, bytes: &[u8]) -> Result<Assembled, Problem> {
         let model = SentencePiece::read(bytes).map_err(|err| -> Problem {
-            format!(
-                "{err}. If it is OpenAI's kind (tiktoken), as Llama 3's original folder has it: \
-                 fetch the model's tokenizer.json"
-            )
-            .into()
+            format!("{err}. Fetch the model's tokenizer.json").into()
         })?;
         let special = model.pieces.iter().filter(|piece| piece.role != Role::Other);
         let special: Vec<Spelled> = special
@@ -435,39 +474,6 @@ fn build(file: TokenizerFile) -> Result<AnyTokenizer, Problem> {
         inner.with_decoder(Some(part));
     }
     Ok(inner)
-}
-
-/// The `tokenizers` crate would end the program over a token that is put around a text and not described.
-fn check_frame(processor: &Value) -> Result<(), Problem> {
-    for inner in processor["processors"].as_array().into_iter().flatten() {
-        check_frame(inner)?;
-    }
-    if processor["type"] != "TemplateProcessing" {
-        return Ok(());
-    }
-    let described = &processor["special_tokens"];
-    let of_piece = |piece: &Value| piece["SpecialToken"]["id"].as_str().map(str::to_owned);
-    // `[CLS] $A:0 [SEP]`, as a person may write it.
-    let of_word = |word: &str| {
-        let is_number =
-            |kind: &str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_digit());
-        let id =
-            word.rsplit_once(':').filter(|(_, kind)| is_number(kind)).map_or(word, |(id, _)| id);
-        (!id.starts_with('$')).then(|| id.to_owned())
-    };
-    let put = ["single", "pair"].iter().flat_map(|key| match &processor[*key] {
-        Value::Array(pieces) => pieces.iter().filter_map(of_piece).collect::<Vec<String>>(),
-        Value::String(words) => words.split(' ').filter_map(of_word).collect(),
-        _ => Vec::new(),
-    });
-    match put.into_iter().find(|id| described.get(id).is_none()) {
-        None => Ok(()),
-        Some(id) => Err(format!(
-            "its post_processor puts {id} around a text, and its special_tokens do not say which token \
-             that is"
-        )
-        .into()),
-    }
 }
 
 /// `vocab.json` with `merges.txt`, or `vocab.txt`.

@@ -93,9 +93,11 @@ fn a_folder_without_a_readable_tokenizer_says_what_is_missing() {
     assert!(what.contains("merges.txt"), "{what}");
     assert_eq!(why, "line 2 is \"a b c\": two tokens were expected");
 
-    let (what, why) = problem(&[("tokenizer.model", "IQ== 0\nIg== 1\n")]);
+    let (what, why) = problem(&[("tokenizer.model", "IQ== 0\nIg== one\n")]);
     assert!(what.contains("tokenizer.model"), "{what}");
-    assert!(why.contains("tiktoken"), "{why}");
+    assert!(why.contains("line 2"), "{why}");
+    let (_, why) = problem(&[("qwen.tiktoken", "IQ== 0\n")]);
+    assert!(why.contains("code of the model's own"), "{why}");
     let (what, _) = problem(&[("tokenizer_config.json", "{")]);
     assert!(what.contains("tokenizer_config.json"), "{what}");
 }

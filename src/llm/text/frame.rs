@@ -56,3 +56,36 @@ pub(super) fn template(
     }));
     Ok(processor?)
 }
+
+/// The `tokenizers` crate would end the program over a token that is put around a text and not described.
+pub(super) fn check_frame(processor: &Value) -> Result<(), Problem> {
+    for inner in processor["processors"].as_array().into_iter().flatten() {
+        check_frame(inner)?;
+    }
+    if processor["type"] != "TemplateProcessing" {
+        return Ok(());
+    }
+    let described = &processor["special_tokens"];
+    let of_piece = |piece: &Value| piece["SpecialToken"]["id"].as_str().map(str::to_owned);
+    // `[CLS] $A:0 [SEP]`, as a person may write it.
+    let of_word = |word: &str| {
+        let is_number =
+            |kind: &str| !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_digit());
+        let id =
+            word.rsplit_once(':').filter(|(_, kind)| is_number(kind)).map_or(word, |(id, _)| id);
+        (!id.starts_with('$')).then(|| id.to_owned())
+    };
+    let put = ["single", "pair"].iter().flat_map(|key| match &processor[*key] {
+        Value::Array(pieces) => pieces.iter().filter_map(of_piece).collect::<Vec<String>>(),
+        Value::String(words) => words.split(' ').filter_map(of_word).collect(),
+        _ => Vec::new(),
+    });
+    match put.into_iter().find(|id| described.get(id).is_none()) {
+        None => Ok(()),
+        Some(id) => Err(format!(
+            "its post_processor puts {id} around a text, and its special_tokens do not say which token \
+             that is"
+        )
+        .into()),
+    }
+}

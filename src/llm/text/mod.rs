@@ -19,6 +19,7 @@ mod gguf_rules;
 pub mod gguf_vocab;
 mod jinja;
 mod model_file;
+mod ranked;
 pub mod reasoning;
 pub mod regex;
 mod sentencepiece;
