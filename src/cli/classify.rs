@@ -92,6 +92,12 @@ pub fn run(args: &ClassifyArgs) -> anyhow::Result<()> {
         files::write_atomic(path, lines.as_bytes())?;
         out::note(&counted(texts.len(), "text", "texts"));
     }
+    if labels.problem == Problem::Regression && labels.names.len() == 1 {
+        out::note(
+            "the head has one output: its number is given as it is; where config.json has no problem_type, \
+             transformers' text-classification pipeline puts a sigmoid over it",
+        );
+    }
     let cut = verdicts.iter().filter(|verdict| verdict.is_cut).count();
     if cut > 0 {
         let most = classifier.longest().unwrap_or_default();

@@ -370,6 +370,32 @@ fn what_a_generation_config_asks_for_is_known() {
     assert_eq!(keys, ["repetition_penalty", "top_k"]);
 }
 
+/// Of `generate` in transformers 5.23 on such folders: where no generation_config.json is, it ends at the token
+/// of config.json; beside one that names none, whatever else is in it, it writes on.
+#[test]
+fn an_end_that_only_config_json_names_is_taken_and_said() {
+    let folder = copy_of_llama();
+    edit_config(folder.path(), "eos_token_id", Value::from(131));
+    let generation = folder.path().join("generation_config.json");
+    for (told, ends, says) in [
+        (None, vec![131], false),
+        (Some(r#"{"do_sample": false}"#), vec![131], true),
+        (Some(r#"{"_from_model_config": true, "eos_token_id": null}"#), vec![131], true),
+        (Some(r#"{"eos_token_id": [7, 2]}"#), vec![7, 2], false),
+    ] {
+        match told {
+            Some(told) => files::write_atomic(&generation, told.as_bytes()).unwrap(),
+            None if generation.is_file() => std::fs::remove_file(&generation).unwrap(),
+            None => {}
+        }
+        let model = load(folder.path(), Weights::F32);
+        assert_eq!(model.stop_ids(), ends, "{told:?}");
+        let warnings = &model.card().facts.warnings;
+        let said = warnings.iter().any(|warning| warning.contains("names [131]"));
+        assert_eq!(said, says, "{told:?}: {warnings:?}");
+    }
+}
+
 #[test]
 fn a_rope_that_we_do_not_have_is_refused_by_its_name() {
     let folder = copy_of_llama();

@@ -128,6 +128,22 @@ impl Opened {
         }
     }
 
+    /// An end of answers that transformers 5 does not take: it reads `generation_config.json` alone where
+    /// that lies there, and makes one of `config.json` where it does not.
+    fn own_end(&self) -> Option<String> {
+        let Files::Folder { config, generation: Some(generation), .. } = &self.files else {
+            return None;
+        };
+        let of = |json: &Value| json.get("eos_token_id").map(ids).unwrap_or_default();
+        let ends = of(config);
+        (of(generation).is_empty() && !ends.is_empty()).then(|| {
+            format!(
+                "generation_config.json names no token that ends an answer (eos_token_id), and config.json \
+                 names {ends:?}: an answer ends there here, while transformers 5 writes on"
+            )
+        })
+    }
+
     /// What `generation_config.json` asks for.
     pub fn asked(&self) -> Vec<Asked> {
         match &self.files {
@@ -198,6 +214,7 @@ impl Opened {
             facts.vocab_size = config.vocab_size;
             facts.layer_count = config.layer_count();
         }
+        facts.warnings.extend(self.own_end());
         match needs {
             Ok(needs) => facts.memory_bytes = needs.bytes,
             Err(unsupported) => facts.unsupported = Some(unsupported),
