@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tuning_fork_engine::encoder::Classifier;
-use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::files;
+use tuning_fork_engine::jobs::{Progress, Quiet};
 use tuning_fork_engine::llm::{Adapter, Weights};
+use tuning_fork_engine::train::config::{Method, Objective, SchedulerType, TrainConfig};
+use tuning_fork_engine::train::record::metrics::TrainEvent;
+use tuning_fork_engine::train::{ResumeRequest, StartRequest, resume, start};
 
-use crate::support::{load, reference};
-use crate::traces::replay;
+use crate::support::{load, reference, tensors, values};
+use crate::traces::{StopAtOnce, replay};
 
 #[test]
 fn a_reward_model_with_centred_rewards_is_that_of_trl() {
@@ -29,6 +33,59 @@ fn a_reward_model_on_a_score_head_that_was_there_is_that_of_trl() {
 #[test]
 fn a_reward_model_on_plain_text_with_margins_is_that_of_trl() {
     replay("train_reward_margin");
+}
+
+/// By TRL (`make_changed.py`): what is kept of a run whose whole model learns has the head that learned, also
+/// where the run was stopped and resumed.
+#[test]
+fn a_reward_model_all_whose_weights_learn_is_that_of_trl_and_keeps_its_head() {
+    let rows = [
+        ("we fail:", " with data", " do so careful!"),
+        ("code:", " reader data people", " on!"),
+        ("the paper", " may find more", " than fair"),
+        ("human", " models of bias", " and chance in it"),
+    ];
+    let rows = rows.map(|(prompt, chosen, rejected)| {
+        json!({ "prompt": prompt, "chosen": chosen, "rejected": rejected }).to_string()
+    });
+    let work = tempfile::tempdir().unwrap();
+    let data = work.path().join("data.jsonl");
+    files::write_atomic(&data, format!("{}\n", rows.join("\n")).as_bytes()).unwrap();
+    let config = TrainConfig {
+        objective: Objective::Reward,
+        method: Method::Full,
+        data,
+        shuffle: false,
+        per_device_train_batch_size: 2,
+        max_steps: Some(3),
+        learning_rate: 1e-2,
+        lr_scheduler_type: SchedulerType::Constant,
+        max_length: 64,
+        ..TrainConfig::default()
+    };
+    let model = load(&reference("encoders/cls_llama_reward"), Weights::F32);
+    let run = |name: &str, progress: &dyn Progress<TrainEvent>| {
+        let run_dir = work.path().join(name);
+        let request =
+            StartRequest { config: config.clone(), run_dir: run_dir.clone(), cache: None };
+        start(&model, &request, progress).unwrap();
+        run_dir
+    };
+    let (whole, parts) = (run("whole", &Quiet), run("parts", &StopAtOnce::default()));
+    resume(&model, &ResumeRequest { run_dir: parts.clone(), cache: None, unused: None }, &Quiet)
+        .unwrap();
+    for run_dir in [whole, parts] {
+        let saved = run_dir.join("model");
+        let found = tensors(&saved.join("model.safetensors"));
+        let first = |name: &str, count: usize| values(&found[name])[..count].to_vec();
+        let head = first("score.weight", 4);
+        let norm = first("model.norm.weight", 2);
+        let expected = [0.193_905, 0.147_836, 0.228_226, 0.531_514, 1.089_141, 1.254_336];
+        for (one, other) in head.iter().chain(&norm).zip(expected) {
+            assert!((one - other).abs() < 1e-4, "{head:?} {norm:?}");
+        }
+        assert_eq!(Classifier::load(&saved, &Quiet).unwrap().labels().names, ["LABEL_0"]);
+    }
 }
 
 /// `scores.json` of a trace, by transformers and PEFT (`make_reward_scores.py`).

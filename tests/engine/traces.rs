@@ -357,7 +357,7 @@ fn run_with(
 
 /// Stops before the first step.
 #[derive(Default)]
-struct StopAtOnce(AtomicBool);
+pub struct StopAtOnce(AtomicBool);
 
 impl Progress<TrainEvent> for StopAtOnce {
     fn emit(&self, event: TrainEvent) {

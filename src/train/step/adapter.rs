@@ -65,7 +65,8 @@ pub fn continued(model: &Model, config: &TrainConfig, path: &Path) -> Result<Ada
 /// The adapter of a run that is resumed.
 pub fn resumed(model: &Model, config: &TrainConfig, run_dir: &Path) -> Result<Adapter, Error> {
     match config.method.own() {
-        Some(_) => Ok(Adapter::empty(model)),
+        // Its values, and those of the head, come from the checkpoint.
+        Some(_) => begin(model, config),
         None => load(model, run_dir),
     }
 }

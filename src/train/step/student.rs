@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::adapter;
 use crate::llm::Own;
 use crate::llm::adapter::learned::{Learned, Slot};
 use crate::llm::adapter::lora::Adapter;
-use crate::llm::adapter_files::whole;
+use crate::llm::adapter_files::classifier::Body;
+use crate::llm::adapter_files::{classifier, whole};
 use crate::llm::model::Model;
 use crate::train::config::Method;
 use crate::train::error::Error;
@@ -92,7 +95,12 @@ impl<'a> Student<'a> {
             None => adapter::save(&self.adapter, self.base, folder),
             Some((own, _)) => {
                 let to = folder.join(record::MODEL_FOLDER);
-                whole::save(own, &to).map_err(|err| match err {
+                let saved = match self.adapter.score_head() {
+                    None => whole::save(own, &to),
+                    // A reward model: its head learns beside the weights of the model.
+                    Some(head) => classifier::save(own, (head, Body::Own), &reward(), &to),
+                };
+                saved.map_err(|err| match err {
                     crate::llm::Error::Write { path, source } => Error::Write { path, source },
                     other => Error::Model(other),
                 })
@@ -105,4 +113,9 @@ impl<'a> Student<'a> {
     pub fn is_large(&self) -> bool {
         self.own.is_some()
     }
+}
+
+/// What transformers calls the one output of a reward model, which TRL gives no name either.
+fn reward() -> Value {
+    json!({ "id2label": { "0": "LABEL_0" }, "label2id": { "LABEL_0": 0 }, "problem_type": null })
 }
