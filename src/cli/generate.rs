@@ -20,7 +20,7 @@ use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::generate;
 use crate::llm::generate::sampling::{ChainOrder, SamplingParams};
 use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Prompt, ToldToken};
-use crate::llm::headers::asked::Asked;
+use crate::llm::headers::asked::{Asked, Counts};
 use crate::remote::server::Server;
 use crate::remote::{self, ability, lacking};
 use crate::seq2seq::{Beam, BeamSettings, EarlyStopping, Seq2Seq, WriteRequest, is_pair_model};
@@ -90,6 +90,17 @@ pub enum Early {
     False,
     True,
     Never,
+}
+
+impl Early {
+    /// Whether a file's value is this one.
+    fn is(self, value: &serde_json::Value) -> bool {
+        match self {
+            Self::False => *value == false,
+            Self::True => *value == true,
+            Self::Never => value == "never",
+        }
+    }
 }
 
 impl From<Early> for EarlyStopping {
@@ -256,7 +267,11 @@ fn unasked(asked: &[Asked], params: &SamplingParams, known: &[&str]) -> Option<S
             _ => false,
         }
     };
-    let counts = |asked: &&Asked| !(asked.is_of_drawing && params.is_greedy());
+    let counts = |asked: &&Asked| match asked.counts {
+        Counts::Always => true,
+        Counts::WhereDrawn => !params.is_greedy(),
+        Counts::WhereSearched => known.contains(&asked.key),
+    };
     let left: Vec<&Asked> = asked.iter().filter(counts).filter(|asked| !is_done(asked)).collect();
     let shown = |value: &serde_json::Value| {
         const MOST: usize = 40;
@@ -368,12 +383,17 @@ fn answer_of_pair(
     }
     let named = args.model.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
     let model = Seq2Seq::load_adapted(folder, named.as_deref().or(adapter))?;
-    let is_searched = |asked: &&Asked| {
-        let beams = args.num_beams.and_then(|beams| u64::try_from(beams).ok());
-        asked.key == "num_beams" && beams.is_some() && asked.value.as_u64() == beams
+    let beams = args.num_beams.map(|beams| beams as f64);
+    let searches = beams.is_some_and(|beams| beams > 1.0)
+        || model.asked().iter().any(|asked| asked.key == "num_beams");
+    let is_left = |asked: &&Asked| match asked.key {
+        "num_beams" => beams.is_none() || asked.value.as_f64() != beams,
+        "length_penalty" => searches && asked.value.as_f64() != Some(args.length_penalty),
+        "early_stopping" => searches && !args.early_stopping.is(&asked.value),
+        _ => true,
     };
-    let asked: Vec<Asked> = model.asked().iter().filter(|it| !is_searched(it)).cloned().collect();
-    let known = [&FLAGS[..], &["num_beams"]].concat();
+    let asked: Vec<Asked> = model.asked().iter().filter(is_left).cloned().collect();
+    let known = [&FLAGS[..], &["num_beams", "length_penalty", "early_stopping"]].concat();
     if let Some(words) = unasked(&asked, &args.sampling.params(), &known) {
         out::note(&words);
     }

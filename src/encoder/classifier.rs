@@ -11,6 +11,7 @@ use super::labels::Labels;
 use super::learn::{Learner, Learns, Top, known_labels};
 use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_model, read_config};
 use super::network::{Network, Tokens};
+use super::promise::{Promise, promise};
 use super::store::Store;
 use crate::jobs::Progress;
 use crate::llm;
@@ -65,9 +66,12 @@ pub struct Classified {
 }
 
 impl ScoreHead {
-    /// Of a decoder's folder. `None`: its weights have no such head.
+    /// Of a decoder's folder. `None`: its weights have no such head, or one that is for each token.
     pub fn load(folder: &Path, model: &Model) -> Result<Option<Self>, Error> {
         let config = read_config(folder)?;
+        if let Promise::Other(_) = promise(&config) {
+            return Ok(None);
+        }
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let store = Store::open(folder).map_err(place)?;
         let Some(labels) = store.row_count("score.weight") else { return Ok(None) };
@@ -105,17 +109,20 @@ impl Classifier {
             let labels = labels.clone();
             return Ok(Self { body: Body::Encoder(Box::new(model)), labels });
         }
+        let lacking = |found: String| Error::NoHead {
+            folder: folder.to_owned(),
+            wanted: "gives labels",
+            found,
+        };
+        if let Promise::Other(does) = promise(&config) {
+            return Err(lacking(format!("its head {does}, which is not computed here")));
+        }
         let source = ModelSource::Folder(folder.to_owned());
         let model = Model::load(&source, &LoadOptions::default(), progress)?;
         let Some(head) = ScoreHead::load(folder, &model)? else {
-            return Err(Error::NoHead {
-                folder: folder.to_owned(),
-                wanted: "gives labels",
-                found:
-                    "its weights have no score.weight; it writes text, as `tuning-fork generate` \
-                        shows"
-                        .to_owned(),
-            });
+            let found =
+                "its weights have no score.weight; it writes text, as `tuning-fork generate` shows";
+            return Err(lacking(found.to_owned()));
         };
         let path = folder.join("config.json");
         let labels = Labels::read(&Keys::new(&config, &path), head.label_count())?;
@@ -230,7 +237,7 @@ pub fn decoder_labels(model: &Path, adapter: Option<&Path>) -> Result<Option<Lab
         let labels = if is_named { None } else { of_model() };
         return Ok(Some(labels.unwrap_or_else(|| Labels::of_facts(count, &facts))));
     }
-    if !model.is_dir() {
+    if !model.is_dir() || matches!(promise(&config), Promise::Other(_)) {
         return Ok(None);
     }
     let store =

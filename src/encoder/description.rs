@@ -2,7 +2,7 @@
 //! family; a new family is a function in `families.rs` or a neighbour.
 
 use super::stack::Order;
-use super::store::NormKind;
+use super::store::{NormKind, Store};
 use crate::llm::config::Activation;
 
 /// An encoder's body: what it computes, and what its tensors are called.
@@ -175,6 +175,14 @@ pub(crate) struct MaskedNames {
     pub is_always_tied: bool,
     pub activation: Activation,
     pub eps: f64,
+}
+
+impl MaskedNames {
+    /// Whether the file has more of it than what it shares with a head for labels (`ModernBERT`).
+    pub fn is_whole(&self, labels: SequenceNames, store: &Store) -> bool {
+        let is_shared = labels.dense.is_some_and(|dense| dense.name == self.dense);
+        !is_shared || store.has(self.decoder) || self.biases.iter().any(|name| store.has(name))
+    }
 }
 
 /// A head that says which label a text has.

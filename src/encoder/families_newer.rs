@@ -132,11 +132,9 @@ pub(crate) fn deberta(keys: &Keys<'_>) -> Result<Family, llm::Error> {
     let kinds = keys.get("type_vocab_size").and_then(Value::as_u64).unwrap_or(0) as usize;
     let meets = attention_types(keys)?;
     let factor = 1 + meets.iter().filter(|meets| **meets).count();
-    let places = if keys.flag("relative_attention", false)? {
-        Some(places(keys, meets, &sizes)?)
-    } else {
-        None
-    };
+    // Distances that meet neither queries nor keys add nothing.
+    let is_relative = keys.flag("relative_attention", false)? && meets.contains(&true);
+    let places = if is_relative { Some(places(keys, meets, &sizes)?) } else { None };
     let has_positions = keys.flag("position_biased_input", true)?;
     let embedding_width = keys.size_up_to("embedding_size", sizes.width, 1 << 16)?;
     let projection =

@@ -16,6 +16,9 @@ use crate::llm::config::config_keys::Keys;
 /// transformers' `model_type`s of encoder-decoders that are computed here.
 pub const PAIRS: [&str; 3] = ["t5", "mt5", "bart"];
 
+/// The vectors of words that both halves and the head share, where none has its own.
+pub(crate) const SHARED: &str = "shared.weight";
+
 /// Both halves of an encoder-decoder, and its head.
 pub(crate) struct Pair {
     pub encoder: Description,
@@ -59,12 +62,19 @@ pub(crate) fn as_encoder(keys: &Keys<'_>) -> Result<Family, llm::Error> {
     Ok(Family { body: encoder, masked: Vec::new(), sequence: POOLED, has_kinds: false })
 }
 
-/// Files of an encoder alone call the vectors of words by its name.
+/// Where the vectors of words of a half are: under a name of its own where the file has them twice and they are
+/// not the same, as transformers ties them; files of an encoder alone have only that name.
 pub(crate) fn find_words(description: &mut Description, store: &Store) {
-    const OTHERS: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-    if !store.has(&store.body(description.words))
-        && let Some(other) = OTHERS.into_iter().find(|name| store.has(&store.body(name)))
-    {
+    const NAMES: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+    let [mut own, mut other] = NAMES;
+    if description.cross.is_some() {
+        std::mem::swap(&mut own, &mut other);
+    }
+    let shared = store.body(description.words);
+    let is_own = store.has(&store.body(own)) && !store.is_same(&store.body(own), &shared);
+    if is_own {
+        description.words = own;
+    } else if !store.has(&shared) && store.has(&store.body(other)) {
         description.words = other;
     }
 }
@@ -103,14 +113,22 @@ fn t5(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
         }
     };
     let told = json!({ "feed_forward_proj": name });
+    // Both parts may stand by themselves as well, and then count.
+    let is_gated = keys.flag("is_gated_act", is_gated)?;
     let activation = match feed {
+        _ if keys.get("dense_act_fn").is_some() => keys.activation("dense_act_fn", "relu")?,
         "gated-gelu" => Activation::GeluTanh,
         _ => keys.of(&told).activation("feed_forward_proj", "relu")?,
     };
     let buckets = keys.size_up_to("relative_attention_num_buckets", 32, 1 << 16)?;
     let farthest = keys.size_up_to("relative_attention_max_distance", 128, 1 << 20)?;
-    if buckets < 4 || farthest <= buckets / 2 {
+    if buckets < 4 {
         return Err(keys.refuse("relative_attention_num_buckets", "at least 4 was expected"));
+    }
+    if farthest <= buckets / 2 {
+        let expected =
+            format!("more than half of relative_attention_num_buckets, {buckets}, was expected");
+        return Err(keys.refuse("relative_attention_max_distance", expected));
     }
     let distances = |name| DistanceNames { name, rows: buckets, buckets, farthest };
     let eps = keys.positive("layer_norm_epsilon", 1e-6)?;
@@ -121,7 +139,7 @@ fn t5(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
         order: Order::NormBefore,
         scale: 1.0,
         prefixes: &["", "transformer."],
-        words: "shared.weight",
+        words: SHARED,
         positions: None,
         embedding_norm: None,
         paths: (0..layers).map(|layer| format!("{side}.block.{layer}")).collect(),
@@ -213,7 +231,7 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     let is_scaled = keys.flag("scale_embedding", false)?;
     let half = |sizes: &Sizes, side: &str, [positions, norm]: [&'static str; 2]| Description {
         prefixes: &["model.", ""],
-        words: "shared.weight",
+        words: SHARED,
         word_scale: is_scaled.then(|| (sizes.width as f32).sqrt()),
         positions: Some(Learned {
             name: positions,

@@ -36,9 +36,33 @@ pub(crate) fn describe(keys: &Keys<'_>) -> Result<Family, llm::Error> {
         "nomic_bert" => nomic_bert(keys),
         _ => Err(keys.refuse("model_type", format!("computed here are {}", FAMILIES.join(", ")))),
     }?;
+    if keys.flag("is_decoder", false)? {
+        let expected = "its tokens see those before them alone, and encoders whose tokens see each other are \
+                        computed here: false was expected";
+        return Err(keys.refuse("is_decoder", expected));
+    }
     let position = keys.text("position_embedding_type").unwrap_or("absolute");
     if position != "absolute" {
         return Err(keys.refuse("position_embedding_type", "computed here is \"absolute\""));
     }
     Ok(family)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_encoder_that_is_to_write_is_refused_for_that() {
+        let config = json!({ "model_type": "bert", "is_decoder": true });
+        let said = describe(&Keys::new(&config, Path::new("config.json"))).unwrap_err().to_string();
+        assert!(
+            said.contains("is_decoder = true") && said.contains("false was expected"),
+            "{said}"
+        );
+    }
 }

@@ -26,6 +26,7 @@ mod module_file;
 pub(crate) mod network;
 mod nomic;
 mod pooling;
+mod promise;
 mod sentence;
 mod sentences;
 pub(crate) mod stack;
@@ -43,9 +44,10 @@ pub use self::family::FAMILIES;
 pub use self::identity::EncoderIdentity;
 pub use self::labels::{Labels, Problem};
 pub use self::masked::{Filled, Guess, Guesses, Masked, Scored, fill, pseudo_log_likelihood};
-pub use self::model::{Encoded, EncoderModel, Promise, Scores, is_encoder, is_encoder_model};
+pub use self::model::{Encoded, EncoderModel, Scores, is_encoder, is_encoder_model};
 pub use self::network::Tokens;
 pub use self::pooling::{Pooling, Poolings};
+use self::promise::Promise;
 pub use self::sentences::{Embedded, Embedding, Encoder, EncoderCard, cosine};
 use crate::llm;
 use crate::llm::card::{ModelFacts, ModelSource, Purpose};
@@ -90,8 +92,8 @@ pub fn purpose(config: &Value) -> Option<Purpose> {
     if families_pairs::is_pair(config) {
         return Some(Purpose::SequenceToSequence);
     }
-    is_encoder(config).then(|| match model::promise(config) {
-        Promise::Nothing => Purpose::Encode,
+    is_encoder(config).then(|| match promise::promise(config) {
+        Promise::Nothing | Promise::Other(_) => Purpose::Encode,
         Promise::MaskedHead => Purpose::FillMask,
         Promise::SequenceHead => Purpose::Classify,
     })

@@ -13,6 +13,7 @@ use super::heads::{MaskedHead, SequenceHead};
 use super::labels::Labels;
 use super::network::{Hidden, Network, Tokens};
 use super::nomic;
+use super::promise::{Promise, promise};
 use super::store::Store;
 use crate::files;
 use crate::jobs;
@@ -20,14 +21,6 @@ use crate::llm;
 use crate::llm::Tokenizer;
 use crate::llm::config::config_keys::Keys;
 use crate::llm::files::gguf::GgufFile;
-
-/// What a configuration says that a folder is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
-    Nothing,
-    MaskedHead,
-    SequenceHead,
-}
 
 /// A loaded encoder.
 pub struct EncoderModel {
@@ -62,7 +55,6 @@ pub fn is_encoder(config: &Value) -> bool {
     }
     let kind = config.get("model_type").and_then(Value::as_str);
     kind.is_some_and(|kind| FAMILIES.contains(&kind))
-        && config.get("is_decoder").and_then(Value::as_bool) != Some(true)
 }
 
 /// Whether a folder or a GGUF file is one, by its `config.json` or its header.
@@ -115,18 +107,6 @@ pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
     })
 }
 
-/// What the `architectures` of a configuration promise.
-pub(crate) fn promise(config: &Value) -> Promise {
-    let architecture = config["architectures"][0].as_str().unwrap_or_default();
-    if architecture.ends_with("ForSequenceClassification") {
-        Promise::SequenceHead
-    } else if architecture.ends_with("ForMaskedLM") || architecture.ends_with("ForPreTraining") {
-        Promise::MaskedHead
-    } else {
-        Promise::Nothing
-    }
-}
-
 impl EncoderModel {
     /// Loads a folder with its tokenizer.
     pub fn load(folder: &Path) -> Result<Self, Error> {
@@ -158,9 +138,18 @@ impl EncoderModel {
         if is_half {
             families_pairs::find_words(&mut family.body, &store);
         }
+        let promise = promise(&config);
         let network = Network::load(family.body, &store).map_err(place)?;
+        // Classes with other heads may have tensors of the same names.
+        family.masked.retain(|names| match promise {
+            Promise::Nothing | Promise::MaskedHead => true,
+            Promise::SequenceHead | Promise::Other(_) => names.is_whole(family.sequence, &store),
+        });
         let masked = MaskedHead::load(&family.masked, &network, &store, is_tied).map_err(place)?;
-        let head = SequenceHead::load(family.sequence, &network, &store).map_err(place)?;
+        let head = match promise {
+            Promise::Other(_) => None,
+            _ => SequenceHead::load(family.sequence, &network, &store).map_err(place)?,
+        };
         let sequence = head.map(|head| {
             let labels = Labels::read(&keys, head.label_count())?;
             Ok::<_, Error>((head, labels))
@@ -171,8 +160,8 @@ impl EncoderModel {
             masked,
             sequence: sequence.transpose()?,
             tokenizer: None,
-            promise: promise(&config),
-            has_kinds: family.has_kinds,
+            promise,
+            has_kinds: tells_kinds(folder, family.has_kinds, network.description.kinds),
             longest: longest.into_iter().flatten().min(),
             network,
         })
@@ -338,6 +327,11 @@ impl EncoderModel {
     }
 
     fn what_it_has(&self) -> String {
+        if let Promise::Other(does) = self.promise {
+            return format!(
+                "its head {does}, which is not computed here; `tuning-fork embed` computes its vectors"
+            );
+        }
         match (&self.masked, &self.sequence) {
             (_, Some(_)) => "its weights are those of a classifier; `tuning-fork classify` uses it",
             (Some(_), _) => "its head guesses masked words; `tuning-fork fill` uses it",
@@ -361,11 +355,24 @@ impl Encoded {
     }
 }
 
+fn tokenizer_config(folder: &Path) -> Option<Value> {
+    let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
+    files::json_of_python(&text).ok()
+}
+
+/// Whether a network that knows so many kinds of tokens is told which part of a pair each is of: as
+/// `model_input_names` of `tokenizer_config.json` says, or else as is usual for its family.
+pub(super) fn tells_kinds(folder: &Path, usual: bool, kinds: Option<(&str, usize)>) -> bool {
+    let config = tokenizer_config(folder);
+    let names = config.as_ref().and_then(|config| config.get("model_input_names")?.as_array());
+    let is_named = |names: &Vec<Value>| names.iter().any(|name| name == "token_type_ids");
+    names.map_or(usual, is_named) && kinds.is_some_and(|(_, count)| count > 1)
+}
+
 /// `model_max_length` of `tokenizer_config.json`, which transformers cuts at; a number of 30 digits
 /// stands for none.
 pub(super) fn tokenizer_length(folder: &Path) -> Option<usize> {
-    let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
-    let config = files::json_of_python(&text).ok()?;
+    let config = tokenizer_config(folder)?;
     let most = config.get("model_max_length")?.as_f64()?;
     (2.0..1e9).contains(&most).then_some(most as usize)
 }

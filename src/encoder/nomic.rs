@@ -3,7 +3,7 @@
 //! The files of the models that people fetch call layers and settings otherwise than transformers' class does;
 //! either is read.
 
-use super::description::{Description, Family, FeedGate, LayerNames};
+use super::description::{Description, Family, FeedGate, LayerNames, MaskedNames};
 use super::families::{POOLED, SizeKeys, Sizes, USUAL, bert_masked, like_bert};
 use super::store::Store;
 use crate::llm;
@@ -52,7 +52,8 @@ pub(crate) fn nomic_bert(keys: &Keys<'_>) -> Result<Family, llm::Error> {
         turns: vec![base; sizes.layers],
         ..plain
     };
-    let masked = vec![bert_masked(activation, eps)];
+    let usual = bert_masked(activation, eps);
+    let masked = vec![MaskedNames { norm: "cls.predictions.transform.layer_norm", ..usual }, usual];
     Ok(Family { body, masked, sequence: POOLED, has_kinds: kinds > 1 })
 }
 

@@ -6,7 +6,7 @@ pub enum Pooling {
     /// The mean of all tokens.
     Mean,
 
-    /// The first token, `[CLS]`.
+    /// The first token, `[CLS]`; where prompts have no part, the first after the prompt.
     Cls,
 
     /// The last token.
@@ -71,7 +71,7 @@ impl Pooling {
 
     /// Whether tokens at the beginning can be left out of it.
     pub(super) fn is_over_all(self) -> bool {
-        !matches!(self, Self::Cls | Self::Last)
+        self != Self::Last
     }
 
     /// `hidden`: (tokens, width), at least one token, of which the first `skipped` have no part.
@@ -95,7 +95,7 @@ impl Pooling {
             sums.into_iter().map(|sum| (sum / by) as f32).collect()
         };
         match self {
-            Self::Cls => hidden[..width].to_vec(),
+            Self::Cls => hidden[skipped..skipped + width].to_vec(),
             Self::Last => hidden[last..].to_vec(),
             Self::Max => {
                 let mut most = vec![f32::NEG_INFINITY; width];
@@ -136,6 +136,8 @@ mod tests {
         assert_eq!(pool(Pooling::Mean, 1), [5.0, 0.0]);
         assert_eq!(pool(Pooling::Mean, 5), [5.0, 0.0], "the last token always has a part");
         assert_eq!(pool(Pooling::Cls, 0), [1.0, 2.0]);
+        // sentence-transformers 6.0.1: the first token that is not the prompt's
+        assert_eq!(pool(Pooling::Cls, 1), [5.0, 0.0]);
         assert_eq!(pool(Pooling::Last, 0), [5.0, 0.0]);
         assert_eq!(pool(Pooling::Max, 0), [5.0, 2.0]);
         assert_eq!(pool(Pooling::WeightedMean, 0), [11.0 / 3.0, 2.0 / 3.0]);

@@ -159,6 +159,17 @@ impl Store {
             .map_err(|err| llm::Error::not_a_model(&self.folder, err.to_string()))
     }
 
+    /// Whether two tensors are the same, bit by bit.
+    pub fn is_same(&self, one: &str, other: &str) -> bool {
+        if !self.has(one) || !self.has(other) {
+            return false;
+        }
+        let (Ok(one), Ok(other)) = (self.raw(one), self.raw(other)) else { return false };
+        one.kind == other.kind
+            && one.shape == other.shape
+            && one.bytes.as_slice() == other.bytes.as_slice()
+    }
+
     /// How many rows a matrix has.
     pub fn row_count(&self, name: &str) -> Option<usize> {
         self.raw(name).ok().filter(|_| self.has(name))?.shape.first().copied()

@@ -11,7 +11,7 @@ use tuning_fork_kernels::QMatrix;
 use crate::encoder;
 use crate::encoder::Error;
 use crate::encoder::Tokens;
-use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
+use crate::encoder::families_pairs::{Pair, SHARED, describe, find_words, is_pair};
 use crate::encoder::learn::Stored;
 use crate::encoder::model::{config_at, config_path, tokenizer_of};
 use crate::encoder::network::{Hidden, Network};
@@ -128,6 +128,8 @@ impl Seq2Seq {
         let (vocabulary, width) = (decoder.description.vocabulary, decoder.width());
         let head = if store.has("lm_head.weight") {
             store.matrix("lm_head.weight", vocabulary, width).map_err(place)?
+        } else if decoder.description.words != SHARED && store.has(&store.body(SHARED)) {
+            store.matrix(&store.body(SHARED), vocabulary, width).map_err(place)?
         } else {
             decoder.words().clone()
         };

@@ -1,9 +1,11 @@
 //! Encoders, classifiers and encoder-decoders against the numbers of transformers 5.23
-//! (`tests/reference/encoders`). More shapes and families: `tests/reference/check_encoders.py`.
+//! (`tests/reference/encoders`). More shapes and families: `tests/reference/check_encoders.py`; at
+//! random: `vary_encoders.py` and `vary_trained.py` beside it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
 mod asked;
+mod changed;
 mod classifiers;
 mod decoders;
 mod gguf;

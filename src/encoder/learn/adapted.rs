@@ -15,7 +15,7 @@ use super::weights::{Id, Weights};
 use crate::encoder::store::Change;
 use crate::files;
 use crate::llm::adapter::peft_config::{PeftConfig, Start};
-use crate::llm::adapter::spec::{Init, LinearInfo, LoraSpec, last_parts, scale, stray};
+use crate::llm::adapter::spec::{Bias, Init, LinearInfo, LoraSpec, last_parts, scale, stray};
 use crate::llm::card::{AdapterCard, ModelIdentity};
 use crate::llm::config::Naming;
 use crate::llm::error::Error;
@@ -109,6 +109,11 @@ impl Stored {
         if config.use_dora || config.start != Start::Plain {
             let problem = "DoRA, PiSSA and OLoRA are not computed for encoders and encoder-decoders; \
                            merge it in PEFT (merge_and_unload) and open the merged folder";
+            return Err(Error::adapter(&path, problem.to_owned()));
+        }
+        if config.bias != Bias::None {
+            let problem = "biases that were trained beside LoRA (bias) are not read for encoders and \
+                           encoder-decoders; merge it in PEFT (merge_and_unload) and open the merged folder";
             return Err(Error::adapter(&path, problem.to_owned()));
         }
         let path = folder.join(WEIGHTS);
@@ -234,6 +239,12 @@ pub(crate) fn begin(
     if spec.use_dora || matches!(spec.init, Init::Pissa | Init::Olora) {
         let problem = "DoRA, PiSSA and OLoRA are not computed for encoders and encoder-decoders: leave \
                        use_dora out, and init_lora_weights at true or \"gaussian\"";
+        return Err(Error::adapter(Path::new("lora"), problem.to_owned()));
+    }
+    let others = spec.modules_to_save.iter().any(|name| !HEADS.contains(&name.as_str()));
+    if spec.bias != Bias::None || others {
+        let problem = "biases and further modules do not learn beside LoRA in encoders and encoder-decoders, \
+                       whose head for labels always does: leave bias and modules_to_save out";
         return Err(Error::adapter(Path::new("lora"), problem.to_owned()));
     }
     if spec.target_modules.is_empty() {

@@ -368,13 +368,18 @@ impl<'a> Builder<'a> {
         let norm =
             self.norm_named((names.norm, names.norm), it.embedding_width, (names.eps, kind))?;
         let shape = [it.vocabulary, it.embedding_width];
-        let is_tied = is_tied || names.is_always_tied || !self.store.has(names.decoder);
-        let weight =
-            if is_tied { words } else { self.matrix((names.decoder, names.decoder), shape)? };
+        let weight = if names.is_always_tied || !self.store.has(names.decoder) {
+            words
+        } else {
+            let own = self.matrix((names.decoder, names.decoder), shape)?;
+            // transformers ties by what it finds: a pair of one value is one.
+            let is_one = is_tied && self.weights.values(own) == self.weights.values(words);
+            if is_one { self.weights.forget_last(own, words) } else { own }
+        };
         let bias = match names.biases.iter().find(|name| self.store.has(name)) {
-            // transformers saves it under the last of its names.
+            // Tied like the matrix, and then saved under the last of its names.
             Some(found) => {
-                let own = names.biases.last().unwrap_or(found);
+                let own = names.biases.last().filter(|_| is_tied).unwrap_or(found);
                 Some(self.vector((found, own), it.vocabulary)?)
             }
             None => None,

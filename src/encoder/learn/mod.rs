@@ -37,12 +37,12 @@ pub(crate) use self::saved::labels_json;
 pub use self::saved::write_safetensors;
 use self::weights::Id;
 pub use self::weights::{Grads, Weights};
-use super::description::Family;
 use super::error::Error;
 use super::family::{FAMILIES, describe};
 use super::labels::Labels;
-use super::model::{Encoded, is_encoder, read_config, tokenizer_length};
+use super::model::{Encoded, is_encoder, read_config, tells_kinds, tokenizer_length};
 use super::network::{Tokens, check_ids};
+use super::promise::{Promise, promise};
 use super::store::Store;
 use crate::jobs;
 use crate::llm;
@@ -141,7 +141,7 @@ impl Learner {
         };
         let Builder { weights, made, .. } = builder;
         let longest = [family.body.longest, tokenizer_length(folder)].into_iter().flatten().min();
-        let Family { has_kinds, .. } = family;
+        let has_kinds = tells_kinds(folder, family.has_kinds, family.body.kinds);
         let mut learner = Self {
             folder: folder.to_owned(),
             weights,
@@ -408,6 +408,9 @@ pub fn known_labels(folder: &Path, adapter: Option<&Path>) -> Result<Option<Labe
                 None => Ok(Some(Labels::read(&Keys::new(&unnamed, &told), count)?)),
             };
         }
+    }
+    if let Promise::Other(_) = promise(&config) {
+        return Ok(None);
     }
     let store = Store::open(folder)
         .map_err(|source| Error::Weights { folder: folder.to_owned(), source })?;

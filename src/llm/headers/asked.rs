@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Settings that change which token comes, also where always the likeliest is taken, with the value that
 /// is off.
-const ALWAYS: [(&str, f64); 15] = [
+const ALWAYS: [(&str, f64); 16] = [
     ("repetition_penalty", 1.0),
     ("no_repeat_ngram_size", 0.0),
     ("encoder_no_repeat_ngram_size", 0.0),
@@ -23,40 +23,51 @@ const ALWAYS: [(&str, f64); 15] = [
     ("begin_suppress_tokens", -1.0),
     ("bad_words_ids", -1.0),
     ("sequence_bias", -1.0),
+    ("exponential_decay_length_penalty", -1.0),
 ];
 
 /// Those that count where a token is drawn.
 const WHERE_DRAWN: [(&str, f64); 5] =
     [("temperature", 1.0), ("top_k", 0.0), ("top_p", 1.0), ("min_p", 0.0), ("typical_p", 1.0)];
 
+/// Those that count where beams are searched.
+const WHERE_SEARCHED: [(&str, f64); 2] = [("length_penalty", 1.0), ("early_stopping", -1.0)];
+
+/// When a setting counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Always,
+    WhereDrawn,
+    WhereSearched,
+}
+
 /// A setting under transformers' name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
     pub key: &'static str,
     pub value: Value,
-
-    /// It counts only where a token is drawn.
-    pub is_of_drawing: bool,
+    pub counts: Counts,
 }
 
 /// What is asked for, without what is off.
 pub(crate) fn asked(generation: &Value) -> Vec<Asked> {
     let draws = generation.get("do_sample").and_then(Value::as_bool) == Some(true);
-    let of = |list: &'static [(&'static str, f64)], is_of_drawing: bool| {
+    let of = |list: &'static [(&'static str, f64)], counts: Counts| {
         list.iter().filter_map(move |(key, off)| {
             let value = generation.get(*key)?;
             let is_off = match value {
-                Value::Null => true,
+                Value::Null | Value::Bool(false) => true,
                 Value::Number(number) => number.as_f64() == Some(*off),
                 Value::Array(list) => list.is_empty(),
                 Value::Object(map) => map.is_empty(),
                 _ => false,
             };
-            (!is_off).then(|| Asked { key, value: value.clone(), is_of_drawing })
+            (!is_off).then(|| Asked { key, value: value.clone(), counts })
         })
     };
-    let drawn = of(&WHERE_DRAWN, true).filter(|_| draws);
-    of(&ALWAYS, false).chain(drawn).collect()
+    let drawn = of(&WHERE_DRAWN, Counts::WhereDrawn).filter(|_| draws);
+    let searched = of(&WHERE_SEARCHED, Counts::WhereSearched);
+    of(&ALWAYS, Counts::Always).chain(drawn).chain(searched).collect()
 }
 
 #[cfg(test)]
@@ -80,5 +91,8 @@ mod tests {
         assert_eq!(keys(&on), ["repetition_penalty", "temperature", "top_k", "top_p"]);
         let ids = json!({"suppress_tokens": [5], "forced_eos_token_id": 2});
         assert_eq!(keys(&ids), ["forced_eos_token_id", "suppress_tokens"]);
+        let longer = json!({"exponential_decay_length_penalty": [2, 1.5], "early_stopping": false,
+                            "length_penalty": 2.0});
+        assert_eq!(keys(&longer), ["exponential_decay_length_penalty", "length_penalty"]);
     }
 }
