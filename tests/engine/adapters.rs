@@ -333,13 +333,15 @@ fn what_an_adapter_asks_for_and_we_cannot_do_is_refused_by_name() {
         ("use_dora", serde_json::json!(true)),
         ("modules_to_save", serde_json::json!(["lm_head"])),
         ("bias", serde_json::json!("some")),
-        ("peft_type", serde_json::json!("IA3")),
+        ("peft_type", serde_json::json!("OFT")),
         ("use_something_new", serde_json::json!(true)), // of a later PEFT
         ("kasa_config", serde_json::json!({"beta": 1.0})),
     ] {
         let error = broken(|json| json[key] = value.clone());
         assert!(error.to_string().contains(key), "{error}");
     }
+    let error = broken(|json| json["peft_type"] = serde_json::json!("IA3"));
+    assert!(error.to_string().contains("does not have ia3_l"), "{error}");
     let error = broken(|json| json["r"] = serde_json::json!(5));
     assert!(error.to_string().contains("mlp.down_proj"), "{error}");
 }

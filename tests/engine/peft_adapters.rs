@@ -14,7 +14,7 @@ use crate::adapters::assert_gradients_are_slopes;
 use crate::support;
 use crate::support::{assert_close, load, reference, tensors};
 
-const CASES: [&str; 11] = [
+const CASES: [&str; 12] = [
     "dora_llama",
     "dora_gpt2",
     "pissa_llama",
@@ -24,6 +24,7 @@ const CASES: [&str; 11] = [
     "eva_qwen3",
     "patterns_gemma2",
     "layers_llama",
+    "parameter_llama",
     "nested_gemma3",
     "nested_old_names_gemma3",
 ];
@@ -31,11 +32,18 @@ const CASES: [&str; 11] = [
 /// The folder of a case, its model and its adapter.
 fn case(name: &str) -> (PathBuf, Model, Adapter) {
     let folder = reference("adapters").join(name);
-    let family = match name.rsplit('_').next().unwrap() {
-        "gemma3" => "tiny_gemma3_tower",
-        family => family,
+    let base = std::fs::read_to_string(folder.join("adapter_config.json")).unwrap();
+    let base: serde_json::Value = serde_json::from_str(&base).unwrap();
+    let base = base["base_model_name_or_path"].as_str().unwrap();
+    let base = base.strip_prefix("tests/reference/").unwrap();
+    let model = match base.strip_prefix("families/") {
+        Some(family) => {
+            let home = tempfile::tempdir().unwrap();
+            support::family_into(family, home.path());
+            load(home.path(), Weights::F32)
+        }
+        None => load(&reference(base), Weights::F32),
     };
-    let model = load(&reference("models").join(family), Weights::F32);
     let adapter = Adapter::load(&folder, &model).unwrap();
     (folder, model, adapter)
 }
@@ -61,6 +69,68 @@ fn adapters_of_peft_compute_what_peft_computes() {
     }
 }
 
+/// Methods beside LoRA, LoRA of experts and routers, and B with a bias: read, and not trained further.
+const LAID: [&str; 13] = [
+    "bias_qwen2",
+    "bias_own_qwen2",
+    "ia3_qwen2",
+    "ia3_gpt2",
+    "loha_llama",
+    "lokr_llama",
+    "lokr_both_mistral",
+    "vera_qwen3",
+    "experts_gpt_oss",
+    "experts_olmoe",
+    "experts_qwen3_moe",
+    "experts_old_names_mixtral",
+    "router_gemma4_moe",
+];
+
+#[test]
+fn what_is_worked_in_as_it_is_read_computes_what_peft_computes() {
+    for name in LAID {
+        let (folder, model, adapter) = case(name);
+        let (ids, logits) = expected(&folder);
+        assert_close(&last_two(&model, Some(&adapter), &ids), &logits, 2e-4, name);
+        // None is trained further, nor written without a part of it.
+        assert!(adapter.check_trainable().is_err(), "{name}");
+        let copy = tempfile::tempdir().unwrap();
+        assert!(adapter.save(copy.path(), &model.card().identity).is_err(), "{name}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let told = gguf_lora::write(&adapter, model.config(), file.path()).unwrap_err();
+        assert!(told.to_string().contains("llama.cpp"), "{name}: {told}");
+        // Its numbers are counted as they lie in the file.
+        let stored = tensors(&folder.join("adapter_model.safetensors"));
+        let stored: usize = stored.values().map(Tensor::elem_count).sum();
+        if name != "bias_own_qwen2" {
+            // There the layers' own biases are trained too, which a card does not count.
+            assert_eq!(adapter.card().parameter_count as usize, stored, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_worked_in_is_merged_or_refused_by_name() {
+    for name in LAID {
+        let (folder, model, adapter) = case(name);
+        let (ids, logits) = expected(&folder);
+        let home = tempfile::tempdir().unwrap();
+        let to = home.path().join("merged");
+        let merged = merge::merge(&model, &adapter, &to, &Quiet).map_err(|err| err.to_string());
+        match name {
+            "bias_qwen2" => assert!(merged.unwrap_err().contains("o_proj has no bias")),
+            _ if name.contains("experts") || name.contains("router") => {
+                assert!(merged.unwrap_err().contains("experts or routers"), "{name}");
+            }
+            _ => {
+                merged.unwrap();
+                let merged = load(&to, Weights::F32);
+                assert_close(&last_two(&merged, None, &ids), &logits, 2e-4, name);
+            }
+        }
+    }
+}
+
 /// Of a model whose head is its embedding, a trained token counts in both.
 #[test]
 fn single_tokens_are_what_peft_made_of_them() {
@@ -82,7 +152,7 @@ fn single_tokens_are_what_peft_made_of_them() {
 fn the_training_pass_computes_the_same_with_any_adapter() {
     use tuning_fork_engine::llm::Keep;
     use tuning_fork_engine::llm::net::tree::TokenTree;
-    for name in CASES {
+    for name in CASES.into_iter().chain(LAID).filter(|name| !name.contains("gemma4")) {
         let (folder, model, adapter) = case(name);
         let (ids, logits) = expected(&folder);
         let tree = TokenTree::new([ids.as_slice()]);

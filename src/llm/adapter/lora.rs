@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use candle_core::Var;
 use tuning_fork_kernels::QMatrix;
 
+use super::laid::{Laid, LaidMixture};
 use super::learned::{Learned, Part, Slot};
+use super::low_rank::LowRank;
 use super::modules::peft_name;
 use super::peft_config::PeftConfig;
 use super::score_head::{SCORE_HEAD, ScoreHead};
@@ -31,17 +33,6 @@ pub struct LoraPair {
     /// What the adapter's start took out of the layer's weight.
     pub taken: Option<LowRank>,
     pub dora: Option<Dora>,
-}
-
-/// A product of two factors that does not learn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LowRank {
-    /// (rank, inputs)
-    pub a: Vec<f32>,
-
-    /// (outputs, rank)
-    pub b: Vec<f32>,
-    pub rank: usize,
 }
 
 /// The lengths of a layer's outputs.
@@ -100,6 +91,9 @@ pub struct Adapter {
     /// Biases that stand in place of the model's, by module path (`bias` = `lora_only` or `all`).
     pub(crate) biases: BTreeMap<String, Var>,
 
+    /// What is worked in as it was read.
+    pub(crate) laid: Laid,
+
     /// Virtual tokens before every text: then it has nothing else.
     pub(crate) soft: Option<SoftPrompt>,
 
@@ -133,6 +127,7 @@ impl Adapter {
                 .iter()
                 .map(|(name, bias)| Ok((name.clone(), copied(bias)?)))
                 .collect::<Result<_, Error>>()?,
+            laid: self.laid.clone(),
             soft: self.soft.as_ref().map(SoftPrompt::snapshot).transpose()?,
             embedding: self.embedding,
             beside: copies(&self.beside)?,
@@ -212,6 +207,13 @@ impl Adapter {
 
     /// Fails, by its name, where the adapter has something that is read and not trained.
     pub fn check_trainable(&self) -> Result<(), Error> {
+        if !self.laid.is_empty() {
+            let problem = format!(
+                "{}: such an adapter is run, scored and compared, and not trained further here",
+                self.config.not_trained()
+            );
+            return Err(Error::adapter(&self.path, problem));
+        }
         let Tables { embedding, head } = &self.tables;
         let is_meant = |module: &str| {
             let names = &self.config.modules_to_save;
@@ -267,6 +269,11 @@ impl Adapter {
         self.pairs.get(module)
     }
 
+    /// What is laid over the mixture with this router.
+    pub(crate) fn mixture(&self, router: &str) -> Option<&LaidMixture> {
+        self.laid.mixtures.get(router)
+    }
+
     /// Of all its layers together.
     pub fn rank_sum(&self) -> usize {
         self.pairs.values().map(|pair| pair.a.dims()[0]).sum()
@@ -300,6 +307,7 @@ impl Adapter {
             alpha: self.config.lora_alpha,
             target_modules: self.config.target_modules.names(),
             parameter_count: values.sum::<u64>()
+                + self.laid.numbers
                 + self.score.as_ref().map_or(0, |head| count(&head.weight))
                 + self.soft.as_ref().map_or(0, |soft| count(&soft.values)),
         }

@@ -1,5 +1,7 @@
 //! What is read and refused of PEFT's settings.
 
+use std::path::Path;
+
 use super::*;
 
 fn config(change: &Value) -> PeftConfig {

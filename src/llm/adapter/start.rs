@@ -5,7 +5,7 @@
 use tuning_fork_kernels::gemm;
 use tuning_fork_kernels::gemm::{Matrix, Target, gemm};
 
-use crate::llm::adapter::lora::LowRank;
+use crate::llm::adapter::low_rank::LowRank;
 
 /// A layer's weight, (rows, cols) row by row.
 #[derive(Clone, Copy)]

@@ -9,9 +9,11 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
 use crate::jobs;
+use crate::llm::adapter::laid::Laid;
 use crate::llm::adapter::lora::{Adapter, Dora, HEAD, LoraPair, Tables};
 use crate::llm::adapter::modules::peft_name;
 use crate::llm::adapter::peft_config::PeftConfig;
+use crate::llm::adapter::peft_mixtures::beyond;
 use crate::llm::adapter::spec::{
     Bias, Init, LinearInfo, LoraSpec, is_path_or_end, last_parts, scale, stray,
 };
@@ -28,6 +30,7 @@ impl Adapter {
             tables: Tables::default(),
             score: None,
             biases: BTreeMap::new(),
+            laid: Laid::default(),
             soft: None,
             embedding: config.embedding_module(),
             beside: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl Adapter {
             tables: Tables::default(),
             score: None,
             biases: BTreeMap::new(),
+            laid: Laid::default(),
             soft: None,
             embedding: model.config().embedding_module(),
             beside: BTreeMap::new(),
@@ -218,9 +222,10 @@ fn check_not_refused(
 fn of_mixture(err: Error, model: &Model) -> Error {
     match err {
         Error::NoSuchModule { name, known } if model.config().experts.is_some() => {
+            let meant = beyond(&model.config().architecture, std::slice::from_ref(&name));
             let known = format!(
-                "{known}. This model is a mixture of experts: its routers and experts get no LoRA by \
-                 target_modules, in PEFT neither"
+                "{known}. This model is a mixture of experts: its routers and experts get no LoRA here{}",
+                if meant.experts || meant.router { ", as they would in PEFT 0.21" } else { "" }
             );
             Error::NoSuchModule { name, known }
         }

@@ -7,7 +7,8 @@ use candle_core::Result as TensorResult;
 
 use super::soft;
 use crate::files;
-use crate::llm::adapter::lora::{Adapter, LoraPair, LowRank};
+use crate::llm::adapter::lora::{Adapter, LoraPair};
+use crate::llm::adapter::low_rank::LowRank;
 use crate::llm::config::Config;
 use crate::llm::error::Error;
 use crate::llm::files::gguf_tensors;
@@ -46,6 +47,13 @@ pub fn write(adapter: &Adapter, config: &Config, path: &Path) -> Result<(), Erro
     if adapter.score.is_some() {
         let problem = "modules_to_save: llama.cpp's files of adapters cannot hold its score head; use the \
                        PEFT folder as it is";
+        return Err(Error::adapter(adapter.path(), problem));
+    }
+    if !adapter.laid.is_empty() {
+        let problem = format!(
+            "{}: llama.cpp's files of adapters hold LoRA of layers, and nothing else; export it as a merged model",
+            adapter.config().not_trained()
+        );
         return Err(Error::adapter(adapter.path(), problem));
     }
     if !adapter.biases.is_empty() {

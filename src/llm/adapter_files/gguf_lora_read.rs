@@ -8,6 +8,7 @@ use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::gguf_lora::{architecture, interleaved_heads};
 use crate::files;
+use crate::llm::adapter::laid::Laid;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair, Tables};
 use crate::llm::adapter::peft_config::PeftConfig;
 use crate::llm::adapter::spec::LinearInfo;
@@ -70,6 +71,7 @@ pub(crate) fn read(path: &Path, model: &Model) -> Result<Adapter, Error> {
     let peft = PeftConfig::of_pairs(ranks.collect(), alpha, config);
     let sha256 = files::sha256_of_file(path, |_| Ok(())).map_err(|err| Error::read(path, err))?;
     Ok(Adapter {
+        laid: Laid::default(),
         pairs,
         tables: Tables::default(),
         score: None,

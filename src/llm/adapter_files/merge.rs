@@ -37,7 +37,7 @@ use crate::llm::net::ops::{RowNorm, with_f32};
 /// What stands in the merged model in place of a tensor.
 enum New<'a> {
     Changed(Change<'a>),
-    Table(&'a QMatrix),
+    Matrix(&'a QMatrix, Order),
     Bias(Vec<f32>),
 }
 
@@ -49,7 +49,7 @@ pub fn merge(
     folder: &Path,
     progress: &dyn Progress<Merged>,
 ) -> Result<(), Error> {
-    check_mergeable(adapter, model.config().vocab_size)?;
+    check_mergeable(adapter, model)?;
     let write_error = |path: &Path, source| Error::Write { path: path.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(|err| write_error(folder, err))?;
     let mut entries = std::fs::read_dir(folder).map_err(|err| write_error(folder, err))?;
@@ -79,12 +79,32 @@ pub fn merge(
 }
 
 /// Fails where a folder of the model's settings could not say what the adapter does.
-fn check_mergeable(adapter: &Adapter, vocab_size: usize) -> Result<(), Error> {
+fn check_mergeable(adapter: &Adapter, model: &Model) -> Result<(), Error> {
+    let vocab_size = model.config().vocab_size;
     soft::check_none(adapter, "there is nothing to merge")?;
+    let has_no_bias = |name: &str| {
+        let linear = model.transformer().linears().find(|linear| linear.name == name);
+        linear.is_some_and(|linear| linear.bias.is_none())
+    };
+    let new_bias = adapter
+        .laid
+        .layers
+        .iter()
+        .find(|(name, layer)| layer.bias.is_some() && has_no_bias(name))
+        .map(|(name, _)| name);
     let Tables { embedding, head } = &adapter.tables;
     let other_size =
         [embedding, head].into_iter().flatten().find(|table| table.rows() != vocab_size);
-    let problem = if let Some(table) = other_size {
+    let problem = if !adapter.laid.mixtures.is_empty() {
+        "it changes experts or routers, which is not worked into a model's files here; merge it in PEFT \
+         (merge_and_unload)"
+            .to_owned()
+    } else if let Some(name) = new_bias {
+        format!(
+            "lora_bias = true, and the model's {name} has no bias to work it into: use the adapter's folder as \
+             it is"
+        )
+    } else if let Some(table) = other_size {
         format!(
             "it brings a table of {} tokens, and the model knows {vocab_size}: a vocabulary that was changed is \
              not worked in; merge it in PEFT (merge_and_unload)",
@@ -191,7 +211,7 @@ fn worked_in<'a>(name: &str, was: &TensorView<'a>, new: Option<&'a New<'a>>) -> 
     let values = match new {
         None => Values::Bytes(was.data()),
         Some(New::Changed(change)) => Values::Changed(was.data(), *change),
-        Some(New::Table(table)) => Values::Matrix(table, None, Order::OutputsInputs),
+        Some(New::Matrix(matrix, order)) => Values::Matrix(matrix, None, *order),
         Some(New::Bias(bias)) => Values::Vector(Cow::Borrowed(bias)),
     };
     Part { name: name.to_owned(), dtype: was.dtype(), shape: was.shape().to_vec(), values }
@@ -225,12 +245,20 @@ fn news<'a>(
     let Tables { embedding, head } = &adapter.tables;
     for (module, table) in [(adapter.embedding, embedding), (HEAD, head)] {
         if let Some(table) = table {
-            news.insert(place(module, "weight")?, New::Table(table));
+            news.insert(place(module, "weight")?, New::Matrix(table, Order::OutputsInputs));
         }
     }
     for (module, bias) in &adapter.biases {
         let bias = with_f32(bias.as_tensor(), |bias| Ok(bias.to_vec()))?;
         news.insert(place(module, "bias")?, New::Bias(bias));
+    }
+    for (module, layer) in &adapter.laid.layers {
+        if let Some(weight) = &layer.weight {
+            news.insert(place(module, "weight")?, New::Matrix(weight, order(model)));
+        }
+        if let Some(bias) = &layer.bias {
+            news.insert(place(module, "bias")?, New::Bias(bias.clone()));
+        }
     }
     let config = adapter.config();
     if !adapter.beside.is_empty() && (config.use_dora || config.start != Start::Plain) {
@@ -321,20 +349,17 @@ pub(super) fn model_parts<'a>(
         matrix(HEAD.to_owned(), table, change(HEAD), Order::OutputsInputs);
     }
     for linear in transformer.linears() {
-        matrix(linear.name.clone(), &linear.weight, change(&linear.name), order(model));
+        let weight = linear.weight_with(Some(adapter));
+        matrix(linear.name.clone(), weight, change(&linear.name), order(model));
     }
     let mut vector = |name: String, values: Cow<'a, [f32]>| {
         let (shape, values) = (vec![values.len()], Values::Vector(values));
         parts.push(Part { name, dtype: Dtype::F32, shape, values });
     };
     for linear in transformer.linears() {
-        let bias = match (adapter.biases.get(&linear.name), &linear.bias) {
-            (Some(trained), _) => {
-                Cow::Owned(with_f32(trained.as_tensor(), |bias| Ok(bias.to_vec()))?)
-            }
-            (None, Some(bias)) => Cow::Borrowed(bias.as_slice()),
-            (None, None) => continue,
-        };
+        let mut bias = None;
+        linear.with_bias(Some(adapter), |own| bias = Some(own.to_vec()))?;
+        let Some(bias) = bias.map(Cow::Owned) else { continue };
         vector(format!("{}.bias", linear.name), bias);
     }
     for (name, norm) in names.norms(transformer) {

@@ -12,7 +12,8 @@ use serde_json::{Map, json};
 use tuning_fork_kernels::QMatrix;
 
 use crate::jobs::Progress;
-use crate::llm::adapter::lora::{Dora, LoraPair, LowRank};
+use crate::llm::adapter::lora::{Dora, LoraPair};
+use crate::llm::adapter::low_rank::LowRank;
 use crate::llm::error::Error;
 use crate::llm::files::write_safetensors;
 use crate::llm::files::write_safetensors::Entry;

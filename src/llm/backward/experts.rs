@@ -5,11 +5,12 @@ use candle_core::Result;
 use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
-use super::linear_grad::{Learning, multiply, multiply_back};
+use super::linear_grad::{Learning, add_low_back, multiply, multiply_back};
+use crate::llm::adapter::laid::{LaidExpert, LaidMixture};
 use crate::llm::config::{ExpertGate, Routing};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::experts::{
-    Expert, Experts, SharedExpert, Visit, gather, scatter, sigmoid, sparse_shares,
+    Expert, Experts, SharedExpert, Visit, add_low, gather, scatter, sigmoid, sparse_shares,
 };
 use crate::llm::net::rows;
 
@@ -17,10 +18,13 @@ impl Experts {
     /// x (count, width) -> the same
     pub fn forward(&self, x: &[f32], count: usize, learning: Learning<'_>) -> Result<Buffer> {
         let mut out = Buffer::zeroed(x.len());
-        let mut scores = multiply(&self.router, x, count, &[]);
-        for (expert, visits) in self.experts.iter().zip(self.visits(&mut scores)) {
+        let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
+        let mut scores = self.scores(x, count, laid);
+        let visits = self.visits(&mut scores);
+        for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
             if !visits.is_empty() {
-                let fed = expert.forward(self, &gather(x, count, &visits), visits.len()).out;
+                let laid = laid.and_then(|laid| laid.experts.get(index));
+                let fed = expert.forward(self, &gather(x, count, &visits), visits.len(), laid).out;
                 scatter(&fed, &visits, &mut out, count);
             }
         }
@@ -46,7 +50,8 @@ impl Experts {
     ) -> Result<Buffer> {
         let width = x.len() / count;
         let mut x_grad = Buffer::zeroed(x.len());
-        let mut scores = multiply(&self.router, x, count, &[]);
+        let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
+        let mut scores = self.scores(x, count, laid);
         let visits = self.visits(&mut scores);
         // By the weight with which a token goes to an expert, (count, experts).
         let mut by_weight = vec![0.0; scores.len()];
@@ -55,14 +60,15 @@ impl Experts {
                 continue;
             }
             let rows = gather(x, count, visits);
-            let saw = expert.forward(self, &rows, visits.len());
+            let laid = laid.and_then(|laid| laid.experts.get(index));
+            let saw = expert.forward(self, &rows, visits.len(), laid);
             let mut fed_grad = gather(grad, count, visits);
             let pairs = saw.out.chunks_exact(width).zip(fed_grad.chunks_exact_mut(width));
             for ((fed, grad), (token, weight)) in pairs.zip(visits) {
                 by_weight[token * self.rule.count + index] = rows::dot(fed, grad);
                 rows::scale(grad, Some(*weight));
             }
-            let by_rows = expert.backward(self, saw, &fed_grad, visits.len());
+            let by_rows = expert.backward(self, saw, (&fed_grad, visits.len()), laid);
             let ones: Vec<Visit> = visits.iter().map(|(token, _)| (*token, 1.0)).collect();
             scatter(&by_rows, &ones, &mut x_grad, count);
         }
@@ -80,11 +86,19 @@ impl Experts {
             self.by_scores(scores, &chosen, by_weight);
         }
         multiply_back(&self.router, &by_weight, count, (&mut x_grad, gemm::Result::Add));
+        add_low_back(laid.and_then(|laid| laid.router.as_ref()), &by_weight, &mut x_grad);
         if let Some(shared) = &self.shared {
             let by_shared = shared.backward(x, grad, count, learning, gradients)?;
             rows::add(&mut x_grad, &by_shared);
         }
         Ok(x_grad)
+    }
+
+    /// What the router says of rows, (count, experts).
+    fn scores(&self, x: &[f32], count: usize, laid: Option<&LaidMixture>) -> Buffer {
+        let mut scores = multiply(&self.router, x, count, &[]);
+        add_low(laid.and_then(|laid| laid.router.as_ref()), x, &mut scores);
+        scores
     }
 
     /// From the gradient by a token's weights to that by its scores, in place. Which experts are
@@ -161,28 +175,50 @@ struct Saw {
 }
 
 impl Expert {
-    fn forward(&self, experts: &Experts, x: &[f32], count: usize) -> Saw {
+    fn forward(
+        &self,
+        experts: &Experts,
+        x: &[f32],
+        count: usize,
+        laid: Option<&LaidExpert>,
+    ) -> Saw {
         let mut gate = multiply(&self.gate, x, count, &[]);
         let mut up = multiply(&self.up, x, count, &[]);
+        if let Some(laid) = laid {
+            add_low(laid.gate.as_ref(), x, &mut gate);
+            add_low(laid.up.as_ref(), x, &mut up);
+        }
         self.add_bias(0, &mut gate);
         self.add_bias(1, &mut up);
         let mut inner = Buffer::any(gate.len());
         inner.copy_from_slice(&gate);
         experts.meet(&mut inner, &up);
         let mut out = multiply(&self.down, &inner, count, &[]);
+        add_low(laid.and_then(|laid| laid.down.as_ref()), &inner, &mut out);
         self.add_bias(2, &mut out);
         Saw { gate, up, out }
     }
 
     /// The gradient by what the expert read.
-    fn backward(&self, experts: &Experts, saw: Saw, grad: &[f32], count: usize) -> Buffer {
+    fn backward(
+        &self,
+        experts: &Experts,
+        saw: Saw,
+        (grad, count): (&[f32], usize),
+        laid: Option<&LaidExpert>,
+    ) -> Buffer {
         let Saw { mut gate, mut up, .. } = saw;
         let mut inner_grad = Buffer::any(gate.len());
         multiply_back(&self.down, grad, count, (&mut inner_grad, gemm::Result::Replace));
+        add_low_back(laid.and_then(|laid| laid.down.as_ref()), grad, &mut inner_grad);
         experts.meet_backward(&mut gate, &mut up, &inner_grad);
         let mut x_grad = Buffer::any(grad.len());
         multiply_back(&self.up, &up, count, (&mut x_grad, gemm::Result::Replace));
         multiply_back(&self.gate, &gate, count, (&mut x_grad, gemm::Result::Add));
+        if let Some(laid) = laid {
+            add_low_back(laid.up.as_ref(), &up, &mut x_grad);
+            add_low_back(laid.gate.as_ref(), &gate, &mut x_grad);
+        }
         x_grad
     }
 }

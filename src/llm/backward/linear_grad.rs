@@ -15,8 +15,8 @@ use tuning_fork_kernels::gemm::{Matrix, Target, gemm};
 use super::dropout::Dropout;
 use super::gradients::{Gradients, PairSums};
 use crate::llm::adapter::learned::Part;
-use crate::llm::adapter::lora;
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
+use crate::llm::adapter::low_rank;
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::linear::{Linear, multiply_rows};
 use crate::llm::net::ops::with_f32;
@@ -87,6 +87,18 @@ fn widen(matrix: &QMatrix, first: usize, rows: usize, out: &mut Vec<f32>) {
     rows.with_min_len(16).for_each(|(row, out)| matrix.dequantize_row(first + row, out));
 }
 
+/// Adds to `x_grad` what `grad` says of the input by way of a product of low rank.
+pub(crate) fn add_low_back(low: Option<&low_rank::LowRank>, grad: &[f32], x_grad: &mut [f32]) {
+    let Some(low_rank::LowRank { a, b, rank }) = low else { return };
+    let (inputs, outputs) = (a.len() / rank, b.len() / rank);
+    let count = grad.len() / outputs;
+    let mut between = Buffer::any(count * rank);
+    let target = Target::new(&mut between, count, *rank, gemm::Result::Replace);
+    gemm(target, &[(Matrix::new(grad, count, outputs), Matrix::new(b, outputs, *rank))]);
+    let product = (Matrix::new(&between, count, *rank), Matrix::new(a, *rank, inputs));
+    gemm(Target::new(x_grad, count, inputs, gemm::Result::Add), &[product]);
+}
+
 /// A product of low rank that comes on top: `values` (count, rank) · `b` (outputs, rank)ᵀ.
 #[derive(Clone, Copy)]
 pub(crate) struct LowRank<'a> {
@@ -126,7 +138,10 @@ impl Linear {
     ) -> Result<(Buffer, Low)> {
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let (mut out, low) = match pair {
-            None => (multiply(&self.weight, x, count, &[]), Low::default()),
+            None => {
+                let weight = self.weight_with(learning.adapter);
+                (multiply(weight, x, count, &[]), Low::default())
+            }
             Some(LoraPair { a, b, scale, taken, dora }) => with_f32(a, |a| {
                 with_f32(b, |b| {
                     let inputs = self.weight.cols();
@@ -154,17 +169,9 @@ impl Linear {
                 })
             })?,
         };
-        let mut add =
-            |bias: &[f32]| each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
-        if let Some(bias) = &self.bias {
-            match learning.adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
-                Some(own) => with_f32(own, |own| {
-                    add(own);
-                    Ok(())
-                })?,
-                None => add(bias),
-            }
-        }
+        self.with_bias(learning.adapter, |bias| {
+            each_row(&mut out, bias.len(), |_, row| add_scaled(row, 1.0, bias));
+        })?;
         Ok((out, low))
     }
 
@@ -194,7 +201,7 @@ impl Linear {
         (x_grad, result): (&mut [f32], gemm::Result),
     ) -> Result<()> {
         let (inputs, outputs) = (self.weight.cols(), self.weight.rows());
-        multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
+        multiply_back(self.weight_with(adapter), grad, count, (&mut *x_grad, result));
         let Some(LoraPair { a, b, scale, taken, .. }) =
             adapter.and_then(|one| one.pair(&self.name))
         else {
@@ -216,7 +223,7 @@ impl Linear {
                 Ok(())
             })
         })?;
-        if let Some(lora::LowRank { a, b, .. }) = taken {
+        if let Some(low_rank::LowRank { a, b, .. }) = taken {
             through(a, b, -1.0);
         }
         Ok(())
@@ -245,7 +252,7 @@ impl Linear {
         let pair = learning.adapter.and_then(|adapter| adapter.pair(&self.name));
         let Some(LoraPair { a, b, scale, taken, dora }) = pair else {
             if let Some(x_grad) = x_grad {
-                multiply_back(&self.weight, grad, count, x_grad);
+                multiply_back(self.weight_with(learning.adapter), grad, count, x_grad);
             }
             return Ok(());
         };
@@ -297,7 +304,7 @@ impl Linear {
                 let Some(x_grad) = x_grad else { return Ok(()) };
                 let (x_grad, result) = x_grad;
                 multiply_back(&self.weight, grad, count, (&mut *x_grad, result));
-                if let Some(lora::LowRank { a, b, rank }) = taken {
+                if let Some(low_rank::LowRank { a, b, rank }) = taken {
                     let mut through = Buffer::any(count * rank);
                     let target = Target::new(&mut through, count, *rank, gemm::Result::Replace);
                     gemm(target, &[(all_grad, Matrix::new(b, outputs, *rank))]);
@@ -344,7 +351,7 @@ impl Dora {
 
 /// What a start took out of a layer, as far as its rank: -(x Aᵀ), (count, rank). Dropout is the
 /// adapter's alone.
-fn out_of(taken: &lora::LowRank, x: &[f32], inputs: usize) -> Buffer {
+fn out_of(taken: &low_rank::LowRank, x: &[f32], inputs: usize) -> Buffer {
     let count = x.len() / inputs;
     let mut low = Buffer::any(count * taken.rank);
     let a = Matrix::new(&taken.a, taken.rank, inputs).transposed();

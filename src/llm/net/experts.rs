@@ -8,14 +8,18 @@ use tuning_fork_kernels as kernels;
 use tuning_fork_kernels::{Product, QMatrix};
 
 use super::buffers::Buffer;
-use super::linear::{Linear, Norm};
+use super::linear::{Linear, Norm, add_low_rank};
 use super::mlp::Mlp;
 use super::rows;
+use crate::llm::adapter::laid::LaidExpert;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::low_rank::LowRank;
 use crate::llm::config::{Activation, ExpertGate, ExpertGroups, ExpertsConfig, Routing};
 
 #[derive(Clone)]
 pub(crate) struct Experts {
+    /// The module path of the router.
+    pub name: String,
     pub rule: ExpertsConfig,
     pub activation: Activation,
 
@@ -97,15 +101,18 @@ impl Experts {
     ) -> Result<Buffer> {
         let mut scores = Buffer::any(count * self.rule.count);
         match &self.router_norm {
-            Some(norm) => self.router.matmul(&norm.run(read), count, &mut scores),
-            None => self.router.matmul(read, count, &mut scores),
+            Some(norm) => self.route(&norm.run(read), count, adapter, &mut scores),
+            None => self.route(read, count, adapter, &mut scores),
         }
+        let laid = adapter.and_then(|adapter| adapter.mixture(&self.name));
         let mut out = Buffer::zeroed(x.len());
-        for (expert, visits) in self.experts.iter().zip(self.visits(&mut scores)) {
+        let visits = self.visits(&mut scores);
+        for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
             if visits.is_empty() {
                 continue;
             }
-            let fed = expert.run(self, &gather(x, count, &visits), visits.len());
+            let laid = laid.and_then(|laid| laid.experts.get(index));
+            let fed = expert.run(self, &gather(x, count, &visits), visits.len(), laid);
             scatter(&fed, &visits, &mut out, count);
         }
         if let Some(SharedExpert { mlp, gate }) = &self.shared {
@@ -119,6 +126,13 @@ impl Experts {
             rows::add(&mut out, &fed);
         }
         Ok(out)
+    }
+
+    /// What the router says of rows: (count, width) -> (count, experts).
+    fn route(&self, read: &[f32], count: usize, adapter: Option<&Adapter>, scores: &mut [f32]) {
+        self.router.matmul(read, count, scores);
+        let laid = adapter.and_then(|adapter| adapter.mixture(&self.name));
+        add_low(laid.and_then(|laid| laid.router.as_ref()), read, scores);
     }
 
     /// The tokens that go to each expert, from the router's product (tokens, experts).
@@ -186,7 +200,7 @@ impl Experts {
 
 impl Expert {
     /// x (count, width) -> the same
-    fn run(&self, experts: &Experts, x: &[f32], count: usize) -> Buffer {
+    fn run(&self, experts: &Experts, x: &[f32], count: usize, laid: Option<&LaidExpert>) -> Buffer {
         let mut gate = Buffer::any(count * self.gate.rows());
         let mut up = Buffer::any(gate.len());
         kernels::matmul_all(
@@ -197,11 +211,16 @@ impl Expert {
                 Product { weights: &self.up, out: &mut up },
             ],
         );
+        if let Some(laid) = laid {
+            add_low(laid.gate.as_ref(), x, &mut gate);
+            add_low(laid.up.as_ref(), x, &mut up);
+        }
         self.add_bias(0, &mut gate);
         self.add_bias(1, &mut up);
         experts.meet(&mut gate, &up);
         let mut out = Buffer::any(x.len());
         self.down.matmul(&gate, count, &mut out);
+        add_low(laid.and_then(|laid| laid.down.as_ref()), &gate, &mut out);
         self.add_bias(2, &mut out);
         out
     }
@@ -212,6 +231,13 @@ impl Expert {
             let bias = &biases[which];
             rows::each_row(out, bias.len(), |_, row| rows::add_scaled(row, 1.0, bias));
         }
+    }
+}
+
+/// Adds the product of low rank to what a weight gave: x (count, inputs), out (count, outputs).
+pub(crate) fn add_low(low: Option<&LowRank>, x: &[f32], out: &mut [f32]) {
+    if let Some(LowRank { a, b, rank }) = low {
+        add_low_rank(x, a, b, *rank, 1.0, out);
     }
 }
 

@@ -37,6 +37,14 @@ impl Feed {
         }
     }
 
+    pub fn experts(&self) -> Option<&Experts> {
+        match self {
+            Self::Mlp(_) => None,
+            Self::Experts(experts) => Some(experts),
+            Self::Beside(both) => Some(&both.experts),
+        }
+    }
+
     /// As [`Self::linears`].
     pub fn linears_mut(&mut self) -> Vec<&mut Linear> {
         match self {

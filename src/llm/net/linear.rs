@@ -7,7 +7,8 @@ use tuning_fork_kernels::{Product, QMatrix};
 use super::buffers::Buffer;
 use super::ops::{RowNorm, with_f32};
 use super::rows::{add_scaled, dot, each_row};
-use crate::llm::adapter::lora::{Adapter, Dora, LoraPair, LowRank};
+use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
+use crate::llm::adapter::low_rank::LowRank;
 
 /// A linear layer by its module path.
 #[derive(Clone)]
@@ -21,6 +22,31 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
+    /// The weight that counts: an adapter may bring a whole one.
+    pub fn weight_with<'a>(&'a self, adapter: Option<&'a Adapter>) -> &'a QMatrix {
+        let laid = adapter.and_then(|adapter| adapter.laid.layers.get(&self.name));
+        laid.and_then(|laid| laid.weight.as_ref()).unwrap_or(&self.weight)
+    }
+
+    /// Calls `add` with the bias that counts, where there is one.
+    pub fn with_bias(&self, adapter: Option<&Adapter>, mut add: impl FnMut(&[f32])) -> Result<()> {
+        let laid = adapter.and_then(|adapter| adapter.laid.layers.get(&self.name));
+        if let Some(bias) = laid.and_then(|laid| laid.bias.as_ref()) {
+            add(bias);
+            return Ok(());
+        }
+        let Some(bias) = &self.bias else { return Ok(()) };
+        if let Some(own) = adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
+            with_f32(own, |own| {
+                add(own);
+                Ok(())
+            })
+        } else {
+            add(bias);
+            Ok(())
+        }
+    }
+
     /// x (count, inputs) -> (count, outputs)
     pub fn run(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<Buffer> {
         let [out] = Self::run_all([self], x, count, adapter)?;
@@ -36,7 +62,8 @@ impl Linear {
     ) -> Result<[Buffer; N]> {
         let mut outs = layers.map(|layer| Buffer::any(count * layer.weight.rows()));
         let products = layers.iter().zip(&mut outs);
-        let products = products.map(|(layer, out)| Product { weights: &layer.weight, out });
+        let products =
+            products.map(|(layer, out)| Product { weights: layer.weight_with(adapter), out });
         kernels::matmul_all(x, count, &mut products.collect::<Vec<_>>());
         for (layer, out) in layers.iter().zip(&mut outs) {
             layer.finish(x, adapter, out)?;
@@ -49,21 +76,11 @@ impl Linear {
         if let Some(pair) = adapter.and_then(|adapter| adapter.pair(&self.name)) {
             add_pair(pair, x, self.weight.cols(), out)?;
         }
-        let Some(bias) = &self.bias else { return Ok(()) };
-        let mut add = |bias: &[f32]| {
+        self.with_bias(adapter, |bias| {
             for row in out.chunks_exact_mut(bias.len()) {
                 add_scaled(row, 1.0, bias);
             }
-        };
-        if let Some(own) = adapter.and_then(|adapter| adapter.biases.get(&self.name)) {
-            with_f32(own, |own| {
-                add(own);
-                Ok(())
-            })
-        } else {
-            add(bias);
-            Ok(())
-        }
+        })
     }
 }
 

@@ -63,6 +63,7 @@ impl Loader<'_> {
                 None => None,
             },
             rule: rule.clone(),
+            name: router,
         })
     }
 

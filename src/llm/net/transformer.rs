@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tuning_fork_kernels::QMatrix;
 
 use super::attention::AttentionShape;
+use super::experts::Experts;
 use super::feed::Feed;
 use super::latent::Latent;
 use super::linear::{Linear, Norm};
@@ -208,6 +209,11 @@ impl Transformer {
     /// Every linear layer but the head, in the order in which they run.
     pub fn linears(&self) -> impl Iterator<Item = &Linear> {
         self.layers.iter().flat_map(|layer| layer.linears())
+    }
+
+    /// The mixture of experts of a layer.
+    pub fn mixture(&self, layer: usize) -> Option<&Experts> {
+        self.layers.get(layer)?.feed.experts()
     }
 
     /// Whether most layers keep packed integers.
