@@ -322,3 +322,76 @@ fn routers_and_experts_are_no_targets_and_that_is_said() {
         assert!(said.contains("its routers and experts get no LoRA"), "{said}");
     }
 }
+
+/// What PEFT 0.21 adapts with `all-linear` (`make_all_linear.py`), and what is said where it is not the same.
+#[test]
+fn all_linear_means_what_it_means_in_peft_or_the_difference_is_said() {
+    use std::collections::BTreeSet;
+    use tuning_fork_engine::llm::adapter::peft_mixtures::beyond;
+    let text = std::fs::read_to_string(reference("families/all_linear.json")).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let targets = ["all-linear".to_owned()];
+    let mut said = Vec::new();
+    for (family, theirs) in all.as_object().unwrap() {
+        // Its embedding's projections: it is run and not trained here.
+        if family == "opt_350m" {
+            continue;
+        }
+        let home = tempfile::tempdir().unwrap();
+        support::family_into(family, home.path());
+        let model = load(home.path(), Weights::F32);
+        let list = |key: &str| -> BTreeSet<String> {
+            let names = theirs[key].as_array().unwrap().iter();
+            names.map(|name| name.as_str().unwrap().to_owned()).collect()
+        };
+        let (modules, parameters) = (list("modules"), list("parameters"));
+        let spec = LoraSpec { target_modules: targets.to_vec(), ..LoraSpec::default() };
+        let adapter = Adapter::init(&model, &spec, 1).unwrap();
+        let own = adapter.vars().into_iter().filter_map(|(name, _)| {
+            let module = name.strip_prefix("base_model.model.")?.strip_suffix(".lora_A.weight")?;
+            // transformers' class has another name for it than its files.
+            Some(module.replace("self_attn.gate_proj", "self_attn.g_proj"))
+        });
+        let own: BTreeSet<String> = own.collect();
+        let found = beyond(&model.config().architecture, &targets);
+        let is_router = |name: &&String| {
+            ["gate.weight", "router.proj", "mlp.router", "gate.wg"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        };
+        assert_eq!(
+            found.experts,
+            parameters.iter().any(|name| name.contains("experts")),
+            "{family}"
+        );
+        let routers = parameters.iter().chain(&modules).filter(is_router).count();
+        // That of Gemma 4 is said with every mixture: routers stand still.
+        assert_eq!(found.router, routers > 0 && family != "gemma4_moe", "{family}");
+        let missing: Vec<&String> =
+            modules.difference(&own).filter(|name| !is_router(name)).collect();
+        // A note of the run says so.
+        let expected: &[&str] =
+            if family == "gemma4_e" { &["model.per_layer_model_projection"] } else { &[] };
+        assert_eq!(missing, expected, "{family}");
+        let more = own.difference(&modules);
+        let more: Vec<&String> =
+            more.filter(|name| !found.only_experts.iter().any(|end| name.ends_with(end))).collect();
+        assert!(more.is_empty(), "{family}: {more:?}");
+        if found.told().is_some() {
+            said.push(family.as_str());
+        }
+    }
+    let expected = [
+        "deepseek_v2",
+        "deepseek_v2_groups",
+        "ernie4_5_moe",
+        "hunyuan_moe",
+        "mixtral",
+        "olmoe",
+        "olmoe_clipped",
+        "phimoe",
+        "qwen3_moe",
+        "qwen3_next",
+    ];
+    assert_eq!(said, expected);
+}

@@ -195,7 +195,10 @@ fn qwen3_5_and_its_mixture_are_trained_as_by_trl() {
     // One value of in_proj_a's B has a gradient of 3.7e-8 in float64, and of -3.0e-8 in TRL's f32: Adam takes a
     // whole step the other way there.
     replay_but("qwen3_5", 1);
-    replay("qwen3_5_moe");
+    // Four values of in_proj_a's B have gradients of 2e-9 to 2e-8 in float64, where the largest has 2e-2: which
+    // way Adam's whole step goes there is noise in TRL's f32 and in ours.
+    replay_but("qwen3_5_moe", 2);
+    assert_all_linear_is_pefts("qwen3_5_moe");
     assert_all_linear_is_pefts("qwen3_5");
 }
 

@@ -16,6 +16,7 @@ use crate::files::Lock;
 use crate::jobs::{Progress, Quiet};
 use crate::llm::Init;
 use crate::llm::adapter::lora::Adapter;
+use crate::llm::adapter::peft_mixtures;
 use crate::llm::adapter::soft::leaves_room;
 use crate::llm::config::Routing;
 use crate::llm::model::Model;
@@ -123,6 +124,16 @@ pub fn check_start(
     if routing.is_some() {
         let note = "routers and experts stand still, and nothing is added to the loss for balanced routers: in TRL \
                     this is router_aux_loss_coef = 0";
+        notes.push(note.to_owned());
+    }
+    if is_new && routing.is_some() {
+        let model_type = &model.config().architecture;
+        notes.extend(peft_mixtures::beyond(model_type, &config.lora.target_modules).told());
+    }
+    let is_all = config.lora.target_modules.iter().any(|name| name == "all-linear");
+    if is_new && is_all && model.config().per_layer_width.is_some() {
+        let note =
+            "with all-linear PEFT adapts per_layer_model_projection too; here it stands still";
         notes.push(note.to_owned());
     }
     if matches!(routing, Some(Routing::SparseMixer { .. })) {
