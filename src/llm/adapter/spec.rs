@@ -104,8 +104,11 @@ impl LoraSpec {
         let mut found = targets(layers, &self.target_modules);
         if let Some(numbers) = &self.layers_to_transform {
             found.retain(|layer| {
-                let number = layer_of(&layer.name, &self.layers_pattern);
-                number.is_some_and(|number| numbers.contains(&number))
+                let path = as_class(&layer.name);
+                let number = layer_of(&path, &self.layers_pattern);
+                // As in PEFT: where the path itself is in the list, its layer does not count.
+                self.target_modules.iter().any(|name| *name == path)
+                    || number.is_some_and(|number| numbers.contains(&number))
             });
         }
         found
@@ -257,6 +260,24 @@ mod tests {
         let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
         let found = |wanted: &str| targets(&layers, &[wanted.to_owned()]).len();
         assert_eq!(["all-linear", "lm_head", "embed_tokens"].map(found), [1, 1, 1]);
+    }
+
+    /// PEFT 0.21.2's `check_target_module_exists`.
+    #[test]
+    fn a_layer_that_is_named_by_its_whole_path_is_meant_whatever_its_number() {
+        let names = ["model.layers.0.mlp.up_proj", "model.layers.1.mlp.up_proj"];
+        let layers = names.map(|name| LinearInfo { name: name.to_owned(), outputs: 2, inputs: 2 });
+        let found = |wanted: &str| -> Vec<String> {
+            let spec = LoraSpec {
+                target_modules: vec![wanted.to_owned()],
+                layers_to_transform: Some(vec![0]),
+                ..LoraSpec::default()
+            };
+            spec.targets(&layers).into_iter().map(|layer| layer.name.clone()).collect()
+        };
+        assert_eq!(found("up_proj"), names[..1]);
+        assert_eq!(found("model.layers.1.mlp.up_proj"), names[1..]);
+        assert!(found("layers.1.mlp.up_proj").is_empty(), "an end of a path is no whole path");
     }
 
     #[test]
