@@ -65,6 +65,16 @@ impl TrainConfig {
         if self.objective.has(Setting::Losses) {
             self.loss_problems(&mut found);
         }
+        if self.objective == Objective::Sft && self.loss_type.iter().any(|loss| loss == "dft") {
+            let message = "must be nll for SFT, or left out: `dft`, which weighs each token by its \
+                           own probability, is not computed here";
+            found.add("loss_type", message.to_owned());
+        }
+        if self.per_device_train_batch_size == 1 && self.least_batch() > 1 {
+            let message = "must be at least 2 for KTO's loss `kto`, as in TRL: an answer is held \
+                           against another one of its batch, and alone it would be held against itself";
+            found.add("per_device_train_batch_size", message.to_owned());
+        }
         if self.objective.has(Setting::LabelSmoothing) {
             self.smoothing_problems(&mut found);
         }
@@ -172,6 +182,16 @@ impl TrainConfig {
             found.add("adapter", message.to_owned());
         }
         found.0
+    }
+
+    /// Whether a row is measured with the answer of another one of its batch.
+    pub fn compares_neighbours(&self) -> bool {
+        self.objective == Objective::Kto && self.loss_type.iter().any(|loss| loss == "kto")
+    }
+
+    /// How many rows a batch has at least.
+    pub fn least_batch(&self) -> usize {
+        if self.compares_neighbours() { 2 } else { 1 }
     }
 
     fn newborn_problems(&self, newborn: &Newborn, found: &mut Problems) {
@@ -408,6 +428,28 @@ mod tests {
             let fields: Vec<&str> = config.problems().iter().map(|found| found.field).collect();
             assert_eq!(fields, [field]);
         }
+    }
+
+    #[test]
+    fn what_would_be_learned_otherwise_than_by_trl_is_refused_by_its_key() {
+        let fields = |config: TrainConfig| -> Vec<&str> {
+            ready(config).problems().iter().map(|found| found.field).collect()
+        };
+        let sft = |name: &str| TrainConfig {
+            objective: Objective::Sft,
+            loss_type: vec![name.to_owned()],
+            ..TrainConfig::default()
+        };
+        assert_eq!(fields(sft("dft")), ["loss_type"]);
+        assert!(fields(sft("nll")).is_empty());
+        let kto = |name: &str| TrainConfig {
+            objective: Objective::Kto,
+            loss_type: vec![name.to_owned()],
+            per_device_train_batch_size: 1,
+            ..TrainConfig::default()
+        };
+        assert_eq!(fields(kto("kto")), ["per_device_train_batch_size"]);
+        assert!(fields(kto("apo_zero_unpaired")).is_empty());
     }
 
     #[test]

@@ -74,9 +74,10 @@ fn alternatives(config: &TrainConfig) -> Vec<(String, TrainConfig)> {
             found.push((format!("dtype = \"{name}\""), TrainConfig { dtype, ..config.clone() }));
         }
     }
-    if config.per_device_train_batch_size > 1 {
-        let changed = TrainConfig { per_device_train_batch_size: 1, ..config.clone() };
-        found.push(("per_device_train_batch_size = 1".to_owned(), changed));
+    let least = config.least_batch();
+    if config.per_device_train_batch_size > least {
+        let changed = TrainConfig { per_device_train_batch_size: least, ..config.clone() };
+        found.push((format!("per_device_train_batch_size = {least}"), changed));
     }
     for max_length in [512, 256] {
         if max_length < config.max_length {

@@ -59,7 +59,7 @@ pub fn prepared(
     let (examples, split) = if let Some(strategy) = config.packs() {
         check_packing(model, &whole, strategy)?;
         packed(&whole, &split, limit.tokens, strategy)
-    } else if compares_neighbours(config) {
+    } else if config.compares_neighbours() {
         (with_neighbours(&whole, &split, limit.tokens, config), split)
     } else {
         (whole.iter().map(|example| example.cut(limit.tokens)).collect(), split)
@@ -269,11 +269,6 @@ fn packed(
     split.held_out.chunk_by(of_one_file).for_each(|file| examples.extend(of(file)));
     let split = Split { train: (0..train).collect(), held_out: (train..examples.len()).collect() };
     (examples, split)
-}
-
-/// Whether a row is measured with the answer of another one.
-fn compares_neighbours(config: &TrainConfig) -> bool {
-    config.objective == Objective::Kto && config.loss_type.iter().any(|loss| loss == "kto")
 }
 
 /// Each row with its prompt and the answer of the row before it, beside it: of the batch's first row,
