@@ -104,6 +104,10 @@ impl Plan {
 
     /// How many epochs are done after a step (from 0): 0.25 after the first of four.
     pub fn epoch_after(&self, step: usize) -> f64 {
+        if self.drops_rest {
+            // Each step counts, where the answers of a round are learned from in several, too.
+            return (step + 1) as f64 / self.steps_per_epoch() as f64;
+        }
         let (epoch, first) = self.place(step);
         let done = (first + self.accumulation).min(self.batches_per_epoch());
         epoch as f64 + done as f64 / self.batches_per_epoch() as f64
@@ -193,6 +197,26 @@ mod tests {
         assert_eq!(plan.batches(2)[0], [0, 1]);
         let epochs: Vec<f64> = (0..3).map(|step| plan.epoch_after(step)).collect();
         assert_eq!(epochs, [0.6, 1.0, 1.6]); // Trainer: (batches so far) / (batches an epoch)
+    }
+
+    /// TRL 1.16.0's `GRPOTrainer` on 9 prompts.
+    #[test]
+    fn every_step_of_a_round_is_a_part_of_an_epoch() {
+        let mut config = TrainConfig {
+            objective: crate::train::config::Objective::Grpo,
+            per_device_train_batch_size: 4,
+            gradient_accumulation_steps: 1,
+            ..TrainConfig::default()
+        };
+        config.policy.num_generations = 4;
+        config.policy.steps_per_generation = Some(2);
+        config.policy.num_iterations = 2;
+        // Four rounds of two prompts, and four steps from the answers of each.
+        let plan = Plan::new(&config, 9);
+        let epochs: Vec<f64> = (0..4).map(|step| plan.epoch_after(step)).collect();
+        assert_eq!(epochs, [0.0625, 0.125, 0.1875, 0.25]);
+        assert_eq!(plan.epoch_after(15), 1.0);
+        assert_eq!(plan.steps, 48);
     }
 
     #[test]

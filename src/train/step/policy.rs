@@ -78,8 +78,8 @@ pub fn run(
     let length = |index: &usize| {
         if is_masked(*index) { 0 } else { input.round.answers[*index].ids.len() }
     };
-    let tokens = batches.iter().flatten().map(length).sum::<usize>() as f64;
-    let share = Share { batches: batches.len(), tokens };
+    let lengths: Vec<usize> = (0..input.round.answers.len()).map(|index| length(&index)).collect();
+    let share = Share { batches: batches.len(), tokens: tokens_of_step(&lengths, batches) };
     let sequences: Vec<Sequence> = input.round.answers.iter().map(sequence).collect();
     let mut gradients = Gradients::of(input.learned);
     let (mut value, mut all) = (0.0, Vec::with_capacity(batches.len()));
@@ -154,6 +154,14 @@ pub(super) fn measured_loss(
     (loss, mean_of(&[metrics]))
 }
 
+/// What DAPO and CISPO divide by: not the tokens of the step's own answers, but its share of those of the
+/// round. TRL's `num_items_in_batch` times `gradient_accumulation_steps` over `steps_per_generation`.
+fn tokens_of_step(lengths: &[usize], batches: &[Vec<usize>]) -> f64 {
+    let members = batches.iter().map(Vec::len).sum::<usize>();
+    let tokens = lengths.iter().sum::<usize>();
+    tokens as f64 * members as f64 / lengths.len().max(1) as f64
+}
+
 fn of_tokens(answered: &Answered, tokens: &[Token], is_masked: bool) -> Answer {
     Answer {
         logps: tokens.iter().map(|token| token.logp).collect(),
@@ -207,4 +215,21 @@ fn mean_of(all: &[Metrics]) -> Values {
         }
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// TRL 1.16.0's `GRPOTrainer._compute_loss`, where `steps_per_generation` is twice
+    /// `gradient_accumulation_steps`, the same, and half of it.
+    #[test]
+    fn a_step_divides_by_its_share_of_the_tokens_of_the_round() {
+        let lengths = [5, 1, 4, 2];
+        for step in [vec![vec![0, 2]], vec![vec![1, 3]]] {
+            assert_eq!(tokens_of_step(&lengths, &step), 6.0);
+        }
+        assert_eq!(tokens_of_step(&lengths, &[vec![0, 1], vec![2, 3]]), 12.0);
+        assert_eq!(tokens_of_step(&lengths[..2], &[vec![0, 1], vec![0, 1]]), 12.0);
+    }
 }

@@ -236,7 +236,10 @@ fn reported(
     let lengths: Vec<f64> = answers.iter().map(|answer| answer.ids.len() as f64).collect();
     let ended = answers.iter().filter(|answer| answer.is_ended);
     let ended: Vec<f64> = ended.map(|answer| answer.ids.len() as f64).collect();
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mean = |values: &[f64]| match values.len() {
+        0 => 0.0, // the sum of nothing is -0.0
+        count => values.iter().sum::<f64>() / count as f64,
+    };
     let least = |values: &[f64]| values.iter().copied().reduce(f64::min).unwrap_or(0.0);
     let most = |values: &[f64]| values.iter().copied().reduce(f64::max).unwrap_or(0.0);
     let mut values = Values::from([
