@@ -32,7 +32,7 @@ pub fn of(
     let mut found = noted(read);
     found.extend(file_findings(&read.report));
     found.push(form_finding(read));
-    found.extend(cut_findings(encoded, parts, (limit, context)));
+    found.extend(cut_findings(encoded, parts, (limit, context), config.objective));
     // Prompts whose answers are sampled have none, and are not measured with either.
     let samples = config.objective.samples();
     if !samples {
@@ -148,6 +148,7 @@ fn cut_findings(
     encoded: &[Encoded],
     parts: &[Part],
     (limit, context): (Limit, usize),
+    objective: Objective,
 ) -> Vec<Finding> {
     let max_length = limit.tokens;
     let rows = |is: &dyn Fn(usize) -> bool| (0..encoded.len()).filter(|i| is(*i)).collect();
@@ -169,7 +170,7 @@ fn cut_findings(
     let mut found = Vec::new();
     if !dropped.is_empty() {
         let rows_are = are(dropped.len(), "row is", "rows are");
-        let sentence = if limit.is_context {
+        let mut sentence = if limit.is_context {
             format!(
                 "{rows_are} left out: the prompt alone fills {}. Shorten the prompts, or take a \
                  model with a longer context",
@@ -182,6 +183,12 @@ fn cut_findings(
                 limit.words()
             )
         };
+        if matches!(objective, Objective::Cpo | Objective::Orpo) {
+            let name = objective.facts().name;
+            sentence.push_str(&format!(
+                ". TRL's {name} keeps such rows, with no answer in them, and gets other losses"
+            ));
+        }
         found.push(finding(Concern::Problem, sentence, dropped));
     }
     if !silent.is_empty() {

@@ -3,6 +3,7 @@
 pub mod best;
 pub mod checkpoint;
 mod copies;
+mod differences;
 pub mod finder;
 pub mod loading;
 mod policy_run;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
 
 use super::copies;
+use super::differences;
 use super::request::{ResumeRequest, StartRequest};
 use crate::data::forms::dataset_info;
 use crate::data::split::Split;
@@ -113,6 +114,7 @@ pub fn check_start(
     let rows = Readied::of(model, config, config.data.clone(), progress)?;
     let adapter = adapter::begin(model, config)?;
     let mut notes: Vec<String> = unused_lora(config, &adapter).into_iter().collect();
+    notes.extend(differences::notes(model, config, &adapter));
     let init = config.lora.init_lora_weights;
     let is_new = config.method == Method::Lora && config.adapter.is_none();
     if is_new && matches!(init, Init::Pissa | Init::Olora) {
