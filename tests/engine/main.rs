@@ -10,6 +10,7 @@
 mod adapters;
 mod caches;
 mod decoders;
+mod differences;
 mod estimates;
 mod evaluations;
 mod exports;
