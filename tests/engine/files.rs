@@ -370,8 +370,8 @@ fn what_a_generation_config_asks_for_is_known() {
     assert_eq!(keys, ["repetition_penalty", "top_k"]);
 }
 
-/// Of `generate` in transformers 5.23 on such folders: where no generation_config.json is, it ends at the token
-/// of config.json; beside one that names none, whatever else is in it, it writes on.
+// Of `generate` in transformers 5.23 on such folders: where no generation_config.json is, it ends at the token
+// of config.json; beside one that names none, whatever else is in it, it writes on.
 #[test]
 fn an_end_that_only_config_json_names_is_taken_and_said() {
     let folder = copy_of_llama();

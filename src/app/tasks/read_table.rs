@@ -162,7 +162,7 @@ impl Reader for MapTexts {
 
     fn take(self, report: Report, app: &mut Workbench) {
         let longest = report.longest_column();
-        app.state.look_inside.map.set_columns(self.path, report.columns, longest);
+        app.state.look_inside.map.set_columns(self.path, report.columns, longest.as_deref());
     }
 
     fn choose_another(&self) -> Command {

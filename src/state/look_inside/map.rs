@@ -249,10 +249,10 @@ impl MapState {
     }
 
     /// The table was read: the column "text" holds the texts, or else the one with the `longest` of them.
-    pub fn set_columns(&mut self, table: PathBuf, columns: Vec<String>, longest: Option<String>) {
+    pub fn set_columns(&mut self, table: PathBuf, columns: Vec<String>, longest: Option<&str>) {
         self.reading = false;
-        let text = columns.iter().find(|name| *name == "text").or(longest.as_ref());
-        self.column = text.cloned().unwrap_or_default();
+        let text = columns.iter().map(String::as_str).find(|name| *name == "text").or(longest);
+        self.column = text.unwrap_or_default().to_owned();
         (self.table, self.columns) = (Some(table), columns);
     }
 
@@ -413,7 +413,7 @@ mod tests {
         assert_eq!(state.request(true).unwrap().column, "text");
         // The items of a questionnaire stand under another name.
         let columns = ["id", "question"].map(str::to_owned).to_vec();
-        state.set_columns(PathBuf::from("t.csv"), columns, Some("question".to_owned()));
+        state.set_columns(PathBuf::from("t.csv"), columns, Some("question"));
         assert_eq!(state.column, "question");
     }
 }
