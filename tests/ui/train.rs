@@ -20,7 +20,7 @@ use tuning_fork::state::prefs::PanelId;
 use tuning_fork::state::room::RoomState;
 use tuning_fork::state::slots::{AdapterSlot, ModelSlot, Surroundings};
 use tuning_fork::state::train::estimate::EstimateSlot;
-use tuning_fork::state::train::form::DataSource;
+use tuning_fork::state::train::form::{DataSource, units};
 use tuning_fork::state::train::live::Phase;
 use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
@@ -367,6 +367,7 @@ fn a_run_that_made_a_model_says_so_and_counts_windows() {
     let mut train = ended(200);
     let live = train.live.as_mut().unwrap();
     live.objective = Objective::Pretrain;
+    live.units = units(live.objective);
     if let Phase::Done(summary) = &mut live.phase {
         summary.model_dir = Some("project/runs/first-run/model".into());
     }

@@ -1,5 +1,5 @@
 //! `adapter_config.json` of PEFT: what it says of an adapter. How it is read, and what of it is refused: see
-//! [`super::peft_read`]. The weights beside it: see [`crate::llm::adapter_files`].
+//! `peft_read`. The weights beside it: see [`crate::llm::adapter_files`].
 
 use serde_json::{Map, Value, json};
 

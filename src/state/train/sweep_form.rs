@@ -337,17 +337,17 @@ mod tests {
         assert_eq!(made.variations[1].variation(&config).unwrap().words(), "lora.r 4");
 
         made.compare_methods();
-        made.variations[4].rate = "3e-2".to_owned();
+        made.variations[3].rate = "3e-2".to_owned();
         let planned = made.planned(&config).unwrap();
         let labels: Vec<&str> = planned.iter().map(|run| run.label.as_str()).collect();
         assert_eq!(labels[..3], ["LoRA", "DoRA", "Full fine-tuning"]);
         assert!(planned.iter().all(|run| run.config.lora.r == 64), "the settings as they are");
-        assert_eq!((labels[4], planned[4].config.learning_rate), ("Prompt tuning", 0.03));
-        made.variations[4].rate = "much".to_owned();
+        assert_eq!((labels[3], planned[3].config.learning_rate), ("Prompt tuning", 0.03));
+        made.variations[3].rate = "much".to_owned();
         assert!(
             made.planned(&config).unwrap_err().contains("Prompt tuning: the learning rate `much`")
         );
-        made.variations[4] = made.variations[0].clone();
+        made.variations[3] = made.variations[0].clone();
         assert!(made.planned(&config).unwrap_err().contains("two variations are called \"LoRA\""));
     }
 

@@ -107,7 +107,7 @@ mod tests {
 
     /// The defaults of transformers 5.23.0.
     #[test]
-    fn what_a_familys_class_drops_by_itself_counts_as_if_it_were_written() {
+    fn what_a_class_drops_by_itself_counts_as_if_it_were_written() {
         let found = |keys: Value| -> Vec<String> {
             let told = shares(keys.as_object().unwrap());
             told.into_iter().map(|(key, share)| format!("{key} {share}")).collect()
