@@ -155,7 +155,8 @@ def answer(page, kind):
 def main():
     binary, chromium, shots = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     shots.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    # The browser may still write its last files while they are removed.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         scratch = pathlib.Path(scratch)
         votes = scratch / "votes"
         command = [binary, "room", str(HERE / "questions.toml"), "--address", "127.0.0.1", "--json", "--out",
