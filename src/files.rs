@@ -274,8 +274,27 @@ pub fn mistake_in_toml(text: &str, err: &toml::de::Error) -> (usize, String) {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
     let line = text[..start].matches('\n').count() + 1;
     let written = text.lines().nth(line - 1).unwrap_or("").trim();
-    let message = err.message().trim().replace('\n', ", ");
+    let message = nearest_of_many(&err.message().trim().replace('\n', ", "));
     (line, if written.is_empty() { message } else { format!("`{written}`: {message}") })
+}
+
+/// serde names everything that may stand in the place of a name that it does not know: of many, those are kept
+/// that are most like it.
+fn nearest_of_many(message: &str) -> String {
+    const FEW: usize = 12;
+    const NEAREST: usize = 3;
+    let listed = message.split_once(", expected one of ");
+    let Some((said, unknown, names)) = listed.and_then(|(said, names)| {
+        let names: Vec<&str> = names.split(", ").map(|name| name.trim_matches('`')).collect();
+        (names.len() > FEW).then_some((said, said.split('`').nth(1)?, names))
+    }) else {
+        return message.to_owned();
+    };
+    let likeness = |name: &str| strsim::jaro_winkler(name, unknown);
+    let mut near = names.clone();
+    near.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)));
+    let near: Vec<String> = near.iter().take(NEAREST).map(|name| format!("`{name}`")).collect();
+    format!("{said}; of the {} that are known, {} are most like it", names.len(), near.join(", "))
 }
 
 /// A path that stands in a file: taken from that file's folder where something is there, and from the
@@ -402,6 +421,22 @@ mod tests {
         let Some(path) = std::env::var_os(FULL) else { return };
         let lines = vec!["more ".repeat(50); 40].join("\n");
         assert!(append_line(Path::new(&path), &lines).is_err());
+    }
+
+    #[test]
+    fn of_many_names_those_are_said_that_are_like_an_unknown_one() {
+        let names: Vec<String> = (0..13).map(|at| format!("`setting_{at}`")).collect();
+        let all = |count: usize| {
+            format!("unknown field `settin_12`, expected one of {}", names[..count].join(", "))
+        };
+        assert_eq!(
+            nearest_of_many(&all(13)),
+            "unknown field `settin_12`; of the 13 that are known, `setting_12`, `setting_1`, `setting_2` are most \
+             like it"
+        );
+        for other in [all(12), "invalid type: string, expected u32".to_owned()] {
+            assert_eq!(nearest_of_many(&other), other);
+        }
     }
 
     #[test]
