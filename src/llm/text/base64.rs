@@ -1,49 +1,25 @@
-//! Bytes as JSON carries them.
+//! Bytes as JSON and tokenizers' files carry them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+
+/// As Python reads it: bits that belong to no byte are passed over.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
 
 /// RFC 4648, with padding.
 pub fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 /// The bytes of such a text. `None`: it is none.
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        Some(u32::from(match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        }))
-    };
-    let (chunks, []) = text.as_bytes().as_chunks::<4>() else { return None };
-    let mut bytes = Vec::with_capacity(3 * chunks.len());
-    for (place, chunk) in chunks.iter().enumerate() {
-        let padding = chunk.iter().rev().take_while(|byte| **byte == b'=').count();
-        if padding > 2 || (padding > 0 && place + 1 < chunks.len()) {
-            return None;
-        }
-        let mut bits = 0;
-        for byte in &chunk[..4 - padding] {
-            bits = bits << 6 | digit(*byte)?;
-        }
-        bits <<= 6 * padding;
-        let three = [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8];
-        bytes.extend(&three[..3 - padding]);
-    }
-    Some(bytes)
+    LENIENT.decode(text).ok()
 }
 
 #[cfg(test)]
