@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::text::tokenizer::Tokenizer;
+use crate::files;
 
 /// Where a model is loaded from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,6 +40,12 @@ impl ModelSource {
         match self {
             Self::Gguf(path) | Self::Folder(path) => path,
         }
+    }
+
+    /// `config.json` of a folder. `None`: it cannot be read, or this is a GGUF file.
+    pub(crate) fn config_json(&self) -> Option<Value> {
+        let Self::Folder(folder) = self else { return None };
+        files::json_of_python(&std::fs::read(folder.join("config.json")).ok()?).ok()
     }
 }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use candle_core::{Device, Tensor, Var};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
-use serde_json::Value;
 
 use super::stored::opened;
 use crate::files;
@@ -56,9 +55,11 @@ pub(super) fn padding(model: &Model) -> Option<u32> {
     let tokenizer = model.tokenizer();
     let own = tokenizer.named_tokens().get("pad_token");
     let own = own.and_then(|token| tokenizer.special_id(token));
-    own.or_else(|| config_of(model)?.get("pad_token_id")?.as_u64().map(|id| id as u32))
-        .or_else(|| tokenizer.eos())
-        .or_else(|| model.stop_ids().first().copied())
+    own.or_else(|| {
+        model.card().source.config_json()?.get("pad_token_id")?.as_u64().map(|id| id as u32)
+    })
+    .or_else(|| tokenizer.eos())
+    .or_else(|| model.stop_ids().first().copied())
 }
 
 /// The same of a classifier, as transformers finds it: the configuration's comes first.
@@ -69,7 +70,7 @@ pub(crate) fn padding_of_classifier(model: &Model) -> Option<u32> {
 /// What the configuration says; `None`: nothing, and transformers asks for it as soon as a batch has two
 /// texts.
 pub(crate) fn told_padding(model: &Model) -> Option<u32> {
-    let config = config_of(model)?;
+    let config = model.card().source.config_json()?;
     let of_text = config.get("text_config").and_then(|text| text.get("pad_token_id"));
     let told = of_text.filter(|id| !id.is_null()).or_else(|| config.get("pad_token_id"));
     told.and_then(|id| u32::try_from(id.as_u64()?).ok())
@@ -108,11 +109,6 @@ pub(crate) fn stored(folder: &Path) -> Result<Option<(usize, ScoreFacts)>, Error
     Ok(Some((count, facts_beside(folder)?.unwrap_or_default())))
 }
 
-fn config_of(model: &Model) -> Option<Value> {
-    let ModelSource::Folder(folder) = &model.card().source else { return None };
-    serde_json::from_slice(&std::fs::read(folder.join("config.json")).ok()?).ok()
-}
-
 /// The head (labels, width) that the files of a model in this folder have. `None`: they have none of this
 /// shape.
 pub(crate) fn of_model_files(
@@ -133,7 +129,11 @@ pub(crate) fn of_model_files(
 }
 
 fn drawn(model: &Model, count: usize, seed: u64) -> Vec<f32> {
-    let told = config_of(model).and_then(|config| config.get("initializer_range")?.as_f64());
+    let told = model
+        .card()
+        .source
+        .config_json()
+        .and_then(|config| config.get("initializer_range")?.as_f64());
     let range = told.unwrap_or(INITIALIZER_RANGE);
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     rng.set_stream(1); // not what A was drawn with

@@ -1,10 +1,7 @@
 //! Where TRL gets other numbers from the same settings: said before the first step.
 
-use std::path::Path;
+use serde_json::Value;
 
-use serde_json::{Map, Value};
-
-use crate::files;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::peft_config::Start;
 use crate::llm::model::Model;
@@ -37,8 +34,7 @@ fn dropped(model: &Model, config: &TrainConfig) -> Option<String> {
     if is_off {
         return None;
     }
-    let keys = read(model.card().source.path())?;
-    let shares = shares(&keys);
+    let shares = shares(&model.card().source.config_json()?);
     if shares.is_empty() {
         return None;
     }
@@ -83,13 +79,8 @@ fn copied(config: &TrainConfig, adapter: &Adapter) -> Option<String> {
     })
 }
 
-fn read(folder: &Path) -> Option<Map<String, Value>> {
-    let text = files::read_if_there(&folder.join("config.json")).ok()??;
-    serde_json::from_str(&text).ok()
-}
-
 /// Shares above zero.
-fn shares(keys: &Map<String, Value>) -> Vec<(&'static str, f64)> {
+fn shares(keys: &Value) -> Vec<(&'static str, f64)> {
     let family = keys.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let share = |(key, usual): &(&'static str, &[(&str, f64)])| {
         let usual = usual.iter().find(|(of, _)| *of == family).map(|(_, share)| *share);
@@ -109,7 +100,7 @@ mod tests {
     #[test]
     fn what_a_class_drops_by_itself_counts_as_if_it_were_written() {
         let found = |keys: Value| -> Vec<String> {
-            let told = shares(keys.as_object().unwrap());
+            let told = shares(&keys);
             told.into_iter().map(|(key, share)| format!("{key} {share}")).collect()
         };
         let all = ["attn_pdrop 0.1", "embd_pdrop 0.1", "resid_pdrop 0.1"];
