@@ -154,14 +154,15 @@ impl EncoderModel {
             let labels = Labels::read(&keys, head.label_count())?;
             Ok::<_, Error>((head, labels))
         });
-        let longest = [network.description.longest, tokenizer_length(folder)];
+        let settings = TokenizerSettings::of(folder);
+        let longest = [network.description.longest, settings.longest];
         Ok(Self {
             folder: folder.to_owned(),
             masked,
             sequence: sequence.transpose()?,
             tokenizer: None,
             promise,
-            has_kinds: tells_kinds(folder, family.has_kinds, network.description.kinds),
+            has_kinds: settings.tells_kinds(family.has_kinds, network.description.kinds),
             longest: longest.into_iter().flatten().min(),
             network,
         })
@@ -355,24 +356,30 @@ impl Encoded {
     }
 }
 
-fn tokenizer_config(folder: &Path) -> Option<Value> {
-    let text = std::fs::read(folder.join("tokenizer_config.json")).ok()?;
-    files::json_of_python(&text).ok()
+/// What `tokenizer_config.json` says of the texts that a network reads.
+pub(super) struct TokenizerSettings {
+    /// `model_max_length`, which transformers cuts at; a number of 30 digits stands for none.
+    pub longest: Option<usize>,
+
+    /// Whether `token_type_ids` is among its `model_input_names`. `None`: it has none.
+    names_kinds: Option<bool>,
 }
 
-/// Whether a network that knows so many kinds of tokens is told which part of a pair each is of: as
-/// `model_input_names` of `tokenizer_config.json` says, or else as is usual for its family.
-pub(super) fn tells_kinds(folder: &Path, usual: bool, kinds: Option<(&str, usize)>) -> bool {
-    let config = tokenizer_config(folder);
-    let names = config.as_ref().and_then(|config| config.get("model_input_names")?.as_array());
-    let is_named = |names: &Vec<Value>| names.iter().any(|name| name == "token_type_ids");
-    names.map_or(usual, is_named) && kinds.is_some_and(|(_, count)| count > 1)
-}
+impl TokenizerSettings {
+    pub fn of(folder: &Path) -> Self {
+        let text = std::fs::read(folder.join("tokenizer_config.json")).ok();
+        let config = text.and_then(|text| files::json_of_python(&text).ok());
+        let of = |key: &str| config.as_ref()?.get(key);
+        let longest = of("model_max_length").and_then(Value::as_f64);
+        let longest = longest.filter(|most| (2.0..1e9).contains(most));
+        let names = of("model_input_names").and_then(Value::as_array);
+        let is_named = |names: &Vec<Value>| names.iter().any(|name| name == "token_type_ids");
+        Self { longest: longest.map(|most| most as usize), names_kinds: names.map(is_named) }
+    }
 
-/// `model_max_length` of `tokenizer_config.json`, which transformers cuts at; a number of 30 digits
-/// stands for none.
-pub(super) fn tokenizer_length(folder: &Path) -> Option<usize> {
-    let config = tokenizer_config(folder)?;
-    let most = config.get("model_max_length")?.as_f64()?;
-    (2.0..1e9).contains(&most).then_some(most as usize)
+    /// Whether a network that knows so many kinds of tokens is told which part of a pair each is of: as the
+    /// file says, or else as is usual for its family.
+    pub fn tells_kinds(&self, usual: bool, kinds: Option<(&str, usize)>) -> bool {
+        self.names_kinds.unwrap_or(usual) && kinds.is_some_and(|(_, count)| count > 1)
+    }
 }

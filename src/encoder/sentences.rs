@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::after::After;
 use super::error::Error;
 use super::families_pairs::is_pair;
-use super::model::{Encoded, EncoderModel, config_at, is_encoder, tokenizer_length};
+use super::model::{Encoded, EncoderModel, TokenizerSettings, config_at, is_encoder};
 use super::network::{Network, Tokens};
 use super::pooling::{Pooling, Poolings};
 use super::sentence::SentenceConfig;
@@ -126,7 +126,8 @@ impl Encoder {
             Body::Encoder(model) => model.positions(),
             Body::Decoder(model) => Some(model.config().context_length),
         };
-        let told = self.config.most_tokens.or_else(|| tokenizer_length(&self.config.network));
+        let told =
+            self.config.most_tokens.or_else(|| TokenizerSettings::of(&self.config.network).longest);
         [told, positions].into_iter().flatten().min()
     }
 

@@ -40,7 +40,7 @@ pub use self::weights::{Grads, Weights};
 use super::error::Error;
 use super::family::{FAMILIES, describe};
 use super::labels::Labels;
-use super::model::{Encoded, is_encoder, read_config, tells_kinds, tokenizer_length};
+use super::model::{Encoded, TokenizerSettings, is_encoder, read_config};
 use super::network::{Tokens, check_ids};
 use super::promise::{Promise, promise};
 use super::store::Store;
@@ -140,8 +140,9 @@ impl Learner {
             _ => None,
         };
         let Builder { weights, made, .. } = builder;
-        let longest = [family.body.longest, tokenizer_length(folder)].into_iter().flatten().min();
-        let has_kinds = tells_kinds(folder, family.has_kinds, family.body.kinds);
+        let settings = TokenizerSettings::of(folder);
+        let longest = [family.body.longest, settings.longest].into_iter().flatten().min();
+        let has_kinds = settings.tells_kinds(family.has_kinds, family.body.kinds);
         let mut learner = Self {
             folder: folder.to_owned(),
             weights,
