@@ -83,10 +83,7 @@ impl<'a> Mixtures<'a> {
         let Some((layer, rest)) = layer else { return Ok(false) };
         let Some(experts) = model.transformer().mixture(layer) else { return Ok(false) };
         let Some(place) = place(rest, &experts.name) else { return Ok(false) };
-        let (Some(a), Some(b)) = (&found.a, &found.b) else {
-            let problem = format!("{} does not have both of lora_A and lora_B", found.written);
-            return Err(Error::adapter(self.path, problem));
-        };
+        let (a, b) = found.both(self.path)?;
         let theirs = present_name(found.written.trim_end_matches(WRAPPED));
         match place {
             Place::Router => {
@@ -219,13 +216,7 @@ impl<'a> Mixtures<'a> {
         if a.dims() == of_a && b.dims() == of_b && of_a[0] > 0 {
             return Ok(());
         }
-        let problem = format!(
-            "{} has lora_A {:?} and lora_B {:?}; {of_a:?} and {of_b:?} were expected",
-            found.written,
-            a.dims(),
-            b.dims()
-        );
-        Err(Error::adapter(self.path, problem))
+        Err(found.of_another_shape((a, b), (of_a, of_b), self.path))
     }
 }
 

@@ -175,25 +175,15 @@ pub(super) fn pair(
     layer: Option<&LinearInfo>,
     path: &Path,
 ) -> Result<LoraPair, Error> {
-    let Found { written, a, b, magnitude, .. } = found;
-    let (Some(a), Some(b)) = (a, b) else {
-        let problem = format!("{written} does not have both of lora_A and lora_B");
-        return Err(Error::adapter(path, problem));
-    };
+    let Found { written, magnitude, .. } = found;
+    let (a, b) = found.both(path)?;
     let (rank, alpha) = config.rank_and_alpha(theirs);
     let inputs = layer.map_or_else(|| a.dims().last().copied().unwrap_or(0), |layer| layer.inputs);
     let outputs =
         layer.map_or_else(|| b.dims().first().copied().unwrap_or(0), |layer| layer.outputs);
     let expected = ([rank, inputs], [outputs, rank]);
     if a.dims() != expected.0 || b.dims() != expected.1 {
-        let problem = format!(
-            "{written} has lora_A {:?} and lora_B {:?}; {:?} and {:?} were expected",
-            a.dims(),
-            b.dims(),
-            expected.0,
-            expected.1
-        );
-        return Err(Error::adapter(path, problem));
+        return Err(found.of_another_shape((a, b), expected, path));
     }
     let scale = scale(alpha, rank, config.use_rslora);
     let (a, b) = (Var::from_tensor(&a.contiguous()?)?, Var::from_tensor(&b.contiguous()?)?);

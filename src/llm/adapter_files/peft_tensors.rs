@@ -45,6 +45,33 @@ pub(super) struct Found {
     pub of_method: BTreeMap<&'static str, Tensor>,
 }
 
+impl Found {
+    /// A and B, which a layer has both of.
+    pub fn both(&self, path: &Path) -> Result<(&Tensor, &Tensor), Error> {
+        let Self { a: Some(a), b: Some(b), .. } = self else {
+            let problem = format!("{} does not have both of lora_A and lora_B", self.written);
+            return Err(Error::adapter(path, problem));
+        };
+        Ok((a, b))
+    }
+
+    /// Says that they do not have the shapes that the layer asks for.
+    pub fn of_another_shape(
+        &self,
+        (a, b): (&Tensor, &Tensor),
+        (of_a, of_b): ([usize; 2], [usize; 2]),
+        path: &Path,
+    ) -> Error {
+        let problem = format!(
+            "{} has lora_A {:?} and lora_B {:?}; {of_a:?} and {of_b:?} were expected",
+            self.written,
+            a.dims(),
+            b.dims()
+        );
+        Error::adapter(path, problem)
+    }
+}
+
 /// What a tensor is of its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {

@@ -11,7 +11,7 @@ use super::buffers::Buffer;
 use super::linear::{Linear, Norm, add_low_rank};
 use super::mlp::Mlp;
 use super::rows;
-use crate::llm::adapter::laid::LaidExpert;
+use crate::llm::adapter::laid::{LaidExpert, LaidMixture};
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::adapter::low_rank::LowRank;
 use crate::llm::config::{Activation, ExpertGate, ExpertGroups, ExpertsConfig, Routing};
@@ -99,12 +99,12 @@ impl Experts {
         count: usize,
         adapter: Option<&Adapter>,
     ) -> Result<Buffer> {
+        let laid = adapter.and_then(|adapter| adapter.mixture(&self.name));
         let mut scores = Buffer::any(count * self.rule.count);
         match &self.router_norm {
-            Some(norm) => self.route(&norm.run(read), count, adapter, &mut scores),
-            None => self.route(read, count, adapter, &mut scores),
+            Some(norm) => self.route(&norm.run(read), count, laid, &mut scores),
+            None => self.route(read, count, laid, &mut scores),
         }
-        let laid = adapter.and_then(|adapter| adapter.mixture(&self.name));
         let mut out = Buffer::zeroed(x.len());
         let visits = self.visits(&mut scores);
         for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
@@ -129,9 +129,8 @@ impl Experts {
     }
 
     /// What the router says of rows: (count, width) -> (count, experts).
-    fn route(&self, read: &[f32], count: usize, adapter: Option<&Adapter>, scores: &mut [f32]) {
+    fn route(&self, read: &[f32], count: usize, laid: Option<&LaidMixture>, scores: &mut [f32]) {
         self.router.matmul(read, count, scores);
-        let laid = adapter.and_then(|adapter| adapter.mixture(&self.name));
         add_low(laid.and_then(|laid| laid.router.as_ref()), read, scores);
     }
 
