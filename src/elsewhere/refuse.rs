@@ -6,7 +6,7 @@ use super::engine::Engine;
 use crate::data::forms::Content;
 use crate::data::pair::Text;
 use crate::train::config::rewards::Rule;
-use crate::train::config::{FDivergence, Method, Objective, TrainConfig};
+use crate::train::config::{FDivergence, Method, Objective, TrainConfig, TruncationMode};
 use crate::train::rows::Row;
 
 /// The reasons, in words. Empty: it can be exported.
@@ -119,6 +119,12 @@ fn beyond_trl(config: &TrainConfig, engine: &str, found: &mut Vec<String>) {
     if config.objective == Objective::Dpo && !(is_plain && config.loss_type.len() == 1) {
         found.push(format!(
             "{engine} has DPO with one loss and reverse KL, without ld_alpha and use_weighting; --for trl has all"
+        ));
+    }
+    if config.truncates() == TruncationMode::KeepEnd {
+        found.push(format!(
+            "{engine} cuts the end of rows that are too long; truncation_mode = \"keep_end\" is exported to \
+             TRL only"
         ));
     }
     if config.early_stopping_patience > 0 {

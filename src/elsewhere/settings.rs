@@ -180,20 +180,20 @@ fn objective(config: &TrainConfig, rows: &[Row], keys: &mut Keys) {
     match config.objective {
         Objective::Sft => {
             keys.put("max_length", config.max_length);
-            keys.put("truncation_mode", "keep_start");
+            keys.put("truncation_mode", json!(config.truncation_mode));
             keys.put("packing", config.packing);
             keys.put("packing_strategy", packing(config));
             keys.put("padding_free", false);
             let has_prompts =
                 rows.iter().any(|row| matches!(row.understood.content, Content::Completion { .. }));
             keys.maybe("completion_only_loss", has_prompts.then_some(config.completion_only_loss));
-            keys.put("assistant_only_loss", false);
+            keys.put("assistant_only_loss", config.assistant_only_loss);
             keys.put("shuffle_dataset", false);
             keys.put("loss_type", "nll");
         }
         Objective::Dpo => {
             keys.put("max_length", config.max_length);
-            keys.put("truncation_mode", "keep_start");
+            keys.put("truncation_mode", json!(config.truncation_mode));
             keys.put("padding_free", false);
             keys.put("beta", config.beta);
             keys.put("loss_type", json!(config.loss_type));

@@ -15,9 +15,10 @@ use crate::llm::adapter::lora::Adapter;
 use crate::llm::model::{Model, Positions};
 use crate::train::Error;
 use crate::train::config::TrainConfig;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
 use crate::train::rows::prepare;
 use crate::train::rows::prepare::Examples;
+use crate::train::rows::sequence::Sequence;
 
 /// Tokens of a neutral paragraph that are looked at.
 const NEUTRAL_TOKENS: usize = 96;
@@ -79,7 +80,7 @@ pub fn compare(
             preference::completion_logp(model, adapter, sequence, &quiet)
         };
         let (before, after) = (logp(None, chosen)?, logp(Some(adapter), chosen)?);
-        answers.push(Chosen { before, after, tokens: chosen.targets().len() as f64 });
+        answers.push(Chosen { before, after, tokens: chosen.target_count() as f64 });
         if let Some(rejected) = rejected {
             let ratio = logp(Some(adapter), rejected)? - logp(None, rejected)?;
             pairs.push(PairReward {

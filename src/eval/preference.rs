@@ -11,7 +11,7 @@ use crate::llm::generate::score::Scoring;
 use crate::llm::model::Model;
 use crate::train::Error;
 use crate::train::record::metrics::TrainEvent;
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 /// `done` of `total` pairs are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) fn completion_logp(
     progress: &dyn Progress<Scoring>,
 ) -> Result<f64, Error> {
     let logprobs = score::score(model, adapter, &sequence.ids, progress)?;
-    let first = sequence.ids.len() - sequence.targets().len();
-    Ok(logprobs[first..].iter().flatten().map(|logprob| f64::from(*logprob)).sum())
+    let learned = sequence.targets().filter_map(|place| logprobs[place]);
+    Ok(learned.map(f64::from).sum())
 }
 
 /// Passes on a stop, and keeps what the parts report to itself.

@@ -36,6 +36,26 @@ pub enum Error {
     )]
     NoChatTemplate { line: usize },
 
+    #[error(
+        "assistant_only_loss needs a chat template that marks what the assistant writes, with \
+         {{% generation %}} and {{% endgeneration %}}, and the model's does not. Put one that does into its \
+         folder as chat_template.jinja; or switch assistant_only_loss off and take rows of prompt and \
+         completion"
+    )]
+    NoGenerationTags,
+
+    #[error(
+        "line {line} is plain text, and assistant_only_loss is for dialogues: give it as messages, or switch \
+         assistant_only_loss off"
+    )]
+    NotADialogue { line: usize },
+
+    #[error(
+        "line {line} has nothing that the chat template marks as an assistant's, and assistant_only_loss \
+         learns nothing else: leave it out, or give it an assistant's turn"
+    )]
+    NoAssistant { line: usize },
+
     #[error("the model could not be run")]
     Model(#[from] llm::error::Error),
 

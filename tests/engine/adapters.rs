@@ -11,7 +11,7 @@ use tuning_fork_engine::llm::net::tree::TokenTree;
 use tuning_fork_engine::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork_engine::train::objective::logprobs;
 use tuning_fork_engine::train::objective::logprobs::Asked;
-use tuning_fork_engine::train::rows::batch::Sequence;
+use tuning_fork_engine::train::rows::sequence::Sequence;
 
 use crate::support;
 use crate::support::{assert_close, load, reference, tensors};
@@ -92,7 +92,7 @@ fn every_adapter_gets_a_gradient() {
 fn sequences() -> Vec<Sequence> {
     let other = [&IDS[..9], &[7, 200, 41, 7, 3]].concat();
     let all = [(IDS[..24].to_vec(), 0), (other, 5), (IDS[24..].to_vec(), 3)];
-    all.map(|(ids, completion_start)| Sequence { ids, completion_start }).to_vec()
+    all.map(|(ids, completion_start)| Sequence::new(ids, completion_start)).to_vec()
 }
 
 const WEIGHTS: [f64; 3] = [-0.02, 0.05, -0.03];
@@ -158,7 +158,7 @@ pub fn assert_gradients_are_slopes(
 fn a_text_of_which_nothing_is_predicted_moves_nothing() {
     let model = load(&reference("models/llama"), Weights::F32);
     let adapter = lively(&model, 2);
-    let alone = Sequence { ids: vec![2], completion_start: 0 };
+    let alone = Sequence::whole(vec![2]);
     let tree = logprobs::tree(&[&alone]);
     let scored =
         logprobs::score(&model, &adapter, &tree, &[&alone], &Asked::default(), None).unwrap();

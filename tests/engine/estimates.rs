@@ -16,9 +16,10 @@ use tuning_fork_engine::train::estimate::{Estimate, Estimator, Memory, Time};
 use tuning_fork_engine::train::objective::logprobs;
 use tuning_fork_engine::train::record::CHECKPOINT_FILE;
 use tuning_fork_engine::train::record::metrics::TrainEvent;
-use tuning_fork_engine::train::rows::batch::{Example, Sequence};
+use tuning_fork_engine::train::rows::batch::Example;
 use tuning_fork_engine::train::rows::plan::Plan;
 use tuning_fork_engine::train::rows::prepare;
+use tuning_fork_engine::train::rows::sequence::Sequence;
 use tuning_fork_engine::train::step::adapter;
 
 use crate::support::{family_into, load, reference};
@@ -42,10 +43,7 @@ fn a_pass_keeps_as_many_bytes_as_were_counted_for_it() {
     for family in families {
         let model = load(&reference(&format!("models/{family}")), Weights::F32);
         let adapter = all_linear(&model);
-        let sequence = |last: u32| Sequence {
-            ids: (3..50).chain([last, last]).collect(),
-            completion_start: 40,
-        };
+        let sequence = |last: u32| Sequence::new((3..50).chain([last, last]).collect(), 40);
         let (one, other) = (sequence(7), sequence(9));
         let tree = logprobs::tree(&[&one, &other]);
         assert_eq!(tree.len(), 51, "what both begin with is there once");

@@ -12,7 +12,7 @@ use tuning_fork_engine::llm::net::tree::{SortedTree, TokenTree};
 use tuning_fork_engine::llm::{Adapter, Error, Keep, LoraSpec, Model, Positions, Weights};
 use tuning_fork_engine::train::objective::logprobs;
 use tuning_fork_engine::train::objective::logprobs::Asked;
-use tuning_fork_engine::train::rows::batch::Sequence;
+use tuning_fork_engine::train::rows::sequence::Sequence;
 
 use crate::support;
 use crate::support::{argmax, distance, load, reference, tensors, values};
@@ -232,7 +232,7 @@ fn sequences() -> Vec<Sequence> {
     let ids: Vec<u32> = (0..20).map(|at| (at * 37 + 11) % 290).collect();
     let other = [&ids[..5], &[7, 200, 41, 7, 3]].concat();
     let all = [(ids[..10].to_vec(), 0), (other, 5), (ids[10..].to_vec(), 3)];
-    all.map(|(ids, completion_start)| Sequence { ids, completion_start }).to_vec()
+    all.map(|(ids, completion_start)| Sequence::new(ids, completion_start)).to_vec()
 }
 
 const SLOPES: [f64; 3] = [-0.2, 0.5, -0.3];

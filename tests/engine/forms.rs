@@ -68,9 +68,9 @@ struct Kept {
     start: usize,
 }
 
-/// The tiny llama with another template.
-fn with_template(template: &str, folder: &Path) -> Model {
-    let from = reference("models/llama");
+/// A tiny model of `models` with another template.
+pub(crate) fn with_template(name: &str, template: &str, folder: &Path) -> Model {
+    let from = reference(&format!("models/{name}"));
     for file in ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
         std::fs::copy(from.join(file), folder.join(file)).unwrap();
     }
@@ -78,7 +78,7 @@ fn with_template(template: &str, folder: &Path) -> Model {
     load(folder, Weights::F32)
 }
 
-fn write_rows(path: &Path, rows: &[Value]) {
+pub(crate) fn write_rows(path: &Path, rows: &[Value]) {
     let text: Vec<String> = rows.iter().map(|row| format!("{row}\n")).collect();
     files::write_atomic(path, text.concat().as_bytes()).unwrap();
 }
@@ -90,7 +90,7 @@ fn compare(path: &Path) -> usize {
     for (name, template) in TEMPLATES {
         let own = folder.path().join(name);
         std::fs::create_dir(&own).unwrap();
-        models.insert(name, with_template(template, &own));
+        models.insert(name, with_template("llama", template, &own));
     }
     let mut count = 0;
     for row in files::read_jsonl::<Case>(path).unwrap() {
@@ -397,7 +397,7 @@ fn calls_of_tools_are_written_or_said_to_be_lost() {
     warned(&events, "1 row has `tool_calls`, which the model's chat template does not write");
     warned(&events, "1 row has `reasoning_content`");
     let folder = tempfile::tempdir().unwrap();
-    let model = with_template(TEMPLATES[1].1, folder.path());
+    let model = with_template("llama", TEMPLATES[1].1, folder.path());
     let (result, events) = given.run_in(&model, "other");
     result.unwrap();
     assert!(!warnings(&events).iter().any(|words| words.contains("does not write")));
@@ -408,7 +408,7 @@ fn columns_can_be_trained_on_without_a_chat_template() {
     let rows = [json!({"instruction": "Name a tree.", "input": "", "output": "An oak."})];
     let given = Given::new(Objective::Sft, &rows);
     let folder = tempfile::tempdir().unwrap();
-    let model = with_template("", folder.path());
+    let model = with_template("llama", "", folder.path());
     drop(model);
     std::fs::remove_file(folder.path().join("chat_template.jinja")).unwrap();
     let model = load(folder.path(), Weights::F32);

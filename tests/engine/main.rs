@@ -29,6 +29,7 @@ mod mixed;
 mod peft_adapters;
 mod playground;
 mod policy;
+mod preparation;
 mod pretrained;
 mod ranked_tokenizers;
 mod remote;

@@ -15,7 +15,7 @@ use tuning_fork_engine::train::objective::policy::losses::{
     Answer, GRPO_LOSSES, Level, LossType, Outcome, Settings, Share, loss,
 };
 use tuning_fork_engine::train::objective::tokens::{self, Reading};
-use tuning_fork_engine::train::rows::batch::Sequence;
+use tuning_fork_engine::train::rows::sequence::Sequence;
 
 use crate::support::{load, reference, tensors, values};
 
@@ -142,9 +142,9 @@ fn losses_and_gradients_are_those_of_trl() {
     let adapter = Adapter::load(&reference("policy/adapter_init"), &model).unwrap();
     let prompts = rows(&batch, "prompt_ids", "prompt_mask");
     let completions = rows(&batch, "completion_ids", "completion_mask");
-    let sequence = |(prompt, completion): (&Vec<f64>, &Vec<f64>)| Sequence {
-        ids: prompt.iter().chain(completion).map(|id| *id as u32).collect(),
-        completion_start: prompt.len(),
+    let sequence = |(prompt, completion): (&Vec<f64>, &Vec<f64>)| {
+        let ids = prompt.iter().chain(completion).map(|id| *id as u32).collect();
+        Sequence::new(ids, prompt.len())
     };
     let sequences: Vec<Sequence> = prompts.iter().zip(&completions).map(sequence).collect();
     let sequences: Vec<&Sequence> = sequences.iter().collect();

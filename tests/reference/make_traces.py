@@ -529,6 +529,13 @@ def changed_models(out):
 
     copy("llama_bos", ([bos], []))
     copy("llama_bos_eos", ([bos], [EOS]))
+    # A template that marks what an assistant says.
+    marked = copy("llama_marks", None)
+    (marked / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}{% generation %}"
+        "{{ m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
     # A template that writes a turn differently once it is answered, and trims what is said.
     odd = copy("llama_template", None)
     (odd / "chat_template.jinja").write_text(

@@ -53,7 +53,7 @@ torch.set_num_threads(1)
 
 OBJECTIVES = ["sft", "dpo", "kto", "orpo", "cpo", "pretrain", "reward", "grpo", "rloo"]
 CORE = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2", "tiny_olmo2", "tiny_smollm3"]
-CHANGED = ["llama_bos", "llama_bos_eos", "llama_template", "llama_tools"]
+CHANGED = ["llama_bos", "llama_bos_eos", "llama_template", "llama_tools", "llama_marks"]
 FAMILIES = sorted(path.name for path in (HERE / "families").iterdir() if path.is_dir())
 TRAINERS = {
     "sft": (SFTTrainer, SFTConfig), "dpo": (DPOTrainer, DPOConfig), "kto": (KTOTrainer, KTOConfig),
@@ -191,6 +191,7 @@ def draw_pairs(r, model):
 def draw_answers(r, model):
     """Rows of SFT: (name, maker)."""
     kind = r.choice(["completion", "completion", "text"] + (["messages", "completion_chat"] if has_template(model) else []))
+    if model == "llama_marks" and not flip(r, 0.1): kind = r.choice(["messages", "completion_chat"])
     if kind == "messages":
         make = r.choice([chat, system, long_chat, empty_turns])
         return lambda rng, n: [{"messages": row["prompt"] + row["chosen"]} for row in make(rng, n)]
@@ -294,13 +295,13 @@ def of_objective(r, objective, settings):
         some(r, settings, "packing", [True], 0.3)
         if settings.get("packing"): some(r, settings, "packing_strategy", ["bfd", "bfd_split", "wrapped"], 0.7)
         some(r, settings, "loss_type", ["nll", "nll", "nll", "dft"], 0.15)
-        some(r, settings, "assistant_only_loss", [True], 0.02)
+        some(r, settings, "assistant_only_loss", [True], 0.2)
     if objective == "reward": some(r, settings, "center_rewards_coefficient", [0.01, 0.5], 0.4)
     if objective in ("dpo", "kto"): some(r, settings, "precompute_ref_log_probs", [True], 0.2)
     if objective != "pretrain":
         some(r, settings, "max_length", [8, 16, 24, 40, 64, 128], 0.5)
         some(r, settings, "disable_dropout", [True], 0.1 if objective not in ("sft",) else 0)
-        some(r, settings, "truncation_mode", ["keep_end", "keep_start"], 0.02 if objective in ("sft", "dpo") else 0)
+        some(r, settings, "truncation_mode", ["keep_end", "keep_start"], 0.3 if objective in ("sft", "dpo") else 0)
 
 
 def of_policy(r, objective, settings):
@@ -393,6 +394,7 @@ def draw(objective, seed):
     if objective in ("grpo", "rloo") and flip(r, 0.6): case["model"] = r.choice(["llama_stops", "qwen3_stops"])
     case["settings"] = common(r)
     of_objective(r, objective, case["settings"])
+    if case["settings"].get("assistant_only_loss") and not flip(r, 0.1): case["model"] = "llama_marks"
     methods = ["lora"] * 14 + ["full"] * 4 + ["bias"]
     if objective in ("sft", "dpo", "kto"): methods += ["prompt_tuning"]
     if objective == "reward": methods = ["lora"]  # a score head of its own begins with torch's dice

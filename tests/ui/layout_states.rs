@@ -39,6 +39,7 @@ use tuning_fork::state::train::samples::SampleBook;
 use tuning_fork::state::train::{LeftTab, RunEdit, SelectedRun, TrainState};
 use tuning_fork::state::{AppState, Closing, PaletteState};
 use tuning_fork::train::config::Objective;
+use tuning_fork::train::config::TruncationMode;
 use tuning_fork::train::config::metric::Metric;
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::Best;
@@ -46,7 +47,8 @@ use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, 
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::samples::Sample;
-use tuning_fork::train::rows::batch::{Example, Sequence};
+use tuning_fork::train::rows::batch::Example;
+use tuning_fork::train::rows::sequence::Sequence;
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 
 use crate::evaluate;
@@ -800,10 +802,8 @@ fn surveyed() -> AppState {
     let tokenizer = tokenizer();
     let ids = |text: &str| tokenizer.encode(text, false).unwrap();
     let prompt = ids("What does this abstract claim?");
-    let sequence = |answer: &str| Sequence {
-        ids: [prompt.clone(), ids(answer)].concat(),
-        completion_start: prompt.len(),
-    };
+    let sequence =
+        |answer: &str| Sequence::new([prompt.clone(), ids(answer)].concat(), prompt.len());
     let row = |line| SurveyedRow {
         example: Example {
             rejected: Some(sequence(ANSWER)),
@@ -830,6 +830,7 @@ fn surveyed() -> AppState {
         ],
         rows: (1..=20).map(row).collect(),
         max_length: 64,
+        truncation_mode: TruncationMode::KeepStart,
         train_rows: 16,
         held_out_rows: 4,
     };

@@ -26,7 +26,7 @@ use tuning_fork::state::train::past::RunPast;
 use tuning_fork::state::train::runs::RunView;
 use tuning_fork::state::train::{LeftTab, TrainState};
 use tuning_fork::train::config::metric::Metric;
-use tuning_fork::train::config::{Method, Objective, PromptInit, TrainConfig};
+use tuning_fork::train::config::{Method, Objective, PromptInit, TrainConfig, TruncationMode};
 use tuning_fork::train::estimate::{Change, Estimate, Memory, Time};
 use tuning_fork::train::record::history::History;
 use tuning_fork::train::record::metrics::Best;
@@ -34,7 +34,8 @@ use tuning_fork::train::record::metrics::{EvalMetrics, RunSummary, StepMetrics, 
 use tuning_fork::train::record::notes::RunNotes;
 use tuning_fork::train::record::runs::RunState;
 use tuning_fork::train::record::samples::Sample;
-use tuning_fork::train::rows::batch::{Example, Sequence};
+use tuning_fork::train::rows::batch::Example;
+use tuning_fork::train::rows::sequence::Sequence;
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use tuning_fork::widgets::theme;
 
@@ -577,10 +578,7 @@ fn the_data_is_looked_at_row_by_row() {
             line,
             Text::Plain("What is a paper?".to_owned()),
             "What is a paper?".to_owned(),
-            Sequence {
-                ids: [prompt.clone(), ids(answer)].concat(),
-                completion_start: prompt.len(),
-            },
+            Sequence::new([prompt.clone(), ids(answer)].concat(), prompt.len()),
         ),
         part: Part::Train,
     };
@@ -593,6 +591,7 @@ fn the_data_is_looked_at_row_by_row() {
         }],
         rows: vec![row(1, " A report."), row(2, " A text.")],
         max_length: 64,
+        truncation_mode: TruncationMode::KeepStart,
         train_rows: 2,
         held_out_rows: 0,
     };

@@ -4,13 +4,14 @@
 //! `apply_chat_template` does around that: which template of a folder is meant, what it can see,
 //! and what becomes of a message before the template sees it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::folder_files::{FolderError, read_json, read_text};
-use super::jinja::{Failure, Kind, Template};
+use super::jinja::{Failure, Generated, Kind, Template};
 use super::tokenizer::Tokenizer;
 use crate::data::forms::Beside;
 use crate::data::pair::Message;
@@ -168,6 +169,12 @@ impl ChatTemplate {
         Some(Self { usual, with_tools: find("tool_use"), tokens })
     }
 
+    /// Another one in its place, with the same special tokens.
+    #[must_use]
+    pub fn replaced(&self, source: &str) -> Self {
+        Self::new(source, self.tokens.clone())
+    }
+
     /// Why it cannot be filled in, in a sentence. Such a model can still continue raw text.
     pub fn problem(&self) -> Option<&str> {
         self.usual.template.as_ref().err().map(String::as_str)
@@ -207,12 +214,56 @@ impl ChatTemplate {
         self.fill(messages, surroundings)
     }
 
+    /// As [`Self::render_beside`], with the characters that an assistant wrote: what stands between
+    /// `{% generation %}` tags, as transformers' `return_assistant_tokens_mask` finds it. Tags in a macro
+    /// are found where the macro is called. Ranges follow each other as the tags were reached.
+    pub fn render_marked(
+        &self,
+        messages: &[Message],
+        beside: &Beside,
+    ) -> Result<(String, Vec<Range<usize>>), ChatError> {
+        let Beside { tools, kwargs } = beside;
+        let surroundings =
+            Surroundings { tools: tools.clone(), named: kwargs.clone(), ..Surroundings::default() };
+        let messages = messages.iter().map(as_json).collect();
+        let (text, generated) = self.filled(messages, surroundings)?;
+        let written = generated.into_iter().map(|Generated { before, characters }| {
+            let start = text[..before].chars().count();
+            start..start + characters
+        });
+        let written = written.collect();
+        Ok((text, written))
+    }
+
+    /// Whether it says what an assistant writes: `{% generation %}`, by TRL's rule
+    /// (`has_generation_markers`).
+    pub fn has_generation_tags(&self) -> bool {
+        let mut rest = self.usual.source.as_str();
+        while let Some(at) = rest.find("{%") {
+            rest = &rest[at + 2..];
+            let tag = rest.strip_prefix('-').unwrap_or(rest).trim_start();
+            let end = tag.strip_prefix("generation").map(str::trim_start);
+            if end.is_some_and(|end| end.starts_with("%}") || end.starts_with("-%}")) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// As [`Self::render`], with messages as they stand in JSON, and with tools.
     pub fn fill(
         &self,
         messages: Vec<Json>,
         surroundings: Surroundings,
     ) -> Result<String, ChatError> {
+        Ok(self.filled(messages, surroundings)?.0)
+    }
+
+    fn filled(
+        &self,
+        messages: Vec<Json>,
+        surroundings: Surroundings,
+    ) -> Result<(String, Vec<Generated>), ChatError> {
         let Surroundings { add_generation_prompt, tools, named, now } = surroundings;
         let tools = tools.filter(|tools| !tools.is_null());
         let chosen = match &self.with_tools {

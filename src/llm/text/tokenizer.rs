@@ -290,6 +290,11 @@ impl Tokenizer {
         self.special.contains(&id)
     }
 
+    /// Whether it was added to the vocabulary, as special tokens are (transformers' `get_added_vocab`).
+    pub fn is_added(&self, id: u32) -> bool {
+        self.inner.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id)
+    }
+
     /// The id of a special token by how it is written.
     pub fn special_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)

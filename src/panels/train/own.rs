@@ -4,7 +4,9 @@ use eframe::egui::Ui;
 
 use super::fields::{Problems, check_ui, choice_ui, number_row_ui, row_ui};
 use crate::train::config::objective::Setting;
-use crate::train::config::{F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, TrainConfig};
+use crate::train::config::{
+    F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, TRUNCATION_MODES, TrainConfig,
+};
 
 /// What changes what is learned, in the section of the objective.
 pub(super) fn weights_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
@@ -68,6 +70,19 @@ pub(super) fn own_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems)
     if config.objective.has(Setting::CompletionOnlyLoss) {
         let hint = "Learn the answers and not their prompts. Off: every token is learned";
         check_ui(ui, &mut config.completion_only_loss, "completion_only_loss", hint);
+    }
+    if config.objective.has(Setting::AssistantOnlyLoss) {
+        let hint = "Learn what the assistant says in dialogues and nothing else. The chat template must \
+                    mark it with {% generation %}";
+        check_ui(ui, &mut config.assistant_only_loss, "assistant_only_loss", hint);
+    }
+    if config.objective.has(Setting::TruncationMode) && config.packs().is_none() {
+        let hint = "Which tokens of a row that is longer than max_length are kept. TRL gives keep_end up \
+                    with version 2";
+        row_ui(ui, "truncation_mode", hint, |ui| {
+            let mode = &mut config.truncation_mode;
+            choice_ui(ui, "truncation_mode", mode, &TRUNCATION_MODES, hint);
+        });
     }
     if config.objective.has(Setting::Packing) {
         packing_ui(ui, config, problems);

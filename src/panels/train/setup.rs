@@ -441,6 +441,8 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         "policy.entropy_coef",
         "policy.max_kl",
         "lr_scheduler_kwargs",
+        "assistant_only_loss",
+        "truncation_mode",
         "packing",
         "packing_strategy",
         "lora.init_lora_weights",

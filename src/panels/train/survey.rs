@@ -1,6 +1,8 @@
 //! The survey of the data before it is trained on: what was found, and each row as the model sees it,
 //! with what the loss is computed on in colour.
 
+use std::ops::Range;
+
 use eframe::egui;
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{Align, Color32, Label, Layout, ScrollArea, Stroke, TextFormat, TextStyle, Ui};
@@ -10,9 +12,11 @@ use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
 use crate::state::train::survey::{SurveySlot, SurveyView};
-use crate::train::rows::batch::Sequence;
+use crate::train::config::TruncationMode;
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 use crate::train::rows::survey;
-use crate::train::rows::survey::{Concern, SurveyedRow};
+use crate::train::rows::survey::{Concern, Survey, SurveyedRow};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, title_row_ui};
 use crate::widgets::theme::{self, icons};
@@ -158,7 +162,7 @@ fn rows_ui(ui: &mut Ui, view: &mut SurveyView, tokenizer: &Tokenizer) {
             });
         }
         if let Some(row) = view.row() {
-            row_ui(ui, row, view.survey.max_length, tokenizer);
+            row_ui(ui, row, &view.survey, tokenizer);
         }
         if back {
             view.previous();
@@ -170,51 +174,74 @@ fn rows_ui(ui: &mut Ui, view: &mut SurveyView, tokenizer: &Tokenizer) {
 }
 
 /// The prompt once, then each answer.
-fn row_ui(ui: &mut Ui, row: &SurveyedRow, max_length: usize, tokenizer: &Tokenizer) {
+fn row_ui(ui: &mut Ui, row: &SurveyedRow, survey: &Survey, tokenizer: &Tokenizer) {
     let p = theme::palette(ui);
-    let chosen = &row.example.chosen;
-    let start = chosen.completion_start.min(chosen.ids.len());
+    let Example { chosen, rejected, .. } = &row.example;
     let grey = Inks { ink: p.muted, ground: p.raised };
-    let prompt = &chosen.ids[..start];
-    let part = Part { name: "Prompt", note: "not learned from", ids: prompt, kept: start };
-    part_ui(ui, part, grey, tokenizer);
+    let start = chosen.completion_start.min(chosen.ids.len());
+    // Of a pair, each answer has the prompt that is left of its own cut: the chosen one's is shown.
+    let prompt = stretch(chosen, 0..start, survey);
+    let is_whole = keeps_start(survey) || prompt.iter().all(|token| token.is_kept);
+    let note = if is_whole { "not learned from" } else { "not learned from; the start is cut" };
+    part_ui(ui, ("Prompt", note), &prompt, grey, tokenizer);
     let green = Inks { ink: p.text, ground: p.chosen_soft };
-    let name = if row.example.rejected.is_some() { "Chosen" } else { "Answer" };
-    answer_ui(ui, name, chosen, max_length, green, tokenizer);
-    if let Some(rejected) = &row.example.rejected {
+    let name = if rejected.is_some() { "Chosen" } else { "Answer" };
+    answer_ui(ui, name, chosen, survey, green, tokenizer);
+    if let Some(rejected) = rejected {
         let orange = Inks { ink: p.text, ground: p.rejected_soft };
-        answer_ui(ui, "Rejected", rejected, max_length, orange, tokenizer);
+        answer_ui(ui, "Rejected", rejected, survey, orange, tokenizer);
     }
+}
+
+fn keeps_start(survey: &Survey) -> bool {
+    survey.truncation_mode == TruncationMode::KeepStart
 }
 
 fn answer_ui(
     ui: &mut Ui,
     name: &str,
     sequence: &Sequence,
-    max_length: usize,
+    survey: &Survey,
     inks: Inks,
     tokenizer: &Tokenizer,
 ) {
     let start = sequence.completion_start.min(sequence.ids.len());
-    let answer = &sequence.ids[start..];
-    let kept = max_length.saturating_sub(start).min(answer.len());
-    let note = if kept < answer.len() {
-        format!("the loss is computed on the first {kept}; the rest is cut")
-    } else {
-        "the loss is computed on these".to_owned()
+    let answer = stretch(sequence, start..sequence.ids.len(), survey);
+    let kept = answer.iter().filter(|token| token.is_kept).count();
+    let learned = answer.iter().filter(|token| token.is_kept && token.is_learned).count();
+    let cut = kept < answer.len();
+    let note = match (sequence.has_gaps(), cut, keeps_start(survey)) {
+        (false, false, _) => "the loss is computed on these".to_owned(),
+        (false, true, true) => format!("the loss is computed on the first {kept}; the rest is cut"),
+        (false, true, false) => format!("the loss is computed on the last {kept}; the rest is cut"),
+        (true, false, _) => format!("the loss is computed on {learned} of them, in colour"),
+        (true, true, _) => {
+            format!(
+                "the loss is computed on {learned} of them, in colour; what is struck through is cut"
+            )
+        }
     };
-    part_ui(ui, Part { name, note: &note, ids: answer, kept }, inks, tokenizer);
+    part_ui(ui, (name, &note), &answer, inks, tokenizer);
 }
 
-/// A stretch of a row's tokens.
+/// A token of a row.
 #[derive(Clone, Copy)]
-struct Part<'a> {
-    name: &'a str,
-    note: &'a str,
-    ids: &'a [u32],
+struct Shown {
+    id: u32,
 
-    /// So many stay; the rest is cut.
-    kept: usize,
+    /// Not cut off.
+    is_kept: bool,
+    is_learned: bool,
+}
+
+fn stretch(sequence: &Sequence, places: Range<usize>, survey: &Survey) -> Vec<Shown> {
+    let kept = survey.truncation_mode.places(sequence.ids.len(), survey.max_length);
+    let shown = places.map(|place| Shown {
+        id: sequence.ids[place],
+        is_kept: kept.contains(&place),
+        is_learned: sequence.is_learned(place),
+    });
+    shown.collect()
 }
 
 #[derive(Clone, Copy)]
@@ -225,34 +252,43 @@ struct Inks {
 
 /// Tokens on a ground that is now lighter, now darker, so that each can be told from the next;
 /// what is cut is struck through.
-fn part_ui(ui: &mut Ui, part: Part<'_>, inks: Inks, tokenizer: &Tokenizer) {
+fn part_ui(
+    ui: &mut Ui,
+    (name, note): (&str, &str),
+    tokens: &[Shown],
+    inks: Inks,
+    tokenizer: &Tokenizer,
+) {
     let p = theme::palette(ui);
-    let Part { name, note, ids, kept } = part;
     ui.add_space(theme::GAP);
     ui.horizontal_wrapped(|ui| {
         ui.label(theme::strong(ui, name));
-        let tokens = if ids.len() == 1 { "token" } else { "tokens" };
-        ui.label(theme::muted(ui, format!("{} {tokens}, {note}", ids.len())));
+        let words = if tokens.len() == 1 { "token" } else { "tokens" };
+        ui.label(theme::muted(ui, format!("{} {words}, {note}", tokens.len())));
     });
     let mut job = LayoutJob::default();
     job.wrap.max_width = ui.available_width();
     let font = TextStyle::Body.resolve(ui.style());
-    for (index, id) in ids.iter().enumerate() {
+    // What a user says between two answers looks as a prompt does.
+    let grey = Inks { ink: p.muted, ground: p.raised };
+    let is_answer = tokens.iter().any(|token| token.is_learned);
+    for (index, token) in tokens.iter().enumerate() {
+        let inks = if is_answer && !token.is_learned { grey } else { inks };
         let lighter = !index.is_multiple_of(2);
         let background = if lighter { inks.ground.gamma_multiply(0.5) } else { inks.ground };
-        let color = if tokenizer.is_special(*id) { p.accent } else { inks.ink };
+        let color = if tokenizer.is_special(token.id) { p.accent } else { inks.ink };
         let mut format = TextFormat {
             line_height: Some((font.size * 1.5).round()),
             background,
             ..TextFormat::simple(font.clone(), color)
         };
-        if index >= kept {
+        if !token.is_kept {
             format.color = p.muted;
             format.background = Color32::TRANSPARENT;
             format.strikethrough = Stroke::new(1.0, p.muted);
         }
-        let text = shown(&tokenizer.token_text(*id));
-        let is_last = index + 1 == ids.len();
+        let text = shown(&tokenizer.token_text(token.id));
+        let is_last = index + 1 == tokens.len();
         job.append(if is_last { text.trim_end_matches('\n') } else { &text }, 0.0, format);
     }
     ui.add(Label::new(job).wrap());

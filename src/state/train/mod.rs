@@ -27,6 +27,7 @@ use crate::data::samples::headline_count;
 use crate::train::config::ConfigProblem;
 use crate::train::config::Objective;
 use crate::train::config::TrainConfig;
+use crate::train::config::TruncationMode;
 use crate::train::config::metric::Metric;
 use crate::train::config::objective::{Head, Setting};
 use crate::train::objective::choose::loss_at_start;
@@ -386,6 +387,10 @@ impl TrainState {
             self.form.loss_weights.clear();
         }
         self.form.packing &= objective.has(Setting::Packing);
+        self.form.assistant_only_loss &= objective.has(Setting::AssistantOnlyLoss);
+        if !objective.has(Setting::TruncationMode) {
+            self.form.truncation_mode = TruncationMode::default();
+        }
         if objective == Objective::Pretrain {
             self.form.mix.clear(); // it reads one text
         }

@@ -94,11 +94,12 @@ impl SurveyView {
 mod tests {
     use super::*;
     use crate::data::pair::Text;
-    use crate::train::rows::batch::{Example, Sequence};
+    use crate::train::rows::batch::Example;
+    use crate::train::rows::sequence::Sequence;
     use crate::train::rows::survey::{Concern, Part};
 
     fn row(line: usize) -> SurveyedRow {
-        let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };
+        let chosen = Sequence::new(vec![1, 2], 1);
         let prompt = Text::Plain(String::new());
         let group = String::new();
         let example = Example::of_one(line, prompt, group, chosen);

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::learning::Method;
 use super::objective::{Head, Objective, Reference, Setting};
 use super::rewards;
-use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig};
+use super::settings::{DIVERGENCE_LOSSES, FDivergence, TrainConfig, TruncationMode};
 use crate::llm::newborn::Newborn;
 use crate::llm::{Init, SoftKind};
 
@@ -128,6 +128,19 @@ impl TrainConfig {
         if self.packing && !self.objective.has(Setting::Packing) {
             let name = self.objective.facts().name;
             found.add("packing", format!("must be off: {name} compares whole answers"));
+        }
+        let name = self.objective.facts().name;
+        if self.assistant_only_loss && !self.objective.has(Setting::AssistantOnlyLoss) {
+            found.add(
+                "assistant_only_loss",
+                format!("must be off: {name} does not have it, SFT has"),
+            );
+        }
+        if self.truncation_mode == TruncationMode::KeepEnd
+            && !self.objective.has(Setting::TruncationMode)
+        {
+            let message = format!("must be keep_start: {name} does not have it, SFT and DPO have");
+            found.add("truncation_mode", message);
         }
         if self.objective.has(Setting::Divergence) {
             self.divergence_problems(&mut found);

@@ -30,6 +30,7 @@ pub use objective_facts::LOSS_TYPES;
 pub use policy::{AGGREGATIONS, LEVELS, PolicyConfig, SCALES};
 pub use scheduler::SchedulerType;
 pub use settings::{
-    DTYPES, Dtype, F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, PackingStrategy, TrainConfig,
+    DTYPES, Dtype, F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, PackingStrategy,
+    TRUNCATION_MODES, TrainConfig, TruncationMode,
 };
 pub use soft_prompt::{PROMPT_INITS, PromptInit, SoftPromptConfig};

@@ -101,6 +101,8 @@ pub enum Setting {
     UseWeighting,
     DisableDropout,
     CompletionOnlyLoss,
+    AssistantOnlyLoss,
+    TruncationMode,
 
     /// `stride`, and the shape of a model that is born: a text is read in windows.
     Windows,

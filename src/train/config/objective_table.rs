@@ -31,6 +31,7 @@ pub(super) const DPO: ObjectiveFacts = ObjectiveFacts {
         Setting::LdAlpha,
         Setting::UseWeighting,
         Setting::DisableDropout,
+        Setting::TruncationMode,
     ],
     learning_rate: 1e-6,
     // Ten times what TRL's documentation suggests for LoRA, which is meant for billions of weights.
@@ -114,7 +115,13 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
     head: Head::Tokens,
     reference: Reference::None,
     losses: &[],
-    settings: &[Setting::CompletionOnlyLoss, Setting::Packing, Setting::Shuffle],
+    settings: &[
+        Setting::CompletionOnlyLoss,
+        Setting::AssistantOnlyLoss,
+        Setting::TruncationMode,
+        Setting::Packing,
+        Setting::Shuffle,
+    ],
     learning_rate: 2e-5,
     suggested_learning_rate: 2e-4,
     metrics: &[

@@ -1,6 +1,7 @@
 //! Every knob of a training run, under the names of TRL and PEFT. A run file (`RUN.toml`) is this
 //! struct; reading and writing one: see [`super::run_file`].
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,36 @@ pub const PACKING_STRATEGIES: [(&str, PackingStrategy); 3] = [
     ("bfd_split", PackingStrategy::BfdSplit),
     ("wrapped", PackingStrategy::Wrapped),
 ];
+
+/// Which tokens of a row that is longer than `max_length` are kept, under TRL's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TruncationMode {
+    #[default]
+    KeepStart,
+
+    /// Deprecated in TRL 1.16.
+    KeepEnd,
+}
+
+impl TruncationMode {
+    /// Which of `length` tokens are kept, where `max_length` are.
+    pub fn places(self, length: usize, max_length: usize) -> Range<usize> {
+        match self {
+            Self::KeepStart => 0..length.min(max_length),
+            Self::KeepEnd => length.saturating_sub(max_length)..length,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Every way of cutting by its name in a run file.
+pub const TRUNCATION_MODES: [(&str, TruncationMode); 2] =
+    [("keep_start", TruncationMode::KeepStart), ("keep_end", TruncationMode::KeepEnd)];
 
 /// How a run keeps the weights of its base model, under the names of TRL's `dtype`. Whichever it
 /// is, they do not learn, and everything is computed in f32.
@@ -206,6 +237,15 @@ pub struct TrainConfig {
     /// SFT learns from completions alone, not from their prompts. Rows that are one text are learned
     /// from as a whole whatever this says.
     pub completion_only_loss: bool,
+
+    /// SFT learns from what the assistant says in dialogues, which the chat template marks with
+    /// `{% generation %}`: of a prompt and its completion, from what is both.
+    #[serde(skip_serializing_if = "is_off")]
+    pub assistant_only_loss: bool,
+
+    /// What is cut off a row of SFT or DPO that is longer than `max_length`. Packed rows lose their end.
+    #[serde(skip_serializing_if = "TruncationMode::is_usual")]
+    pub truncation_mode: TruncationMode,
 
     /// Pretraining reads windows of `max_length` tokens, each this many after the one before. 0: one begins
     /// where the one before ends.
@@ -518,6 +558,17 @@ impl TrainConfig {
         packs.then_some(self.packing_strategy)
     }
 
+    /// What is kept of a row that is too long.
+    pub fn truncates(&self) -> TruncationMode {
+        let asked = self.objective.has(Setting::TruncationMode) && self.packs().is_none();
+        if asked { self.truncation_mode } else { TruncationMode::default() }
+    }
+
+    /// Whether of dialogues only what the assistant says is learned.
+    pub fn learns_assistant(&self) -> bool {
+        self.assistant_only_loss && self.objective.has(Setting::AssistantOnlyLoss)
+    }
+
     /// Whether pairs are weighed by how likely the policy would write their answers.
     pub fn weighs_pairs(&self) -> bool {
         self.use_weighting && self.objective.has(Setting::UseWeighting)
@@ -569,6 +620,8 @@ impl Default for TrainConfig {
             center_rewards_coefficient: None,
             disable_dropout: true,
             completion_only_loss: true,
+            assistant_only_loss: false,
+            truncation_mode: TruncationMode::default(),
             stride: 0,
             newborn: None,
             packing: false,

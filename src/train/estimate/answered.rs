@@ -2,7 +2,8 @@
 //! What a run of GRPO or RLOO takes is counted on them, so it is the most.
 
 use crate::train::config::TrainConfig;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// The examples as a run would learn from them.
 pub(crate) fn answered(
@@ -21,7 +22,7 @@ pub(crate) fn answered(
         let ids = (0..policy.max_completion_length)
             .map(|token| ((next * 7919 + token * 31) % vocab_size.max(1)) as u32);
         let completion_start = prompt.ids.len();
-        Sequence { ids: prompt.ids.iter().copied().chain(ids).collect(), completion_start }
+        Sequence::new(prompt.ids.iter().copied().chain(ids).collect(), completion_start)
     };
     let with_answers = |example: Example| {
         let mut answers: Vec<Sequence> =

@@ -49,7 +49,10 @@ pub(super) fn changes(
         let size = ModelSize { config: model.config(), shapes: &shapes, weight_bytes };
         let cut: Vec<Example>;
         let examples = if changed.max_length < config.max_length {
-            cut = examples.iter().map(|example| example.cut(changed.max_length)).collect();
+            cut = examples
+                .iter()
+                .map(|example| example.cut(changed.max_length, changed.truncates()))
+                .collect();
             &cut
         } else {
             examples

@@ -17,7 +17,9 @@ use crate::llm::Shapes;
 use crate::llm::config::Config;
 use crate::llm::model::Model;
 use crate::train::config::objective::Reference;
-use crate::train::config::{Dtype, LoraConfig, Method, Objective, PackingStrategy, TrainConfig};
+use crate::train::config::{
+    Dtype, LoraConfig, Method, Objective, PackingStrategy, TrainConfig, TruncationMode,
+};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
@@ -64,6 +66,8 @@ struct RowsKey {
     data: Vec<(String, u64)>,
     objective: Objective,
     completion_only_loss: bool,
+    assistant_only_loss: bool,
+    truncation_mode: TruncationMode,
     max_length: usize,
 
     /// Answers to a prompt and their length, where they are sampled.
@@ -110,6 +114,8 @@ impl Estimator {
             data: hashes,
             objective: config.objective,
             completion_only_loss: config.completion_only_loss,
+            assistant_only_loss: config.learns_assistant(),
+            truncation_mode: config.truncates(),
             max_length: config.max_length,
             sampled: config
                 .objective

@@ -9,7 +9,8 @@ use crate::llm::{LinearInfo, LoraSpec};
 use crate::train::config::objective::Sequences;
 use crate::train::config::{Method, TrainConfig};
 use crate::train::objective::logprobs;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// What has to be known of a model.
 #[derive(Clone, Copy, Debug)]
@@ -190,9 +191,9 @@ fn made_up(config: &TrainConfig, tokens: Tokens) -> Vec<Example> {
     let mut fresh = |count: usize| -> Vec<u32> { next.by_ref().take(count).collect() };
     let examples = (0..config.per_device_train_batch_size).map(|index| {
         let prompt = fresh(completion_start);
-        let mut sequence = || Sequence {
-            ids: [prompt.as_slice(), &fresh(length - completion_start)].concat(),
-            completion_start,
+        let mut sequence = || {
+            let ids = [prompt.as_slice(), &fresh(length - completion_start)].concat();
+            Sequence::new(ids, completion_start)
         };
         let chosen = sequence();
         let rejected = match config.objective.facts().sequences {

@@ -6,8 +6,9 @@ use crate::train::config::TrainConfig;
 use crate::train::config::objective::Head;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::PassSize;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
 use crate::train::rows::plan::Plan;
+use crate::train::rows::sequence::Sequence;
 use crate::train::step::passes::passes;
 
 /// What decides what a pass takes, of a run's model and settings.
@@ -50,7 +51,7 @@ impl PassPlan<'_> {
     fn of_sequences(&self, sequences: &[&Sequence], keep: Keep) -> Largest {
         let tree = logprobs::tree(sequences);
         let predictions = match self.config.objective.facts().head {
-            Head::Tokens => sequences.iter().map(|sequence| sequence.targets().len()).sum(),
+            Head::Tokens => sequences.iter().map(|sequence| sequence.target_count()).sum(),
             // A few rows of numbers: nothing beside the vocabulary's.
             Head::Score => 0,
         };

@@ -12,7 +12,8 @@ use crate::train::config::{Method, TrainConfig};
 use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::Asked;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 use crate::train::step::optim::{AdamSettings, AdamW};
 use crate::train::step::student::Student;
 
@@ -62,7 +63,7 @@ pub fn measure(
     let whole = members.iter().flat_map(|example| example.sequences());
     let whole: Vec<&Sequence> = whole.collect();
     let rows = logprobs::tree(&whole).len();
-    let predicted: usize = whole.iter().map(|sequence| sequence.targets().len()).sum();
+    let predicted: usize = whole.iter().map(|sequence| sequence.target_count()).sum();
     let size = PartSize::of(model, weights, rows);
     let part = model.part(size.layers, size.tokens, size.weights)?;
     let shapes = Shapes::of(part.config());
@@ -191,7 +192,7 @@ fn short_enough(members: &[&Example], shape: &PassShape<'_>) -> Vec<Sequence> {
         let ids: Vec<u32> = sequence.ids.iter().take(length).map(|id| id % tokens).collect();
         // At least one token is predicted.
         let completion_start = sequence.completion_start.min(ids.len().saturating_sub(1));
-        Sequence { ids, completion_start }
+        Sequence::new(ids, completion_start)
     };
     let of = |length: usize| -> Vec<Sequence> {
         let sequences = members.iter().flat_map(|example| example.sequences());

@@ -24,7 +24,8 @@ use crate::llm::net::tree::TokenTree;
 use crate::llm::{Keep, TreePass};
 use crate::train::config::TrainConfig;
 use crate::train::error::Error;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// Bytes of scores that are in memory at once: 256 rows for a vocabulary of 49152.
 const SCORE_BYTES: usize = 48 << 20;
@@ -86,7 +87,7 @@ impl Asked {
     pub fn of<'a>(config: &TrainConfig, examples: impl Iterator<Item = &'a Example>) -> Self {
         let tails = config.tail_weight().map(|weight| {
             let full = examples.flat_map(|example| {
-                let lengths = example.sequences().map(|sequence| sequence.targets().len());
+                let lengths = example.sequences().map(Sequence::target_count);
                 let shorter = lengths.min().unwrap_or(0);
                 example.sequences().map(move |_| shorter)
             });
@@ -95,13 +96,10 @@ impl Asked {
         Self { tails, aligned: config.weighs_pairs(), first: config.scores_first_token() }
     }
 
-    /// The ids of a sequence that are predicted.
-    fn targets<'a>(&self, sequence: &'a Sequence) -> &'a [u32] {
-        if self.first && sequence.completion_start == 0 {
-            &sequence.ids
-        } else {
-            sequence.targets()
-        }
+    /// The places of a sequence whose ids are predicted.
+    fn targets<'a>(&self, sequence: &'a Sequence) -> impl Iterator<Item = usize> + 'a {
+        let first = self.first && sequence.is_learned(0) && !sequence.ids.is_empty();
+        first.then_some(0).into_iter().chain(sequence.targets())
     }
 
     /// By how much a learned token of a sequence counts, both from 0.
@@ -154,15 +152,16 @@ pub(super) fn predictions(
 ) -> Vec<Prediction> {
     let mut all = Vec::new();
     for (index, sequence) in sequences.iter().enumerate() {
-        let targets = asked.targets(sequence);
-        let first = sequence.ids.len() - targets.len();
-        let before = (first == 0).then(|| virtual_rows.saturating_sub(1));
-        let rows = tree.rows(index)[first.saturating_sub(1)..].iter();
-        let rows = before.into_iter().chain(rows.map(|row| virtual_rows + *row as usize));
-        all.extend(targets.iter().zip(rows).enumerate().map(|(token, (target, row))| Prediction {
-            row,
+        let rows = tree.rows(index);
+        let targets = asked.targets(sequence).enumerate();
+        all.extend(targets.map(|(token, place)| Prediction {
+            // The last virtual token predicts the first one.
+            row: match place.checked_sub(1) {
+                Some(before) => virtual_rows + rows[before] as usize,
+                None => virtual_rows.saturating_sub(1),
+            },
             sequence: index,
-            target: *target,
+            target: sequence.ids[place],
             weight: asked.weight(index, token),
         }));
     }
@@ -432,8 +431,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_user_says_between_two_answers_is_not_predicted() {
+        let learned = [false, true, true, false, true];
+        let sequence = Sequence::masked(vec![1, 2, 3, 4, 5], &learned);
+        let all = [&sequence];
+        let found = predictions(&tree(&all), &all, &Asked::default(), 0);
+        let found: Vec<(usize, u32)> = found.iter().map(|one| (one.row, one.target)).collect();
+        assert_eq!(found, [(0, 2), (1, 3), (3, 5)]);
+    }
+
+    #[test]
     fn an_answer_is_predicted_from_the_last_row_of_its_prompt() {
-        let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), completion_start: 2 };
+        let sequence = |ids: &[u32]| Sequence::new(ids.to_vec(), 2);
         let (chosen, rejected) = (sequence(&[1, 2, 3, 4]), sequence(&[1, 2, 5]));
         let pair = [&chosen, &rejected];
         let tree = tree(&pair);

@@ -8,7 +8,7 @@ use super::loss::{Loss, ScoredRow, StepRows};
 use super::sums::{self, BatchSums};
 use crate::train::config::TrainConfig;
 use crate::train::config::metric::{Metric, Values};
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 pub(crate) struct Preferences<'a> {
     losses: Vec<(&'a str, f64)>,

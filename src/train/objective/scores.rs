@@ -16,7 +16,7 @@ use crate::llm::{Keep, TreePass};
 use crate::train::config::TrainConfig;
 use crate::train::config::objective::Head;
 use crate::train::error::Error;
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 /// How many numbers a sequence has: one for its tokens, or one for each label of the head.
 pub fn outputs(config: &TrainConfig, adapter: &Adapter) -> usize {

@@ -49,7 +49,7 @@ pub(crate) struct BatchSums {
 impl BatchSums {
     /// Of a batch of which nothing has been run yet.
     pub fn of(examples: &[Example], batch: &[usize]) -> Self {
-        let tokens = batch.iter().map(|index| examples[*index].chosen.targets().len());
+        let tokens = batch.iter().map(|index| examples[*index].chosen.target_count());
         let rows = batch.len().max(1) as f64;
         let tokens_a_row = tokens.sum::<usize>() as f64 / rows;
         let whole = batch.iter().map(|index| examples[*index].chosen.ids.len().saturating_sub(1));

@@ -17,7 +17,7 @@ use crate::llm::net::buffers;
 use crate::llm::net::tree::TokenTree;
 use crate::llm::{Keep, TreePass};
 use crate::train::error::Error;
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 /// What was found of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -6,44 +6,21 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::Row;
+use super::assistant::Assistant;
+use super::limit::Limit;
+use super::sequence::Sequence;
 use super::template;
 use super::template::as_plain_text;
 use crate::data::forms::Beside;
 use crate::data::forms::Content;
 use crate::data::forms::Fields;
-use crate::data::pair::{Message, PreferencePair, Text};
+use crate::data::pair::{PreferencePair, Text};
 use crate::jobs::{self, Progress};
 use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::tokenizer::Tokenizer;
+use crate::train::config::TruncationMode;
 use crate::train::error::Error;
 use crate::train::record::metrics::TrainEvent;
-
-/// A prompt and its completion as token ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sequence {
-    pub ids: Vec<u32>,
-
-    /// The first id that belongs to the completion.
-    pub completion_start: usize,
-}
-
-impl Sequence {
-    /// The ids that are predicted and learned from: the completion, without the very first id of
-    /// the sequence, which nothing predicts.
-    pub fn targets(&self) -> &[u32] {
-        &self.ids[self.completion_start.max(1).min(self.ids.len())..]
-    }
-
-    /// Tokens of the completion, as the length-normalised losses count them.
-    pub fn completion_tokens(&self) -> usize {
-        self.ids.len() - self.completion_start.min(self.ids.len())
-    }
-
-    /// Keeps the start (TRL's `keep_start`).
-    fn truncate(&mut self, max_length: usize) {
-        self.ids.truncate(max_length);
-    }
-}
 
 /// A row ready to be trained on.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,21 +85,17 @@ impl Example {
 
     /// Learned tokens of a row that has no pair, with those of all that are packed with it.
     pub fn learned_tokens(&self) -> usize {
-        std::iter::once(&self.chosen)
-            .chain(&self.packed)
-            .map(|sequence| sequence.targets().len())
-            .sum()
+        std::iter::once(&self.chosen).chain(&self.packed).map(Sequence::target_count).sum()
     }
 
     /// The same, no longer than this.
-    pub(crate) fn cut(&self, max_length: usize) -> Self {
+    pub(crate) fn cut(&self, max_length: usize, mode: TruncationMode) -> Self {
         let mut cut = self.clone();
-        cut.chosen.truncate(max_length);
-        if let Some(rejected) = &mut cut.rejected {
-            rejected.truncate(max_length);
-        }
-        if let Some(beside) = &mut cut.beside {
-            beside.truncate(max_length);
+        let others = cut.rejected.iter_mut().chain(&mut cut.beside);
+        for sequence in others.chain([&mut cut.chosen]) {
+            if sequence.ids.len() > max_length {
+                *sequence = sequence.part(mode.places(sequence.ids.len(), max_length));
+            }
         }
         cut
     }
@@ -149,6 +122,10 @@ pub struct Encoder<'a> {
 
     /// Where the answers of a pair begin, and what stands around them.
     pub borders: Borders,
+
+    /// Learned is what an assistant says, and of that only what is learned anyway: TRL's
+    /// `assistant_only_loss`.
+    pub assistant: Option<Assistant<'a>>,
 }
 
 /// Where the answers of a pair begin.
@@ -223,7 +200,7 @@ impl Encoder<'_> {
                 let beside = match self.borders {
                     Borders::AtLength { measures_prompt: true, .. } => {
                         let ids = chosen.ids[..chosen.completion_start].to_vec();
-                        (ids.len() > 1).then_some(Sequence { ids, completion_start: 0 })
+                        (ids.len() > 1).then(|| Sequence::whole(ids))
                     }
                     _ => None,
                 };
@@ -238,7 +215,7 @@ impl Encoder<'_> {
                 let completion_start = common_prefix_length(&prompt_ids, &chosen)
                     .min(common_prefix_length(&prompt_ids, &rejected));
                 let [chosen, rejected] =
-                    [chosen, rejected].map(|ids| Sequence { ids, completion_start });
+                    [chosen, rejected].map(|ids| Sequence::new(ids, completion_start));
                 let example = example(chosen, Some(rejected));
                 let is_whole = self.borders == Borders::Whole;
                 let read = if is_whole { What::Whole } else { What::Answers };
@@ -247,27 +224,36 @@ impl Encoder<'_> {
             Content::Completion { prompt, .. } if self.borders == Borders::Open => {
                 let ids = self.ids(by, prompt, None, Ending::Open)?;
                 let (prompt_tokens, completion_start) = (ids.len(), ids.len());
-                let example = example(Sequence { ids, completion_start }, None);
+                let example = example(Sequence::new(ids, completion_start), None);
                 Encoded { example, prompt_tokens, read: What::Prompt }
             }
             Content::Completion { prompt, completion } => {
                 let prompt_ids = self.ids(by, prompt, None, Ending::Open)?;
-                let ids = self.ids(by, prompt, Some(completion), Ending::Closed)?;
+                let sequence = self.sequence(by, prompt, Some(completion))?;
                 let (completion_start, prompt_tokens) = match self.learned {
                     Learned::Completion => {
-                        (common_prefix_length(&prompt_ids, &ids), prompt_ids.len())
+                        (common_prefix_length(&prompt_ids, &sequence.ids), prompt_ids.len())
                     }
                     Learned::Everything => (0, 0),
                 };
-                let example = example(Sequence { ids, completion_start }, None);
+                let example = example(sequence.learned_from(completion_start), None);
                 Encoded { example, prompt_tokens, read: What::Answers }
             }
             Content::Whole(text) => {
-                let ids = self.ids(by, text, None, Ending::Closed)?;
-                let example = example(Sequence { ids, completion_start: 0 }, None);
+                let example = example(self.sequence(by, text, None)?, None);
                 Encoded { example, prompt_tokens: 0, read: What::Answers }
             }
         })
+    }
+
+    /// A text that is learned as a whole, or what an assistant says in it.
+    fn sequence(&self, by: By<'_>, text: &Text, answer: Option<&Text>) -> Result<Sequence, Error> {
+        match &self.assistant {
+            None => Ok(Sequence::whole(self.ids(by, text, answer, Ending::Closed)?)),
+            Some(assistant) => {
+                assistant.sequence(self.tokenizer, (text, answer), by.beside, by.line)
+            }
+        }
     }
 
     fn ids(
@@ -313,15 +299,9 @@ impl Encoder<'_> {
                 }
                 Ok(text)
             }
-            Text::Messages(prompt) => {
+            Text::Messages(_) => {
                 let chat = self.chat.ok_or(Error::NoChatTemplate { line })?;
-                let mut messages: Vec<Message> = prompt.clone();
-                if let Some(Text::Messages(answer)) = answer {
-                    messages.extend_from_slice(answer);
-                }
-                if !template::Reads::of(chat).parts {
-                    messages = messages.iter().map(Message::with_joined_parts).collect();
-                }
+                let messages = template::messages(prompt, answer, chat);
                 let text = chat.render_beside(&messages, ending == Ending::Open, beside);
                 text.map_err(|source| Error::Tokenize { line, source: source.into() })
             }
@@ -371,7 +351,7 @@ impl Encoder<'_> {
                     ids.push(eos);
                 }
             }
-            Ok(Sequence { ids, completion_start: start })
+            Ok(Sequence::new(ids, start))
         };
         let (chosen, rejected) = (answer(&texts[0])?, answer(&texts[1])?);
         let prompt_tokens =
@@ -438,7 +418,8 @@ pub(crate) enum What {
 impl Encoded {
     /// Why nothing of an answer is left to be learned, by TRL's rules: a pair needs a prompt below
     /// `max_length`, a completion a token of its own.
-    pub fn left_out(&self, max_length: usize) -> Option<LeftOut> {
+    pub fn left_out(&self, limit: Limit) -> Option<LeftOut> {
+        let max_length = limit.tokens;
         let Example { rejected, is_good, .. } = &self.example;
         let is_pair = rejected.is_some() || is_good.is_some();
         if self.read == What::Prompt {
@@ -459,13 +440,19 @@ impl Encoded {
                 is_long.then_some(LeftOut::TooLong)
             };
         }
-        self.example.sequences().find_map(|Sequence { ids, completion_start }| {
-            if ids.is_empty() {
+        let keeps_start = limit.mode == TruncationMode::KeepStart;
+        self.example.sequences().find_map(|sequence| {
+            if sequence.ids.is_empty() {
                 Some(LeftOut::NothingToLearn)
-            } else if *completion_start >= max_length {
+            } else if keeps_start && sequence.completion_start >= max_length {
                 Some(LeftOut::PromptFills)
+            } else if is_pair {
+                None
+            } else if sequence.completion_tokens() == 0 {
+                Some(LeftOut::NothingToLearn)
             } else {
-                (!is_pair && *completion_start >= ids.len()).then_some(LeftOut::NothingToLearn)
+                let mut kept = limit.places(sequence.ids.len());
+                (!kept.any(|place| sequence.is_learned(place))).then_some(LeftOut::PromptFills)
             }
         })
     }
@@ -474,7 +461,7 @@ impl Encoded {
 /// Why a row is not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeftOut {
-    /// The prompt alone has `max_length` tokens or more.
+    /// The prompt alone has `max_length` tokens or more, or no answer is among those that are kept.
     PromptFills,
 
     /// No token is an answer's.
@@ -502,19 +489,6 @@ fn common_prefix_length(prompt: &[u32], full: &[u32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sequence(ids: &[u32], completion_start: usize) -> Sequence {
-        Sequence { ids: ids.to_vec(), completion_start }
-    }
-
-    #[test]
-    fn the_first_token_of_a_sequence_is_never_a_target() {
-        assert_eq!(sequence(&[5, 6, 7], 1).targets(), [6, 7]);
-        assert_eq!(sequence(&[5, 6, 7], 0).targets(), [6, 7]);
-        assert!(sequence(&[5, 6, 7], 3).targets().is_empty());
-        assert!(sequence(&[5, 6], 4).targets().is_empty()); // cut inside the prompt
-        assert_eq!(sequence(&[5, 6, 7], 0).completion_tokens(), 3);
-    }
 
     #[test]
     fn a_completion_starts_where_the_tokens_part() {

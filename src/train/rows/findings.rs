@@ -15,7 +15,7 @@ use crate::data::pair::PreferencePair;
 use crate::data::split::Split;
 use crate::data::table::Report;
 use crate::llm::text::chat::ChatTemplate;
-use crate::train::config::{Objective, TrainConfig};
+use crate::train::config::{Objective, TrainConfig, TruncationMode};
 
 /// From here on, picking the longer answer is nearly as good as understanding it.
 const LENGTH_TELLS: f64 = 0.65;
@@ -32,7 +32,7 @@ pub fn of(
     let mut found = noted(read);
     found.extend(file_findings(&read.report));
     found.push(form_finding(read));
-    found.extend(cut_findings(encoded, parts, (limit, context), config.objective));
+    found.extend(cut_findings(encoded, parts, (limit, context), config));
     // Prompts whose answers are sampled have none, and are not measured with either.
     let samples = config.objective.samples();
     if !samples {
@@ -125,14 +125,14 @@ fn longest(encoded: &Encoded) -> usize {
 
 /// Why no row is left.
 pub fn why_nothing(encoded: &[Encoded], limit: Limit) -> String {
-    if encoded.iter().any(|encoded| encoded.left_out(limit.tokens) == Some(LeftOut::TooLong)) {
+    if encoded.iter().any(|encoded| encoded.left_out(limit) == Some(LeftOut::TooLong)) {
         return format!(
             "every row has more than {}, and a score is given to whole texts. Raise max_length, or take \
              shorter texts",
             limit.words()
         );
     }
-    let is_full = |encoded: &Encoded| encoded.left_out(limit.tokens) == Some(LeftOut::PromptFills);
+    let is_full = |encoded: &Encoded| encoded.left_out(limit) == Some(LeftOut::PromptFills);
     if !encoded.iter().any(is_full) {
         return "there is no answer to learn".to_owned();
     }
@@ -148,15 +148,13 @@ fn cut_findings(
     encoded: &[Encoded],
     parts: &[Part],
     (limit, context): (Limit, usize),
-    objective: Objective,
+    config: &TrainConfig,
 ) -> Vec<Finding> {
     let max_length = limit.tokens;
     let rows = |is: &dyn Fn(usize) -> bool| (0..encoded.len()).filter(|i| is(*i)).collect();
     let longest = |index: usize| longest(&encoded[index]);
     let left_out = |why| {
-        rows(&|index| {
-            parts[index] == Part::Dropped && encoded[index].left_out(max_length) == Some(why)
-        })
+        rows(&|index| parts[index] == Part::Dropped && encoded[index].left_out(limit) == Some(why))
     };
     let dropped: Vec<usize> = left_out(LeftOut::PromptFills);
     let silent: Vec<usize> = left_out(LeftOut::NothingToLearn);
@@ -170,7 +168,13 @@ fn cut_findings(
     let mut found = Vec::new();
     if !dropped.is_empty() {
         let rows_are = are(dropped.len(), "row is", "rows are");
-        let mut sentence = if limit.is_context {
+        let mut sentence = if config.learns_assistant() {
+            format!(
+                "{rows_are} left out: nothing that an assistant says is among the {} tokens, which is all \
+                 that is read. Raise max_length, or shorten the dialogues",
+                limit.kept()
+            )
+        } else if limit.is_context {
             format!(
                 "{rows_are} left out: the prompt alone fills {}. Shorten the prompts, or take a \
                  model with a longer context",
@@ -183,8 +187,8 @@ fn cut_findings(
                 limit.words()
             )
         };
-        if matches!(objective, Objective::Cpo | Objective::Orpo) {
-            let name = objective.facts().name;
+        if matches!(config.objective, Objective::Cpo | Objective::Orpo) {
+            let name = config.objective.facts().name;
             sentence.push_str(&format!(
                 ". TRL's {name} keeps such rows, with no answer in them, and gets other losses"
             ));
@@ -212,11 +216,20 @@ fn cut_findings(
         } else {
             format!("after {max_length} tokens")
         };
-        let sentence = format!(
-            "{rows_are} cut {place}, so the end of an answer is never seen. The longest has \
-             {most}: {}",
-            limit.advice(most, context)
-        );
+        let sentence = if limit.mode == TruncationMode::KeepEnd {
+            format!(
+                "{rows_are} cut: of each only the {} tokens are read, so the start of a prompt is never \
+                 seen. The longest has {most}: {}",
+                limit.kept(),
+                limit.advice(most, context)
+            )
+        } else {
+            format!(
+                "{rows_are} cut {place}, so the end of an answer is never seen. The longest has \
+                 {most}: {}",
+                limit.advice(most, context)
+            )
+        };
         found.push(finding(Concern::Problem, sentence, cut));
     }
     if !diverging.is_empty() {
@@ -240,7 +253,7 @@ fn same_when_cut(
     for (index, encoded) in encoded.iter().enumerate() {
         let Some(rejected) = &encoded.example.rejected else { continue };
         let (chosen, rejected) = (&encoded.example.chosen.ids, &rejected.ids);
-        let cut = |ids: &[u32]| ids[..ids.len().min(limit.tokens)].to_vec();
+        let cut = |ids: &[u32]| ids[limit.places(ids.len())].to_vec();
         if !is_used(parts[index]) || chosen == rejected || cut(chosen) != cut(rejected) {
             continue;
         }
@@ -508,6 +521,22 @@ pub fn of_packing(documents: usize, split: &Split, limit: Limit) -> Finding {
         limit.tokens
     );
     finding(Concern::Fact, sentence, Vec::new())
+}
+
+/// A chat template whose marks leave out the token that ends a turn.
+pub fn never_stops() -> Finding {
+    let sentence = "The chat template leaves the token that ends the assistant's turn outside \
+                    {% generation %}: the model does not learn to stop. Put it inside, or switch \
+                    assistant_only_loss off";
+    finding(Concern::Problem, sentence.to_owned(), Vec::new())
+}
+
+/// A chat template without marks, in whose place a known one with marks is used.
+pub fn template_replaced() -> Finding {
+    let sentence = "The model's chat template does not mark what the assistant says: rows are written \
+                    by the variant for training that TRL has of it, with the reasoning of every turn \
+                    where it has any";
+    finding(Concern::Fact, sentence.to_owned(), Vec::new())
 }
 
 /// What is asked for and needs held-out rows, where there are none.

@@ -1,7 +1,9 @@
 //! How long a row may be.
 
+use std::ops::Range;
+
 use crate::llm::model::Model;
-use crate::train::config::TrainConfig;
+use crate::train::config::{TrainConfig, TruncationMode};
 
 /// How many tokens of a row are kept, and what sets the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,9 @@ pub struct Limit {
     /// The settings allow more than the model can read.
     pub is_context: bool,
     asked: usize,
+
+    /// Which tokens of a longer row are kept.
+    pub mode: TruncationMode,
 }
 
 impl Limit {
@@ -20,15 +25,30 @@ impl Limit {
         if config.objective.samples() {
             // A prompt needs the room of an answer behind it.
             let room = context.saturating_sub(config.policy.max_completion_length);
-            return Self { tokens: room, is_context: true, asked: context };
+            let mode = TruncationMode::KeepStart;
+            return Self { tokens: room, is_context: true, asked: context, mode };
         }
         let asked = config.max_length;
-        Self { tokens: asked.min(context), is_context: context < asked, asked }
+        let (tokens, is_context) = (asked.min(context), context < asked);
+        Self { tokens, is_context, asked, mode: config.truncates() }
+    }
+
+    /// `first 128`: which tokens of a row are kept.
+    pub fn kept(self) -> String {
+        match self.mode {
+            TruncationMode::KeepStart => format!("first {}", self.tokens),
+            TruncationMode::KeepEnd => format!("last {}", self.tokens),
+        }
+    }
+
+    /// Which of so many tokens are kept.
+    pub fn places(self, length: usize) -> Range<usize> {
+        self.mode.places(length, self.tokens)
     }
 
     /// `max_length (128 tokens)`
     pub fn words(self) -> String {
-        let Self { tokens, is_context, asked } = self;
+        let Self { tokens, is_context, asked, .. } = self;
         if is_context {
             format!("the model's context ({tokens} tokens; max_length = {asked} is more)")
         } else {

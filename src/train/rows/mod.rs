@@ -4,6 +4,7 @@
 //! The first row that is not what it should be is an error with its line, its column and its
 //! neighbours, and nothing is loaded halfway.
 
+mod assistant;
 pub mod batch;
 mod findings;
 pub mod limit;
@@ -13,6 +14,7 @@ mod packing;
 pub mod plan;
 pub mod prepare;
 pub mod prepared;
+pub mod sequence;
 pub mod survey;
 mod template;
 pub mod text;

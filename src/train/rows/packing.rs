@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::batch::{Example, Sequence};
+use super::batch::Example;
+use super::sequence::Sequence;
 use crate::train::config::PackingStrategy;
 
 /// Rows that are packed with each other: TRL packs so many at a time.
@@ -17,8 +18,9 @@ pub(super) fn packed(
     documents
         .chunks(AT_ONCE)
         .flat_map(|part| match strategy {
+            // TRL's cuts here whatever `truncation_mode` says.
             PackingStrategy::Bfd => {
-                in_bins(&part.iter().map(|row| row.cut(limit)).collect::<Vec<_>>(), limit)
+                in_bins(&part.iter().map(|row| fragment(row, 0, limit)).collect::<Vec<_>>(), limit)
             }
             PackingStrategy::BfdSplit => {
                 let fragments = part.iter().flat_map(|row| {
@@ -34,10 +36,7 @@ pub(super) fn packed(
 
 /// Some tokens of a row. A part of its prompt is still none of its answer.
 fn fragment(row: &Example, first: usize, limit: usize) -> Example {
-    let Sequence { ids, completion_start } = &row.chosen;
-    let ids = ids[first..(first + limit).min(ids.len())].to_vec();
-    let completion_start = completion_start.saturating_sub(first).min(ids.len());
-    Example { chosen: Sequence { ids, completion_start }, ..row.clone() }
+    Example { chosen: row.chosen.part(first..first + limit), ..row.clone() }
 }
 
 fn in_bins(rows: &[Example], limit: usize) -> Vec<Example> {
@@ -81,13 +80,14 @@ fn best_fit_decreasing(lengths: &[usize], limit: usize) -> Vec<Vec<usize>> {
     bins
 }
 
-/// All tokens one after another, cut into rows of `limit`. Every token is learned from.
+/// All tokens one after another, cut into rows of `limit`.
 fn wrapped(rows: &[Example], limit: usize) -> Vec<Example> {
     let all: Vec<u32> = rows.iter().flat_map(|row| row.chosen.ids.iter().copied()).collect();
-    let parts = all.chunks(limit).zip(rows.iter().cycle());
+    let learned: Vec<bool> = rows.iter().flat_map(|row| row.chosen.mask()).collect();
+    let parts = all.chunks(limit).zip(learned.chunks(limit)).zip(rows.iter().cycle());
     parts
-        .map(|(ids, row)| {
-            let chosen = Sequence { ids: ids.to_vec(), completion_start: 0 };
+        .map(|((ids, learned), row)| {
+            let chosen = Sequence::masked(ids.to_vec(), learned);
             Example { chosen, ..row.clone() }
         })
         .collect()
@@ -102,7 +102,7 @@ mod tests {
         let mut next = 0..;
         let row = |length: &usize| {
             let ids = next.by_ref().take(*length).collect();
-            let chosen = Sequence { ids, completion_start: 0 };
+            let chosen = Sequence::whole(ids);
             Example::of_one(1, Text::Plain(String::new()), String::new(), chosen)
         };
         lengths.iter().map(row).collect()

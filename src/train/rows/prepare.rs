@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::batch::{Borders, Encoded, Encoder, Example, Learned, Sequence};
+use super::assistant;
+use super::assistant::Assistant;
+use super::batch::{Borders, Encoded, Encoder, Example, Learned};
 use super::findings;
 use super::limit::Limit;
 use super::mix;
@@ -10,6 +12,7 @@ use super::mix::{Arranged, Place};
 use super::mix_findings;
 use super::packing;
 use super::prepared::Prepared;
+use super::sequence::Sequence;
 use super::survey::{Finding, Part, Survey, SurveyedRow};
 use super::text;
 use super::{Row, Rows};
@@ -18,6 +21,7 @@ use crate::data::split::Split;
 use crate::jobs::{Checks, Progress};
 use crate::llm::config::Naming;
 use crate::llm::model::Model;
+use crate::llm::text::chat::ChatTemplate;
 use crate::train::config::mix::Source;
 use crate::train::config::{ConfigProblem, Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
@@ -42,7 +46,11 @@ pub fn prepared(
         return text::prepared(model, config, data, progress);
     }
     let eos = eos_text(model);
-    let encoder = encoder(model, config, &eos);
+    // Of a known template without tags, one that has them.
+    let marked = model.chat().filter(|_| config.learns_assistant());
+    let marked = marked.and_then(assistant::training_template);
+    let chat = marked.as_ref().or_else(|| model.chat());
+    let encoder = encoder(model, config, (&eos, chat));
     let limit = Limit::of(model, config);
     let mut files = Vec::new();
     for source in config.sources(data) {
@@ -54,15 +62,18 @@ pub fn prepared(
     let parts = parts(&files, &arranged);
     // Virtual tokens stand in the same context.
     let context = model.card().facts.context_length.saturating_sub(config.virtual_tokens());
-    let mut findings = findings_of(&files, &parts, (limit, context), (config, model));
+    let mut findings = findings_of(&files, &parts, (limit, context), (config, chat));
+    let ends_turns = encoder.assistant.is_none_or(|known| known.learns_to_stop(encoder.tokenizer));
+    findings.extend((!ends_turns).then(findings::never_stops));
+    findings.extend(marked.is_some().then(findings::template_replaced));
     let documents = (split.train.len(), split.held_out.len());
     let (examples, split) = if let Some(strategy) = config.packs() {
-        check_packing(model, &whole, strategy)?;
+        check_packing(model, strategy)?;
         packed(&whole, &split, limit.tokens, strategy)
     } else if config.compares_neighbours() {
-        (with_neighbours(&whole, &split, limit.tokens, config), split)
+        (with_neighbours(&whole, &split, limit, config), split)
     } else {
-        (whole.iter().map(|example| example.cut(limit.tokens)).collect(), split)
+        (whole.iter().map(|example| example.cut(limit.tokens, limit.mode)).collect(), split)
     };
     findings.extend(findings::of_labels(&examples, &split, config));
     findings.extend(config.packs().map(|_| findings::of_packing(documents.0, &split, limit)));
@@ -77,6 +88,7 @@ pub fn prepared(
         findings,
         rows,
         max_length: limit.tokens,
+        truncation_mode: limit.mode,
         train_rows: documents.0,
         held_out_rows: documents.1,
     };
@@ -108,7 +120,14 @@ impl FileRows {
         }
         let mut encoded = encoder.encoded(&read.rows, progress)?;
         encoded.iter_mut().for_each(|encoded| encoded.example.source = number);
-        let is_learned = |index: &usize| encoded[*index].left_out(limit.tokens).is_none();
+        // Of a row that is split, the end is learned too.
+        let is_split =
+            matches!(config.packs(), Some(PackingStrategy::BfdSplit | PackingStrategy::Wrapped));
+        let is_learned = |index: &usize| {
+            let row = &encoded[*index];
+            row.left_out(limit).is_none()
+                || (is_split && row.example.chosen.completion_tokens() > 0)
+        };
         // Packed are also rows whose prompt fills everything, as in TRL.
         let is_kept = |index: &usize| {
             let ids = &encoded[*index].example.chosen.ids;
@@ -169,13 +188,12 @@ fn findings_of(
     files: &[FileRows],
     parts: &[Vec<Part>],
     limits: (Limit, usize),
-    (config, model): (&TrainConfig, &Model),
+    (config, chat): (&TrainConfig, Option<&ChatTemplate>),
 ) -> Vec<Finding> {
     let mut all: Vec<Finding> = Vec::new();
     let mut before = 0;
     for ((file, parts), name) in files.iter().zip(parts).zip(config.source_names()) {
-        let of_file =
-            findings::of(&file.read, &file.encoded, parts, limits, (config, model.chat()));
+        let of_file = findings::of(&file.read, &file.encoded, parts, limits, (config, chat));
         for mut finding in of_file {
             if files.len() > 1 {
                 finding.sentence = format!("{name}: {}", finding.sentence);
@@ -209,8 +227,13 @@ pub fn examples(
     Ok(Examples { examples, split, findings: survey.findings })
 }
 
-/// What turns rows into ids, for a run. `eos` is the model's [`eos_text`].
-fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<'a> {
+/// What turns rows into ids, for a run. `eos` is the model's [`eos_text`], `chat` the template that
+/// writes its dialogues.
+fn encoder<'a>(
+    model: &'a Model,
+    config: &TrainConfig,
+    (eos, chat): (&'a str, Option<&'a ChatTemplate>),
+) -> Encoder<'a> {
     let learned =
         if config.completion_only_loss { Learned::Completion } else { Learned::Everything };
     let tokenizer = model.tokenizer();
@@ -230,24 +253,18 @@ fn encoder<'a>(model: &'a Model, config: &TrainConfig, eos: &'a str) -> Encoder<
             measures_prompt: config.objective == Objective::Orpo,
         },
     };
-    Encoder { tokenizer, chat: model.chat(), eos, learned, borders }
+    let assistant = config.learns_assistant().then(|| Assistant::of(chat));
+    Encoder { tokenizer, chat, eos, learned, borders, assistant }
 }
 
-/// Rows in which several answers are learned one after another have no single answer to mark. And
 /// transformers' GPT-2 lets packed rows see each other, with positions of their own, which is not
 /// computed here.
-fn check_packing(model: &Model, rows: &[&Example], strategy: PackingStrategy) -> Result<(), Error> {
-    let has_prompts = rows.iter().any(|row| row.chosen.completion_start > 0);
-    let is_wrapped = strategy == PackingStrategy::Wrapped;
-    let message = if is_wrapped && has_prompts {
-        "must be `bfd` or `bfd_split` for rows with prompts that are not learned; `wrapped` is for \
-         texts, or for completion_only_loss = false"
-    } else if !is_wrapped && model.config().naming == Naming::Gpt2 {
-        "must be `wrapped` for GPT-2: transformers lets its packed rows see each other, which is not \
-         computed here"
-    } else {
+fn check_packing(model: &Model, strategy: PackingStrategy) -> Result<(), Error> {
+    if strategy == PackingStrategy::Wrapped || model.config().naming != Naming::Gpt2 {
         return Ok(());
-    };
+    }
+    let message = "must be `wrapped` for GPT-2: transformers lets its packed rows see each other, \
+                   which is not computed here";
     let message = message.to_owned();
     Err(Error::Config(vec![ConfigProblem { field: "packing_strategy", message }]))
 }
@@ -276,10 +293,10 @@ fn packed(
 fn with_neighbours(
     rows: &[&Example],
     split: &Split,
-    limit: usize,
+    limit: Limit,
     config: &TrainConfig,
 ) -> Vec<Example> {
-    let mut all: Vec<Example> = rows.iter().map(|row| row.cut(limit)).collect();
+    let mut all: Vec<Example> = rows.iter().map(|row| row.cut(limit.tokens, limit.mode)).collect();
     for part in [&split.train, &split.held_out] {
         for batch in part.chunks(config.per_device_train_batch_size.max(1)) {
             let mut before = batch[batch.len() - 1];
@@ -287,9 +304,9 @@ fn with_neighbours(
                 let (own, other) = (&rows[index].chosen, &rows[before].chosen);
                 let prompt = own.ids.iter().take(own.completion_start);
                 let answer = other.ids.iter().skip(other.completion_start);
-                let ids = prompt.chain(answer).take(limit).copied().collect();
+                let ids = prompt.chain(answer).take(limit.tokens).copied().collect();
                 let completion_start = own.completion_start;
-                all[index].beside = Some(Sequence { ids, completion_start });
+                all[index].beside = Some(Sequence::new(ids, completion_start));
                 before = index;
             }
         }

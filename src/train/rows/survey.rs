@@ -3,6 +3,7 @@
 
 use super::batch::Example;
 use crate::data::forms::Weight;
+use crate::train::config::TruncationMode;
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +16,9 @@ pub struct Survey {
 
     /// Tokens that a row keeps at most.
     pub max_length: usize,
+
+    /// Which of its tokens that are.
+    pub truncation_mode: TruncationMode,
     pub train_rows: usize,
     pub held_out_rows: usize,
 }

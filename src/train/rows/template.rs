@@ -64,6 +64,21 @@ impl Reads {
     }
 }
 
+/// A dialogue as its template can read it: with the answer behind the prompt, and with text in place of
+/// parts where it reads none. Empty for plain text.
+pub fn messages(prompt: &Text, answer: Option<&Text>, template: &ChatTemplate) -> Vec<Message> {
+    let of = |text: &Text| match text {
+        Text::Messages(messages) => messages.clone(),
+        Text::Plain(_) => Vec::new(),
+    };
+    let mut messages = of(prompt);
+    messages.extend(answer.map(of).unwrap_or_default());
+    if !Reads::of(template).parts {
+        messages = messages.iter().map(Message::with_joined_parts).collect();
+    }
+    messages
+}
+
 fn is_in_parts(content: &Content) -> bool {
     content.texts().into_iter().any(|text| match text {
         Text::Messages(messages) => messages.iter().any(Message::is_in_parts),

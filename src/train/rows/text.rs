@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::RowsError;
-use super::batch::{Example, Sequence};
+use super::batch::Example;
 use super::limit::Limit;
 use super::prepared::Prepared;
+use super::sequence::Sequence;
 use super::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 use crate::data::pair::Text;
 use crate::data::split::Split;
@@ -108,7 +109,7 @@ pub(super) fn prepared(
         .map(|index| {
             let part = ids[index * stride..index * stride + window].to_vec();
             let start = tokenizer.decode(&part[..part.len().min(SHOWN)], true);
-            let chosen = Sequence { ids: part, completion_start: 0 };
+            let chosen = Sequence::whole(part);
             let group = index.to_string();
             Example::of_one(index + 1, Text::Plain(start), group, chosen)
         })
@@ -130,6 +131,7 @@ pub(super) fn prepared(
         findings,
         rows: rows.collect(),
         max_length: window,
+        truncation_mode: limit.mode,
         train_rows: train,
         held_out_rows: held_out,
     };

@@ -13,7 +13,8 @@ use crate::train::objective::dpo::Reference;
 use crate::train::objective::loss::{ScoredRow, StepRows};
 use crate::train::objective::sums::BatchSums;
 use crate::train::record::metrics::{EvalMetrics, SourceMetrics, TrainEvent};
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// TRL's metrics of an evaluation on the rows `held_out`, as the adapter stands now.
 ///

@@ -9,7 +9,7 @@ use crate::llm::model::Model;
 use crate::train::error::Error;
 use crate::train::objective::tokens::{self, Reading};
 use crate::train::record::metrics::TrainEvent;
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 /// Tokens of a paragraph that are looked at.
 const MOST_TOKENS: usize = 96;
@@ -29,7 +29,7 @@ pub fn perplexity(
         let ids = model.tokenizer().encode(text, true);
         let mut ids = ids.map_err(|err| Error::Model(llm::Error::Tokenizer(err)))?;
         ids.truncate(most);
-        let sequence = Sequence { ids, completion_start: 0 };
+        let sequence = Sequence::whole(ids);
         let known = (model, Some(adapter));
         let found = jobs::in_pool(|| tokens::measure(known, &[&sequence], reading))?;
         for token in found.iter().flatten() {

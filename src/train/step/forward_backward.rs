@@ -25,7 +25,8 @@ use crate::train::objective::logprobs::{Asked, CompletionStats, PassSize};
 use crate::train::objective::loss::{Loss, ScoredRow, StepRows};
 use crate::train::objective::scores::{self, Ran};
 use crate::train::objective::sums::{self, BatchSums};
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// What a step is computed with.
 pub struct StepInput<'a> {

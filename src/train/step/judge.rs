@@ -278,7 +278,7 @@ mod tests {
     use super::*;
     use crate::llm::LoadOptions;
     use crate::llm::card::ModelSource;
-    use crate::train::rows::batch::Sequence;
+    use crate::train::rows::sequence::Sequence;
 
     fn tiny() -> Model {
         let folder =
@@ -293,7 +293,7 @@ mod tests {
             1,
             Text::Plain("2 + 2 =".to_owned()),
             String::new(),
-            Sequence { ids: vec![1], completion_start: 1 },
+            Sequence::new(vec![1], 1),
         );
         example.columns = json!({"answer": "Four", "year": 1952}).as_object().unwrap().clone();
         let paid = |rule: Rule, text: &str| {
@@ -333,12 +333,7 @@ mod tests {
         let rule = Rule::Model { path, label: None };
         let judge = Judge::new(&model, &[Reward::of(rule)]).unwrap();
         let prompt = Text::Plain("The answer".to_owned());
-        let example = Example::of_one(
-            1,
-            prompt,
-            String::new(),
-            Sequence { ids: vec![1], completion_start: 1 },
-        );
+        let example = Example::of_one(1, prompt, String::new(), Sequence::new(vec![1], 1));
         let judged = Judged { example: &example, text: " is short.", tokens: 3 };
         let found = judge.rewards(&judged).unwrap()[0].unwrap();
         // scores.json of the trace, of the same text

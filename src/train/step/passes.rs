@@ -8,7 +8,8 @@ use crate::train::error::Error;
 use crate::train::objective::logprobs;
 use crate::train::objective::logprobs::{Asked, CompletionStats};
 use crate::train::objective::scores;
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
+use crate::train::rows::sequence::Sequence;
 
 /// Cuts a micro-batch into equal parts whose trees have at most `pass_rows` rows, or are of one
 /// example.

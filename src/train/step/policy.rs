@@ -21,7 +21,7 @@ use crate::train::objective::policy::losses::{
 };
 use crate::train::objective::tokens::{self, ScoredTokens, Token};
 use crate::train::record::round::{Answered, Round};
-use crate::train::rows::batch::Sequence;
+use crate::train::rows::sequence::Sequence;
 
 /// What a step is computed with.
 pub struct PolicyInput<'a> {

@@ -153,11 +153,11 @@ mod tests {
     use std::iter::once;
 
     use crate::data::pair::Text;
-    use crate::train::rows::batch::Sequence;
+    use crate::train::rows::sequence::Sequence;
     use crate::train::step::reference_cache::*;
 
     fn example(last: u32) -> Example {
-        let sequence = |ids: &[u32]| Sequence { ids: ids.to_vec(), completion_start: 1 };
+        let sequence = |ids: &[u32]| Sequence::new(ids.to_vec(), 1);
         let prompt = Text::Plain("p".to_owned());
         let chosen = sequence(&[1, 2, last]);
         let rejected = Some(sequence(&[1, 3]));

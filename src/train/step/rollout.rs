@@ -19,8 +19,9 @@ use crate::train::objective::policy::advantages::{
 use crate::train::objective::tokens::{self, Reading, Token};
 use crate::train::record::metrics::{Named, TrainEvent};
 use crate::train::record::round::{Answered, Round};
-use crate::train::rows::batch::{Example, Sequence};
+use crate::train::rows::batch::Example;
 use crate::train::rows::plan::Plan;
+use crate::train::rows::sequence::Sequence;
 
 /// What a round is made with.
 pub struct RoundInput<'a> {
@@ -158,7 +159,7 @@ pub(super) fn measured_tokens(
 /// An answer behind its prompt.
 pub(super) fn sequence(answer: &Answered) -> Sequence {
     let ids = [answer.prompt_ids.as_slice(), &answer.ids].concat();
-    Sequence { ids, completion_start: answer.prompt_ids.len() }
+    Sequence::new(ids, answer.prompt_ids.len())
 }
 
 /// Cuts answers into parts whose trees have at most so many rows, or are of one answer. They are taken in

@@ -86,10 +86,10 @@ impl Progress<GenerateEvent> for OnlyStop<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::rows::batch::Sequence;
+    use crate::train::rows::sequence::Sequence;
 
     fn example(words: &str) -> Example {
-        let chosen = Sequence { ids: vec![1, 2], completion_start: 1 };
+        let chosen = Sequence::new(vec![1, 2], 1);
         Example::of_one(1, Text::Plain(words.to_owned()), words.to_owned(), chosen)
     }
 

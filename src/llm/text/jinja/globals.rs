@@ -97,7 +97,9 @@ impl Rendering<'_> {
             }
             Global::Generation => {
                 let [caller] = values.bind("generation", ["caller"], 1)?;
-                self.call(&caller.unwrap_or(Value::None), Values::default())
+                let body = self.call(&caller.unwrap_or(Value::None), Values::default())?;
+                self.note_generated(&words::text(&body));
+                Ok(body)
             }
         }
     }

@@ -41,6 +41,22 @@ pub struct Rendering<'a> {
     depth: Cell<u32>,
     /// Where on the stack the outermost level lies.
     stack_top: usize,
+    /// Where the text of the outermost level lies, which no block or macro keeps to itself first.
+    outermost: Cell<usize>,
+    /// How many bytes of that are written.
+    written: Cell<usize>,
+    generated: RefCell<Vec<Generated>>,
+}
+
+/// What stands between `{% generation %}` and `{% endgeneration %}`, as transformers' `AssistantTracker`
+/// finds it: where the outermost level had come to, which for tags in a macro or a filter is not the place
+/// where the text ends up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// Bytes of the whole text that stand before it.
+    pub before: usize,
+    /// Its own length, in characters.
+    pub characters: usize,
 }
 
 /// About where the top of the stack is.
@@ -68,12 +84,12 @@ const GLOBALS: [(&str, Global); 8] = [
     ("strftime_now", Global::StrftimeNow),
 ];
 
-/// The text of a template with `variables`.
+/// The text of a template with `variables`, and where in it stands what an assistant wrote.
 pub fn render(
     tree: &Tree,
     variables: impl IntoIterator<Item = (Text, Value)>,
     now: PrimitiveDateTime,
-) -> Outcome<String> {
+) -> Outcome<(String, Vec<Generated>)> {
     let globals =
         GLOBALS.into_iter().map(|(name, global)| (name.into(), Object::Global(global).into()));
     let rendering = Rendering {
@@ -85,6 +101,9 @@ pub fn render(
         steps: Cell::new(0),
         depth: Cell::new(0),
         stack_top: stack_place(),
+        outermost: Cell::new(0),
+        written: Cell::new(0),
+        generated: RefCell::default(),
     };
     let variables = Activation::new(tree.slots, None);
     if let Some(slot) = tree.itself {
@@ -92,8 +111,9 @@ pub fn render(
     }
     rendering.enter(&tree.frame, &variables);
     let mut out = String::new();
+    rendering.outermost.set(std::ptr::from_ref(&out).addr());
     rendering.run(&tree.body, &variables, &mut out)?;
-    Ok(out)
+    Ok((out, rendering.generated.into_inner()))
 }
 
 impl Rendering<'_> {
@@ -160,6 +180,19 @@ impl Rendering<'_> {
         Ok(Flow::On)
     }
 
+    /// Called before anything that may hold a `{% generation %}`.
+    fn note_written(&self, out: &String) {
+        if std::ptr::from_ref(out).addr() == self.outermost.get() {
+            self.written.set(out.len());
+        }
+    }
+
+    /// An assistant has written this.
+    pub fn note_generated(&self, text: &str) {
+        let characters = text.chars().count();
+        self.generated.borrow_mut().push(Generated { before: self.written.get(), characters });
+    }
+
     fn write(&self, value: &Value, out: &mut String) {
         if self.autoescape.get() {
             out.push_str(&words::text(&words::escape(value)));
@@ -176,6 +209,7 @@ impl Rendering<'_> {
         variables: &Rc<Activation>,
         out: &mut String,
     ) -> Outcome<Flow> {
+        self.note_written(out);
         match &statement.kind {
             StatementKind::Output(output) => {
                 // Nothing of it is written when one part fails.
@@ -183,6 +217,7 @@ impl Rendering<'_> {
                     match part {
                         Output::Text(text) => out.push_str(text),
                         Output::Expression(expression) => {
+                            self.note_written(out);
                             self.write(&self.evaluate(expression, variables)?, out);
                         }
                     }

@@ -12,7 +12,7 @@ fn now() -> PrimitiveDateTime {
 }
 
 fn render(source: &str, variables: &Map<String, Json>) -> Result<String, Failure> {
-    Template::new(source)?.render(variables, now())
+    Ok(Template::new(source)?.render(variables, now())?.0)
 }
 
 fn variables() -> Map<String, Json> {

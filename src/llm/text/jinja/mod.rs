@@ -47,6 +47,7 @@ use serde_json::{Map, Value as Json};
 use time::PrimitiveDateTime;
 
 pub use failure::{Failure, Kind};
+pub use interpreter::Generated;
 
 use parser::Parser;
 use syntax::Tree;
@@ -66,12 +67,13 @@ impl Template {
         Ok(Self { tree })
     }
 
-    /// The text with `variables`. `strftime_now` says `now`.
+    /// The text with `variables`, and what of it stands between `{% generation %}` tags. `strftime_now`
+    /// says `now`.
     pub fn render(
         &self,
         variables: &Map<String, Json>,
         now: PrimitiveDateTime,
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Vec<Generated>), Failure> {
         let variables =
             variables.iter().map(|(name, value)| (name.as_str().into(), Value::from(value)));
         interpreter::render(&self.tree, variables, now)
