@@ -121,6 +121,9 @@ fn beyond_trl(config: &TrainConfig, engine: &str, found: &mut Vec<String>) {
             "{engine} has DPO with one loss and reverse KL, without ld_alpha and use_weighting; --for trl has all"
         ));
     }
+    if config.weighs_by_probability() {
+        found.push(format!("{engine} has no key for the loss `dft` of SFT; --for trl has"));
+    }
     if config.truncates() == TruncationMode::KeepEnd {
         found.push(format!(
             "{engine} cuts the end of rows that are too long; truncation_mode = \"keep_end\" is exported to \

@@ -189,7 +189,7 @@ fn objective(config: &TrainConfig, rows: &[Row], keys: &mut Keys) {
             keys.maybe("completion_only_loss", has_prompts.then_some(config.completion_only_loss));
             keys.put("assistant_only_loss", config.assistant_only_loss);
             keys.put("shuffle_dataset", false);
-            keys.put("loss_type", "nll");
+            keys.put("loss_type", if config.weighs_by_probability() { "dft" } else { "nll" });
         }
         Objective::Dpo => {
             keys.put("max_length", config.max_length);

@@ -59,6 +59,11 @@ fn supervised_fine_tuning_is_that_of_trl() {
 }
 
 #[test]
+fn sft_with_each_token_by_its_probability_is_that_of_trl() {
+    replay("sft_dft");
+}
+
+#[test]
 fn odd_pairs_under_odd_settings_are_those_of_trl() {
     replay("odd_dpo");
 }

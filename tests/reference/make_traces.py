@@ -394,6 +394,7 @@ CASES = {
     "sft_text": sft(data=whole_text, accum=2, batch=2, rows=9, steps=6),
     "sft_text_bos": sft(model="llama_bos", data=whole_text, held_out=4),
     "sft_messages": sft(data=whole_chat, extra=dict(max_length=30)),
+    "sft_dft": sft(data=lambda rng, n: only_chosen(plain(rng, n)), batch=2, accum=2, extra=dict(loss_type="dft")),
     "sft_cut": sft(data=lambda rng, n: only_chosen(long(rng, n)), extra=dict(max_length=20), batch=2),
     "sft_whole_pairs": sft(
         data=lambda rng, n: only_chosen(long(rng, n)), extra=dict(completion_only_loss=False, max_length=20),

@@ -69,6 +69,16 @@ pub(super) fn losses_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Proble
     }
 }
 
+/// The loss of single tokens.
+pub(super) fn token_loss_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    let hint = "nll: every token alike. dft: each by the probability that the model gives it, so that \
+                what it finds impossible teaches it little";
+    row_ui(ui, "loss_type", hint, |ui| {
+        loss_ui(ui, 0, config.objective, &mut config.loss_type);
+    });
+    problems.show_named(ui, "loss_type");
+}
+
 fn is_used(name: &str, losses: &[String]) -> bool {
     losses.iter().any(|loss| loss == name)
 }

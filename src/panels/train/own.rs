@@ -3,6 +3,7 @@
 use eframe::egui::Ui;
 
 use super::fields::{Problems, check_ui, choice_ui, number_row_ui, row_ui};
+use super::losses;
 use crate::train::config::objective::Setting;
 use crate::train::config::{
     F_DIVERGENCES, FDivergence, PACKING_STRATEGIES, TRUNCATION_MODES, TrainConfig,
@@ -67,6 +68,9 @@ pub(super) fn weights_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Probl
 
 /// The others, under "Advanced".
 pub(super) fn own_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
+    if config.objective.has(Setting::TokenLoss) {
+        losses::token_loss_ui(ui, config, problems);
+    }
     if config.objective.has(Setting::CompletionOnlyLoss) {
         let hint = "Learn the answers and not their prompts. Off: every token is learned";
         check_ui(ui, &mut config.completion_only_loss, "completion_only_loss", hint);

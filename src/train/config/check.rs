@@ -65,10 +65,10 @@ impl TrainConfig {
         if self.objective.has(Setting::Losses) {
             self.loss_problems(&mut found);
         }
-        if self.objective == Objective::Sft && self.loss_type.iter().any(|loss| loss == "dft") {
-            let message = "must be nll for SFT, or left out: `dft`, which weighs each token by its \
-                           own probability, is not computed here";
-            found.add("loss_type", message.to_owned());
+        // Earlier versions wrote DPO's into the records of SFT.
+        let is_left_over = self.loss_type.len() == 1 && self.loss_type[0] == "sigmoid";
+        if self.objective.has(Setting::TokenLoss) && !is_left_over {
+            self.loss_problems(&mut found);
         }
         if self.per_device_train_batch_size == 1 && self.least_batch() > 1 {
             let message = "must be at least 2 for KTO's loss `kto`, as in TRL: an answer is held \
@@ -453,8 +453,10 @@ mod tests {
             loss_type: vec![name.to_owned()],
             ..TrainConfig::default()
         };
-        assert_eq!(fields(sft("dft")), ["loss_type"]);
-        assert!(fields(sft("nll")).is_empty());
+        assert_eq!(fields(sft("ipo")), ["loss_type"]);
+        for known in ["nll", "dft", "sigmoid"] {
+            assert!(fields(sft(known)).is_empty(), "{known}");
+        }
         let kto = |name: &str| TrainConfig {
             objective: Objective::Kto,
             loss_type: vec![name.to_owned()],

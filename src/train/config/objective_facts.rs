@@ -91,6 +91,9 @@ pub enum Setting {
     /// `loss_type`, one of the objective's own.
     Losses,
 
+    /// `loss_type`, of single tokens.
+    TokenLoss,
+
     /// Several losses, with `loss_weights`.
     LossWeights,
     LabelSmoothing,

@@ -114,8 +114,9 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
     sequences: Sequences::One,
     head: Head::Tokens,
     reference: Reference::None,
-    losses: &[],
+    losses: &["nll", "dft"],
     settings: &[
+        Setting::TokenLoss,
         Setting::CompletionOnlyLoss,
         Setting::AssistantOnlyLoss,
         Setting::TruncationMode,

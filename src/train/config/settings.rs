@@ -564,6 +564,11 @@ impl TrainConfig {
         if asked { self.truncation_mode } else { TruncationMode::default() }
     }
 
+    /// Whether each token's loss counts by the token's probability.
+    pub fn weighs_by_probability(&self) -> bool {
+        self.objective.has(Setting::TokenLoss) && self.loss_type.iter().any(|loss| loss == "dft")
+    }
+
     /// Whether of dialogues only what the assistant says is learned.
     pub fn learns_assistant(&self) -> bool {
         self.assistant_only_loss && self.objective.has(Setting::AssistantOnlyLoss)

@@ -70,6 +70,10 @@ pub struct Asked {
 
     /// The first token of a text too, which the last virtual token predicts.
     pub first: bool,
+
+    /// DFT (Wu et al. 2025): each token's log-probability counts by its probability, which itself is not
+    /// learned through.
+    pub by_probability: bool,
 }
 
 /// Tokens that count less, as LD-DPO (Liu et al. 2024) has them: those of a pair's longer answer
@@ -93,13 +97,19 @@ impl Asked {
             });
             Tails { weight: weight as f32, full: full.collect() }
         });
-        Self { tails, aligned: config.weighs_pairs(), first: config.scores_first_token() }
+        let (first, by_probability) = (config.scores_first_token(), config.weighs_by_probability());
+        Self { tails, aligned: config.weighs_pairs(), first, by_probability }
     }
 
     /// The places of a sequence whose ids are predicted.
     fn targets<'a>(&self, sequence: &'a Sequence) -> impl Iterator<Item = usize> + 'a {
         let first = self.first && sequence.is_learned(0) && !sequence.ids.is_empty();
         first.then_some(0).into_iter().chain(sequence.targets())
+    }
+
+    fn how(&self, want: Want) -> How {
+        let Self { aligned, by_probability, .. } = *self;
+        How { want, aligned, by_probability }
     }
 
     /// By how much a learned token of a sequence counts, both from 0.
@@ -191,15 +201,19 @@ pub struct Scored<'a> {
     /// The gradient of each prediction's log-probability by the hidden state that it was made
     /// from, (predictions, width).
     slopes: Vec<f32>,
+
+    /// [`Asked::by_probability`].
+    by_probability: bool,
 }
 
 impl Scored<'_> {
     /// Adds the gradients of Σ weight · logp with respect to what learns: a weight a sequence.
     pub fn backward(self, weights: &[f64], gradients: &mut Gradients) -> Result<(), Error> {
-        let Self { model, adapter, pass, predictions, slopes, .. } = self;
+        let Self { model, adapter, pass, predictions, slopes, by_probability, .. } = self;
         if model.head_learns(gradients) {
             let known = (model, adapter);
-            head_backward(known, pass.all_hidden(), &predictions, weights, gradients)?;
+            let how = How { want: Want::Slopes, aligned: false, by_probability };
+            head_backward(known, pass.all_hidden(), &predictions, (weights, how), gradients)?;
         }
         // At least 1, where nothing is predicted: then the gradients are zero.
         let width = (slopes.len() / predictions.len().max(1)).max(1);
@@ -229,7 +243,8 @@ pub fn score<'a>(
     let predictions = predictions(tree, sequences, asked, pass.virtual_rows());
     let known = (model, Some(adapter));
     let (stats, slopes) = head(known, pass.all_hidden(), &predictions, (sequences.len(), asked))?;
-    Ok(Scored { stats, model, adapter, pass, predictions, slopes })
+    let by_probability = asked.by_probability;
+    Ok(Scored { stats, model, adapter, pass, predictions, slopes, by_probability })
 }
 
 /// What the head itself learns of Σ weight · logp. The scores are computed once more: how much each
@@ -238,7 +253,7 @@ fn head_backward(
     (model, adapter): (&Model, &Adapter),
     hidden: &[f32],
     predictions: &[Prediction],
-    weights: &[f64],
+    (weights, how): (&[f64], How),
     gradients: &mut Gradients,
 ) -> Result<(), Error> {
     let capped = model.config().final_softcap.is_some();
@@ -246,7 +261,7 @@ fn head_backward(
     each_chunk((model, Some(adapter)), hidden, predictions, |chunk, hidden, mut scores| {
         let as_they_were = if capped { scores.to_vec() } else { Vec::new() };
         scores.par_chunks_mut(vocabulary).zip(chunk.par_iter()).for_each(|(row, prediction)| {
-            row_stats(row, prediction.target as usize, (Want::Slopes, false));
+            row_stats(row, prediction.target as usize, how);
             let weight = weights[prediction.sequence] as f32 * prediction.weight;
             row.iter_mut().for_each(|slope| *slope *= weight);
         });
@@ -266,7 +281,7 @@ pub(crate) fn head(
     let mut slopes = Vec::with_capacity(predictions.len() * model.config().width);
     each_chunk((model, adapter), hidden, predictions, |chunk, _, mut scores| {
         let capped = model.config().final_softcap.map(|_| scores.to_vec()).unwrap_or_default();
-        add_rows(&mut stats, &mut scores, chunk, (Want::Slopes, asked.aligned));
+        add_rows(&mut stats, &mut scores, chunk, asked.how(Want::Slopes));
         slopes.extend(model.tree_scores_backward(&capped, &mut scores, adapter)?);
         Ok(())
     })?;
@@ -288,7 +303,7 @@ pub fn measure(
     let mut stats = vec![CompletionStats::default(); sequences.len()];
     let known = (model, Some(adapter));
     each_chunk(known, pass.all_hidden(), &predictions, |chunk, _, mut scores| {
-        add_rows(&mut stats, &mut scores, chunk, (Want::Stats, asked.aligned));
+        add_rows(&mut stats, &mut scores, chunk, asked.how(Want::Stats));
         Ok(())
     })?;
     Ok(stats)
@@ -325,6 +340,14 @@ pub(super) fn each_chunk(
     Ok(())
 }
 
+/// What is made of a row of scores.
+#[derive(Clone, Copy)]
+struct How {
+    want: Want,
+    aligned: bool,
+    by_probability: bool,
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Want {
     /// What becomes of the scores makes no difference.
@@ -339,13 +362,13 @@ fn add_rows(
     stats: &mut [CompletionStats],
     scores: &mut [f32],
     predictions: &[Prediction],
-    (want, aligned): (Want, bool),
+    how: How,
 ) {
     let vocabulary = scores.len() / predictions.len().max(1);
     let rows: Vec<CompletionStats> = scores
         .par_chunks_mut(vocabulary)
         .zip(predictions.par_iter())
-        .map(|(row, prediction)| row_stats(row, prediction.target as usize, (want, aligned)))
+        .map(|(row, prediction)| row_stats(row, prediction.target as usize, how))
         .collect();
     // In order, so that the sum is the same on any number of threads.
     for (row, prediction) in rows.into_iter().zip(predictions) {
@@ -354,27 +377,28 @@ fn add_rows(
     }
 }
 
-fn row_stats(row: &mut [f32], target: usize, (want, aligned): (Want, bool)) -> CompletionStats {
+fn row_stats(row: &mut [f32], target: usize, how: How) -> CompletionStats {
     let score = row[target];
     let sums = kernels::score_sums(row);
     let log_sum = sums.powers.ln();
     let logp = f64::from(score - sums.highest) - log_sum;
-    let aligned = if aligned {
+    let weight = if how.by_probability { logp.exp() } else { 1.0 };
+    let aligned = if how.aligned {
         let squares: f64 = row.iter().map(|power| f64::from(*power) * f64::from(*power)).sum();
         logp - (squares.ln() - 2.0 * log_sum)
     } else {
         0.0
     };
-    if want == Want::Slopes {
+    if how.want == Want::Slopes {
         // d ln p(target) / d score = [is target] − p
-        let scale = -(1.0 / sums.powers) as f32;
+        let scale = -(weight / sums.powers) as f32;
         for power in &mut *row {
             *power *= scale;
         }
-        row[target] += 1.0;
+        row[target] += weight as f32;
     }
     CompletionStats {
-        logp,
+        logp: weight * logp,
         tokens: 1,
         entropy: log_sum - sums.weighted / sums.powers, // −Σ p ln p
         mean_logits: sums.total / row.len() as f64,
@@ -413,7 +437,8 @@ mod tests {
         let predictions =
             [2, 0].map(|target| Prediction { row: 0, sequence: 0, target, weight: 1.0 });
         let mut stats = [CompletionStats::default()];
-        add_rows(&mut stats, &mut scores, &predictions, (Want::Slopes, true));
+        let how = How { want: Want::Slopes, aligned: true, by_probability: false };
+        add_rows(&mut stats, &mut scores, &predictions, how);
         let [stats] = stats;
         let ln_3 = 3.0_f64.ln();
         assert!((stats.logp - (3.0 - 3.407605964 - ln_3)).abs() < 1e-6);
@@ -438,6 +463,20 @@ mod tests {
         let found = predictions(&tree(&all), &all, &Asked::default(), 0);
         let found: Vec<(usize, u32)> = found.iter().map(|one| (one.row, one.target)).collect();
         assert_eq!(found, [(0, 2), (1, 3), (3, 5)]);
+    }
+
+    #[test]
+    fn a_token_counts_by_its_probability_which_is_not_learned_through() {
+        // p = 0.09003057, 0.24472847, 0.66524096: −p ln p of the second, and p times its slopes
+        let mut scores = vec![1.0_f32, 2.0, 3.0];
+        let how = How { want: Want::Slopes, aligned: false, by_probability: true };
+        let stats = row_stats(&mut scores, 1, how);
+        let p = 0.24472847_f64;
+        assert!((stats.logp - p * p.ln()).abs() < 1e-6);
+        let expected = [-p * 0.09003057, p * (1.0 - p), -p * 0.66524096];
+        for (found, expected) in scores.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{scores:?}");
+        }
     }
 
     #[test]
