@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     #[cfg(unix)]
     use crate::files;
-    use crate::jobs::Recorder;
+    use crate::jobs::{Quiet, Recorder};
 
     #[test]
     fn a_host_that_is_not_reached_is_looked_for_again_later_and_later_and_that_is_said() {
@@ -193,7 +193,12 @@ mod tests {
         let running = Running::start(&order).unwrap();
         assert!(Running::start(&order).unwrap_err().to_string().contains("running already"));
         running.stop().unwrap();
-        let ended = running.look(0).unwrap().ended.unwrap();
+        // The system takes a moment to take it away.
+        let ended = (0..200).find_map(|_| {
+            jobs::pause::<()>(&Quiet, Duration::from_millis(50)).unwrap();
+            running.look(0).unwrap().ended
+        });
+        let ended = ended.unwrap();
         assert!(ended.contains("killed"), "{ended}");
     }
 }
