@@ -12,6 +12,7 @@ use crate::state::command::{
 };
 use crate::state::look_inside::map::Part;
 use crate::state::prefs::PanelId;
+use crate::state::slots::ModelSlot;
 use crate::study::forms::export::Export;
 use crate::study::package;
 
@@ -130,8 +131,9 @@ fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
     let is_one_thing = file.extension().is_some_and(|ending| {
         ["toml", "gguf", "safetensors"].iter().any(|known| ending.eq_ignore_ascii_case(known))
     });
-    // A path without an ending is a folder: a model, a project.
-    let is_folder = file.extension().is_none() && !is_train;
+    // A path without an ending is a folder: a model, a project; a bundle only once there is a model.
+    let has_model = !matches!(state.model, ModelSlot::Empty);
+    let is_folder = file.extension().is_none() && !(is_train && has_model);
     if (is_one_thing || is_folder) && !is_setup && state.codes.session.is_none() {
         actions.insert(0, open);
     } else {
@@ -207,6 +209,8 @@ mod tests {
         assert_eq!(words(&state, "/a/model")[0], "Open /a/model");
         assert_eq!(words(&state, "/a/texts.csv").pop().unwrap(), "Open /a/texts.csv");
         state.prefs.panel = PanelId::Train;
+        assert_eq!(words(&state, "/a/model")[0], "Open /a/model");
+        state.model = ModelSlot::Loading { name: "tiny".to_owned() };
         assert_eq!(
             words(&state, "/a/bundle")[..2],
             ["Make a bundle in /a/bundle", "Import the results of /a/bundle"]

@@ -33,6 +33,7 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, ScrollArea, Ui};
 use crate::state::command::{Commands, ViewCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
+use crate::state::train::form::DataSource;
 use crate::state::train::{LeftTab, TrainState};
 use crate::train::config::Objective;
 use crate::widgets::empty_state::EmptyState;
@@ -238,21 +239,22 @@ fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands
         state.show(ui);
         return;
     }
-    let (title, sentence, action) = match (has_model, train.project_pairs) {
+    let is_without_rows = train.source == DataSource::ProjectPairs && train.project_pairs < 2;
+    let (title, sentence, action) = match (has_model, is_without_rows) {
         (false, _) => (
             "First a model, then training",
-            "Training teaches the loaded model to prefer the answers that you preferred. Load a \
-             model, and come back.",
+            "Training moves the loaded model towards the answers that you preferred, or that a file has. \
+             Load a model, and come back.",
             "Choose a model",
         ),
-        (true, 0 | 1) => (
+        (true, true) => (
             "Train on what people preferred",
             "A run takes pairs of answers, one chosen and one rejected, and moves the model \
              towards the chosen ones. Label some pairs of your own, or take the sample pairs on \
              the left.",
             "Label pairs",
         ),
-        (true, _) => (
+        (true, false) => (
             "Ready to train",
             "Press Start training. The curves of the run are drawn here while it learns, with a \
              sentence that says what they mean, and you can stop it whenever you like: what it \

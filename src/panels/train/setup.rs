@@ -519,7 +519,7 @@ fn advanced_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
                 problems.show_named(ui, field);
             }
             if config.objective.has(Setting::Shuffle) {
-                let hint = "Draw the pairs in a seeded random order, anew each epoch. Off: in the \
+                let hint = "Draw the rows in a seeded random order, anew each epoch. Off: in the \
                             order of the file";
                 check_ui(ui, &mut config.shuffle, "shuffle", hint);
             }

@@ -73,6 +73,8 @@ pub fn units(objective: Objective) -> (&'static str, &'static str) {
         ("answer", "answers")
     } else if objective == Objective::Pretrain {
         ("window", "windows")
+    } else if objective == Objective::Sft {
+        ("row", "rows") // a dialogue, a text, an answer with its prompt, the better one of a pair
     } else {
         ("pair", "pairs")
     }

@@ -108,7 +108,7 @@ pub(super) const SFT: ObjectiveFacts = ObjectiveFacts {
     key: "sft",
     explanation: "Supervised fine-tuning: imitate the chosen answers; the rejected ones are not \
                   used",
-    aim: "Imitate the chosen answers",
+    aim: "Imitate answers: of pairs, the chosen ones",
     before_the_first_step: None,
     columns: Want::Answers,
     sequences: Sequences::One,
