@@ -149,17 +149,18 @@ pub(super) fn measured_loss(
     let answers: Vec<Answer> =
         answers.map(|(answer, tokens)| of_tokens(answer, tokens, is_masked(answer))).collect();
     let counted = answers.iter().filter(|answer| !answer.is_masked);
-    let tokens = counted.map(|answer| answer.logps.len()).sum::<usize>() as f64;
+    let tokens = counted.map(|answer| answer.logps.len()).sum::<usize>().max(1) as f64;
     let Outcome { loss, metrics, .. } = loss(&answers, &settings, Share { batches: 1, tokens });
     (loss, mean_of(&[metrics]))
 }
 
 /// What DAPO and CISPO divide by: not the tokens of the step's own answers, but its share of those of the
-/// round. TRL's `num_items_in_batch` times `gradient_accumulation_steps` over `steps_per_generation`.
+/// round, which are taken to be at least one. TRL's `num_items_in_batch` times
+/// `gradient_accumulation_steps` over `steps_per_generation`.
 fn tokens_of_step(lengths: &[usize], batches: &[Vec<usize>]) -> f64 {
     let members = batches.iter().map(Vec::len).sum::<usize>();
     let tokens = lengths.iter().sum::<usize>();
-    tokens as f64 * members as f64 / lengths.len().max(1) as f64
+    tokens.max(1) as f64 * members as f64 / lengths.len().max(1) as f64
 }
 
 fn of_tokens(answered: &Answered, tokens: &[Token], is_masked: bool) -> Answer {
@@ -231,5 +232,8 @@ mod tests {
         }
         assert_eq!(tokens_of_step(&lengths, &[vec![0, 1], vec![2, 3]]), 12.0);
         assert_eq!(tokens_of_step(&lengths[..2], &[vec![0, 1], vec![0, 1]]), 12.0);
+        // All but one answer are masked, or all.
+        assert_eq!(tokens_of_step(&[0, 0, 1, 0], &[vec![0]]), 0.25);
+        assert_eq!(tokens_of_step(&[0; 4], &[vec![0]]), 0.25);
     }
 }

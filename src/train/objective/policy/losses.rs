@@ -96,7 +96,7 @@ pub struct Share {
     /// Micro-batches of the step.
     pub batches: usize,
 
-    /// Tokens of all answers of the step that are learned from.
+    /// Tokens of all answers of the step that are learned from: more than none.
     pub tokens: f64,
 }
 
@@ -282,7 +282,7 @@ pub fn part(answers: &[Answer], settings: &Settings, share: Share, whole: &Whole
                 LossType::Grpo | LossType::Sapo => 1.0 / (own.max(1.0) * rows * batches),
                 LossType::Bnpo => 1.0 / (all_tokens.max(1.0) * batches),
                 LossType::DrGrpo => 1.0 / (rows * settings.max_completion_length as f64 * batches),
-                LossType::Dapo | LossType::Cispo => 1.0 / share.tokens.max(1.0),
+                LossType::Dapo | LossType::Cispo => 1.0 / share.tokens,
                 LossType::Luspo => 1.0 / (rows * batches),
                 LossType::Rloo => 0.0,
             }
