@@ -46,6 +46,20 @@ impl<'a> Columns<'a> {
         self.own.clone()
     }
 
+    /// Where those outputs begin, and how far apart their rows are: for kernels that write a tile
+    /// through a pointer. Whoever does is this one's only user meanwhile.
+    #[inline]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for tiles"))]
+    #[expect(clippy::needless_pass_by_ref_mut, reason = "what it gives is written through")]
+    pub fn part(&mut self, rows: Range<usize>, columns: Range<usize>) -> (*mut f32, usize) {
+        let Range { start, end } = self.own;
+        assert!(
+            rows.end <= self.m && columns.start >= start && columns.end <= end,
+            "an output of another task"
+        );
+        (self.start.wrapping_add(rows.start * self.width + columns.start), self.width)
+    }
+
     /// Writes outputs `first` and following of row `i`.
     #[inline]
     pub fn write(&mut self, i: usize, first: usize, values: &[f32]) {

@@ -29,6 +29,15 @@ fn tile_rows(level: Level) -> usize {
     }
 }
 
+/// Rows of the next tile, of so many that are left.
+fn next_rows(level: Level, left: usize) -> usize {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => avx2_gemm::tile_rows(left),
+        _ => left.min(tile_rows(level)),
+    }
+}
+
 /// Columns of the next tile, of so many that are left.
 fn tile_cols(level: Level, left: usize) -> usize {
     match level {
@@ -41,9 +50,6 @@ fn tile_cols(level: Level, left: usize) -> usize {
 /// Rows of a tile in most levels.
 const TILE_ROWS: usize = 6;
 
-/// Rows of a tile in any level.
-const MOST_TILE_ROWS: usize = 12;
-
 /// Values of the shared dimension between two visits to memory: a panel of the right side, 24 KB,
 /// stays in the first cache.
 pub const DEPTH: usize = 384;
@@ -54,6 +60,10 @@ const BLOCK_ROWS: usize = 96;
 
 /// Rows from which packing the right side pays.
 const PACK_FROM: usize = 24;
+
+/// Columns from which packing a block of the left side pays, where its steps are so far apart.
+const PACK_LEFT_FROM: usize = 2 * TILE_COLS;
+const PAGE: usize = 1024;
 
 /// Multiplications that are not worth another thread.
 const SERIAL: usize = 1 << 18;
@@ -224,7 +234,7 @@ impl<'a> Out<'a> {
 }
 
 thread_local! {
-    static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static PANELS: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
 /// The outputs `rows` × `cols` (at most [`PACKED_COLS`]).
@@ -238,15 +248,17 @@ unsafe fn task(
     rows: Range<usize>,
     cols: Range<usize>,
 ) {
-    PANELS.with_borrow_mut(|panels| {
+    PANELS.with_borrow_mut(|[panels, lefts]| {
         panels.resize(PACKED_COLS * DEPTH, 0.0);
+        lefts.resize(BLOCK_ROWS * DEPTH, 0.0);
         let mut result = out.result;
         for (left, right) in terms {
             for first in (0..left.cols).step_by(DEPTH) {
                 let depth = first..left.cols.min(first + DEPTH);
                 // SAFETY: the caller's promises are passed on.
                 unsafe {
-                    block(level, Out { result, ..out }, (left, right), depth, &rows, &cols, panels);
+                    let (out, room) = (Out { result, ..out }, (&mut **panels, &mut **lefts));
+                    block(level, out, (left, right), depth, &rows, &cols, room);
                 }
                 result = Result::Add;
             }
@@ -266,7 +278,7 @@ unsafe fn block(
     depth: Range<usize>,
     rows: &Range<usize>,
     cols: &Range<usize>,
-    panels: &mut [f32],
+    (panels, lefts): (&mut [f32], &mut [f32]),
 ) {
     let len = depth.len();
     let all_packed = right.col_stride != 1 || rows.len() >= PACK_FROM;
@@ -279,6 +291,12 @@ unsafe fn block(
     }
     for block_start in rows.clone().step_by(BLOCK_ROWS) {
         let block_rows = block_start..rows.end.min(block_start + BLOCK_ROWS);
+        let packed = pack_left(level, left, (&block_rows, &depth), cols.len(), lefts);
+        let left = packed.as_ref().unwrap_or(left);
+        let (left_row, left_depth) = match packed {
+            Some(_) => (block_start, depth.start),
+            None => (0, 0),
+        };
         let mut rest = 0..cols.len();
         while !rest.is_empty() {
             let first = rest.start;
@@ -290,9 +308,11 @@ unsafe fn block(
             } else {
                 right.values[depth.start * right.row_stride + cols.start + first..].as_ptr()
             };
-            for row in block_rows.clone().step_by(tile_rows(level)) {
-                let tile_rows = tile_rows(level).min(block_rows.end - row);
-                let left_at = row * left.row_stride + depth.start * left.col_stride;
+            let mut row = block_rows.start;
+            while row < block_rows.end {
+                let tile_rows = next_rows(level, block_rows.end - row);
+                let left_at = (row - left_row) * left.row_stride
+                    + (depth.start - left_depth) * left.col_stride;
                 // SAFETY: row and column lie within the target.
                 let out_at = unsafe { out.start.add(row * out.row_stride + cols.start + first) };
                 let tile = Tile {
@@ -315,12 +335,54 @@ unsafe fn block(
                     if width == tile.cols {
                         compute(level, &tile);
                     } else {
-                        narrow(level, &tile, width);
+                        tile.narrow(width, |tile| compute(level, tile));
                     }
                 }
+                row += tile_rows;
             }
         }
     }
+}
+
+/// A block of a left side that is transposed, row by row: without it, each step of a tile would be in
+/// another page of memory.
+fn pack_left<'a>(
+    level: Level,
+    left: &Matrix<'_>,
+    (rows, depth): (&Range<usize>, &Range<usize>),
+    cols: usize,
+    room: &'a mut [f32],
+) -> Option<Matrix<'a>> {
+    if left.row_stride != 1 || left.col_stride < PAGE || cols < PACK_LEFT_FROM {
+        return None;
+    }
+    let (count, len) = (rows.len(), depth.len());
+    let room = &mut room[..count * len];
+    let (rows_done, depth_done) = match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 | Level::Avx512 => {
+            let (whole_rows, whole) = (count / 8 * 8, len / 8 * 8);
+            for at in (0..whole).step_by(8) {
+                let start = (depth.start + at) * left.col_stride + rows.start;
+                assert!(start + 7 * left.col_stride + whole_rows <= left.values.len());
+                // SAFETY: this level is only chosen where the processor has AVX2; the last value of
+                // the last of eight steps lies within the matrix, and `room` has `count` rows.
+                unsafe {
+                    let (from, out) = (left.values[start..].as_ptr(), room[at..].as_mut_ptr());
+                    avx2_gemm::turn(from, left.col_stride, whole_rows, (out, len));
+                }
+            }
+            (whole_rows, whole)
+        }
+        _ => (0, 0),
+    };
+    for (row, out) in room.chunks_exact_mut(len).enumerate() {
+        let done = if row < rows_done { depth_done } else { 0 };
+        for (at, out) in out.iter_mut().enumerate().skip(done) {
+            *out = left.values[(depth.start + at) * left.col_stride + rows.start + row];
+        }
+    }
+    Some(Matrix { values: room, rows: count, cols: len, row_stride: len, col_stride: 1 })
 }
 
 /// Rows `depth` and `width` columns from `first` of a matrix side by side, padded with zeros.
@@ -357,7 +419,7 @@ fn pack(
                 // the last column lies within the matrix, and the panel has room for each row.
                 unsafe {
                     let (columns, out) = (values[start..].as_ptr(), panel[half..].as_mut_ptr());
-                    avx2_gemm::turn(columns, col_stride, len, out);
+                    avx2_gemm::turn(columns, col_stride, len, (out, TILE_COLS));
                 }
             }
             len
@@ -375,34 +437,6 @@ fn pack(
     for (row, out) in depth.zip(panel.chunks_exact_mut(TILE_COLS)).skip(done) {
         for (col, out) in out[..width].iter_mut().enumerate() {
             *out = values[row * row_stride + (first + col) * col_stride];
-        }
-    }
-}
-
-/// A tile that is narrower than the panel it is computed from.
-///
-/// # Safety
-/// As for [`compute`], but only the first `width` columns of the outputs have to be there.
-unsafe fn narrow(level: Level, tile: &Tile, width: usize) {
-    let mut sums = [0.0_f32; MOST_TILE_ROWS * TILE_COLS];
-    let beside = Tile {
-        out: sums.as_mut_ptr(),
-        out_row_stride: TILE_COLS,
-        result: Result::Replace,
-        ..*tile
-    };
-    // SAFETY: `sums` has room for a whole tile.
-    unsafe { compute(level, &beside) };
-    for (row, sums) in sums.chunks_exact(TILE_COLS).take(tile.rows).enumerate() {
-        for (col, sum) in sums[..width].iter().enumerate() {
-            // SAFETY: the caller promises these outputs.
-            unsafe {
-                let out = tile.out.add(row * tile.out_row_stride + col);
-                *out = match tile.result {
-                    Result::Replace => *sum,
-                    Result::Add => *out + *sum,
-                };
-            }
         }
     }
 }

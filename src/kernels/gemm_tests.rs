@@ -73,3 +73,20 @@ fn an_output_does_not_depend_on_what_is_beside_it() {
         assert_eq!(wide[24..], [7.0; 6]);
     }
 }
+
+#[test]
+fn a_left_side_that_is_packed_gives_the_same_as_one_that_is_not() {
+    let (rows, depth, cols) = (1029, 397, 50);
+    let (a, b) = (values(rows * depth, 1), values(depth * cols, 2));
+    let turned: Vec<f32> = (0..rows * depth).map(|at| a[at % depth * rows + at / depth]).collect();
+    let right = Matrix::new(&b, depth, cols);
+    for level in Level::all() {
+        let product = |left| {
+            let mut out = vec![9.0; rows * cols];
+            gemm_at(level, Target::new(&mut out, rows, cols, Result::Replace), &[(left, right)]);
+            out
+        };
+        let expected = product(Matrix::new(&turned, rows, depth));
+        assert_eq!(product(Matrix::new(&a, depth, rows).transposed()), expected, "{level:?}");
+    }
+}

@@ -104,7 +104,8 @@ fn every_fast_level_sums_products_in_the_order_written_here() {
                 32 => 32 * (below(&mut rng, 20) + 1),
                 block => block * (below(&mut rng, 2) + 1),
             };
-            let (m, rows) = (below(&mut rng, 20) + 1, below(&mut rng, 40));
+            let most = if kind.is_dense() { 110 } else { 20 };
+            let (m, rows) = (below(&mut rng, most) + 1, below(&mut rng, 40));
             // One row of activations has a loop of its own.
             for m in [1, m] {
                 let weights = random(kind, rows, cols, seed);

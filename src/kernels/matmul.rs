@@ -10,12 +10,16 @@ use super::activations::{ActBlock, Activations};
 use super::arm::{neon, neon_dense};
 use super::columns::Columns;
 use super::each::each;
+#[cfg(target_arch = "x86_64")]
+use super::ggml_type::GgmlType;
 use super::level::Level;
 use super::matrix::QMatrix;
 use super::rounding::rounded;
 use super::unpack::{self, Block};
 #[cfg(target_arch = "x86_64")]
-use super::x86::{avx2, avx2_dense, avx2_few, avx512, avx512_dense};
+use super::x86::avx2_turned::Turned;
+#[cfg(target_arch = "x86_64")]
+use super::x86::{avx2, avx2_dense, avx2_few, avx2_turned, avx512, avx512_dense};
 
 /// One product of several with the same activations: see [`matmul_all`].
 pub struct Product<'a> {
@@ -51,6 +55,10 @@ const SERIAL: usize = 1 << 17;
 /// Multiplications of a task, at least.
 const TASK: usize = 1 << 15;
 
+/// Rows of dense weights in a task, at most, and rows of activations up to which that is not so.
+const TOGETHER: usize = 96;
+const FEW: usize = 4;
+
 /// Rows in a task are a multiple of this, which the kernels' panels divide.
 const PANEL: usize = 16;
 
@@ -66,12 +74,24 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
     }
     let packed = products.iter().find(|product| !product.weights.kind().is_dense());
     let packed = packed.map(|product| rounded(level, x, product.weights.cols()));
+    #[cfg(target_arch = "x86_64")]
+    let turned = turned(level, x, m, products);
+    let input = Input {
+        x,
+        packed: packed.as_ref(),
+        #[cfg(target_arch = "x86_64")]
+        turned: turned.as_ref(),
+    };
 
     let threads = rayon::current_num_threads();
     let outputs: usize = products.iter().map(|product| product.weights.rows()).sum();
-    // Many tasks to a thread even out what the other programs on the machine do.
-    let tasks = (work / TASK).clamp(1, 8 * threads);
-    let rows_per_task = outputs.div_ceil(tasks).next_multiple_of(PANEL).max(PANEL);
+    // Many tasks to a thread even out what the other programs on the machine do. Kernels for dense
+    // weights read all of `x` for the rows that they take up at once: fewer rows would read it again.
+    let is_dense = packed.is_none() && m > FEW;
+    let (most_tasks, most_rows) =
+        if is_dense { (4 * threads, TOGETHER) } else { (8 * threads, usize::MAX) };
+    let tasks = (work / TASK).clamp(1, most_tasks);
+    let rows_per_task = outputs.div_ceil(tasks).next_multiple_of(PANEL).clamp(PANEL, most_rows);
 
     let mut pieces = Vec::with_capacity(tasks + products.len());
     for Product { weights, out } in products.iter_mut() {
@@ -83,19 +103,50 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
         let (weights, columns) = &pieces[index];
         // Nobody else asks for it: one task, one share.
         let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
-        compute(level, weights, x, packed.as_ref(), columns.own(), &mut columns);
+        compute(level, weights, input, columns.own(), &mut columns);
     });
+}
+
+/// Activations as the products ask for them.
+#[derive(Clone, Copy)]
+struct Input<'a> {
+    x: &'a [f32],
+
+    /// For packed weights.
+    packed: Option<&'a Activations>,
+
+    /// For F32 weights and some rows.
+    #[cfg(target_arch = "x86_64")]
+    turned: Option<&'a Turned>,
+}
+
+/// The activations for `avx2_turned`, where a product is one of its.
+#[cfg(target_arch = "x86_64")]
+fn turned(level: Level, x: &[f32], m: usize, products: &[Product<'_>]) -> Option<Turned> {
+    let is_f32 = |product: &Product<'_>| product.weights.kind() == GgmlType::F32;
+    let counts = avx2_few::MOST + 1..=avx2_turned::MOST;
+    if level != Level::Avx2 || !counts.contains(&m) || x.is_empty() {
+        return None;
+    }
+    // SAFETY: this level is only chosen where the processor has AVX2, FMA and F16C.
+    let turn = |_| unsafe { avx2_turned::turned(x, x.len() / m) };
+    products.iter().find(|product| is_f32(product)).map(turn)
 }
 
 /// One task: the outputs of weight rows `rows` for every row of activations.
 fn compute(
     level: Level,
     weights: &QMatrix,
-    x: &[f32],
-    packed: Option<&Activations>,
+    input: Input<'_>,
     rows: Range<usize>,
     out: &mut Columns<'_>,
 ) {
+    #[cfg(target_arch = "x86_64")]
+    if let (Some(turned), Some(weights)) = (input.turned, weights.as_f32()) {
+        // SAFETY: they are only turned where the processor has AVX2, FMA and F16C.
+        return unsafe { avx2_turned::multiply(weights, turned, rows, out) };
+    }
+    let Input { x, packed, .. } = input;
     let packed = packed.filter(|_| !weights.kind().is_dense());
     match (level, packed) {
         (Level::Portable, Some(x)) => portable(weights, x, rows, out),

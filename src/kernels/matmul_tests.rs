@@ -124,13 +124,17 @@ fn a_row_gets_the_same_alone_as_among_others() {
     for kind in GgmlType::ALL {
         let weights = random(kind, 50, odd_cols(kind), 7);
         let cols = weights.cols();
-        let x = activations(67 * cols, 8);
-        let mut together = vec![0.0; 67 * 50];
-        weights.matmul(&x, 67, &mut together);
-        for row in [0, 5, 63, 66] {
-            let mut alone = vec![0.0; 50];
-            weights.matmul(&x[row * cols..][..cols], 1, &mut alone);
-            assert_eq!(alone, together[row * 50..][..50], "{kind}, row {row}");
+        let x = activations(131 * cols, 8);
+        // Dense weights have loops for some rows, for more of them and for many.
+        let counts: &[usize] = if kind.is_dense() { &[6, 24, 48, 67, 131] } else { &[67] };
+        for &count in counts {
+            let mut together = vec![0.0; count * 50];
+            weights.matmul(&x[..count * cols], count, &mut together);
+            for row in [0, 5, count - 4, count - 1] {
+                let mut alone = vec![0.0; 50];
+                weights.matmul(&x[row * cols..][..cols], 1, &mut alone);
+                assert_eq!(alone, together[row * 50..][..50], "{kind}, row {row} of {count}");
+            }
         }
     }
 }

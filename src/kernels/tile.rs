@@ -1,7 +1,12 @@
 //! A piece of an f32 product that is summed in registers: what every level is told.
 
+#![expect(unsafe_code, reason = "writes outputs through a pointer")]
+
 /// Columns of a tile that is summed in registers.
 pub(super) const TILE_COLS: usize = 16;
+
+/// Rows of a tile in any level.
+const MOST_TILE_ROWS: usize = 12;
 
 /// What becomes of what is in the result already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,4 +35,28 @@ pub(super) struct Tile {
     pub out: *mut f32,
     pub out_row_stride: usize,
     pub result: Result,
+}
+
+impl Tile {
+    /// A tile that is narrower than the panel it is computed from.
+    ///
+    /// # Safety
+    /// As for `compute`, but only the first `width` columns of the outputs have to be there.
+    pub unsafe fn narrow(&self, width: usize, compute: impl FnOnce(&Self)) {
+        let mut sums = [0.0_f32; MOST_TILE_ROWS * TILE_COLS];
+        let (out, result) = (sums.as_mut_ptr(), Result::Replace);
+        compute(&Self { out, out_row_stride: TILE_COLS, result, ..*self });
+        for (row, sums) in sums.chunks_exact(TILE_COLS).take(self.rows).enumerate() {
+            for (col, sum) in sums[..width].iter().enumerate() {
+                // SAFETY: the caller promises these outputs.
+                unsafe {
+                    let out = self.out.add(row * self.out_row_stride + col);
+                    *out = match self.result {
+                        Result::Replace => *sum,
+                        Result::Add => *out + *sum,
+                    };
+                }
+            }
+        }
+    }
 }

@@ -1,19 +1,22 @@
 //! Dense weights (F32, F16, BF16) times f32 activations with AVX2.
 //!
-//! Sixteen weight rows are widened and transposed 256 columns at a time, so that sixteen outputs
-//! grow in two registers and each activation is read once for all of them. As in `avx2`, a row's
-//! result does not depend on its neighbours.
+//! Weight rows are widened and transposed 256 columns at a time, sixteen to a panel, so that sixteen
+//! outputs grow in two registers and each activation is read once for all of them. As in `avx2`, a
+//! row's result does not depend on its neighbours.
 
-#![expect(unsafe_code, reason = "loads registers")]
+#![expect(unsafe_code, reason = "loads registers, and writes tiles of a result")]
 
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
+use std::cell::RefCell;
 use std::ops::Range;
 
-use super::avx2_registers::{load, store};
+use super::avx2_gemm;
+use super::avx2_registers::load;
 use crate::columns::Columns;
 use crate::ggml_type::GgmlType;
 use crate::matrix::QMatrix;
+use crate::tile::{Result, TILE_COLS, Tile};
 use crate::unpack;
 
 /// Columns of a panel: 16 KiB, half of the first cache.
@@ -22,11 +25,18 @@ pub(crate) const DEPTH: usize = 256;
 /// Sixteen weight rows, transposed.
 pub(crate) type Panel = [[__m256; 2]; DEPTH];
 
-/// Most activation rows that share one panel; their sums are 12 KiB.
-pub(crate) const TILE: usize = 192;
+/// A panel before it is filled.
+// SAFETY: eight floats of zero bits are eight zeros.
+pub(crate) const ZEROS: Panel = unsafe { std::mem::zeroed() };
 
-/// Activation rows in registers at once: 12 sums, 2 weights, 1 activation of 16 registers.
-const STEP: usize = 6;
+/// Panels that are made at once, and rows of activations that meet them: 98 KB each, for the second
+/// cache.
+const TOGETHER: usize = 6;
+const BLOCK: usize = 96;
+
+thread_local! {
+    static PANELS: RefCell<Vec<Panel>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -53,57 +63,70 @@ fn run<const BYTES: usize>(
     out: &mut Columns<'_>,
     widen: impl Fn(&[[u8; BYTES]; 8]) -> __m256,
 ) {
-    let cols = weights.cols();
-    let zero = _mm256_setzero_ps();
-    let mut panel: Panel = [[zero; 2]; DEPTH];
-    let mut sums = [[zero; 2]; TILE];
-    // Tiles of about the same size.
-    let tile = out.m().div_ceil(out.m().div_ceil(TILE)).next_multiple_of(STEP);
-    for tile_start in (0..out.m()).step_by(tile) {
-        let tile_len = tile.min(out.m() - tile_start);
-        for first_row in rows.clone().step_by(16) {
-            let lanes = 16.min(rows.end - first_row);
-            sums[..tile_len].fill([zero; 2]);
+    let (m, cols) = (out.m(), weights.cols());
+    if cols == 0 {
+        for row in 0..m {
+            rows.clone().for_each(|column| out.write(row, column, &[0.0]));
+        }
+        return;
+    }
+    PANELS.with_borrow_mut(|panels| {
+        panels.resize(TOGETHER, ZEROS);
+        for first_row in rows.clone().step_by(16 * TOGETHER) {
+            let end = rows.end.min(first_row + 16 * TOGETHER);
             for start in (0..cols).step_by(DEPTH) {
                 let len = DEPTH.min(cols - start);
-                for half in 0..2 {
-                    let packed = std::array::from_fn(|lane| {
-                        let row = first_row + (8 * half + lane).min(lanes - 1);
-                        &weights.row_bytes(row).as_chunks::<BYTES>().0[start..start + len]
-                    });
-                    fill(&mut panel, half, packed, weights.kind(), &widen);
+                for (panel, first) in panels.iter_mut().zip((first_row..end).step_by(16)) {
+                    for half in 0..2 {
+                        // Lanes from the end on repeat the row before it: nobody asks for them.
+                        let packed = std::array::from_fn(|lane| {
+                            let row = (first + 8 * half + lane).min(end - 1);
+                            &weights.row_bytes(row).as_chunks::<BYTES>().0[start..start + len]
+                        });
+                        fill(panel, half, packed, weights.kind(), &widen);
+                    }
                 }
-                let panel = &panel[..len];
-                let mut at = tile_start * cols + start;
-                let (steps, rest) = sums[..tile_len].as_chunks_mut::<STEP>();
-                for sums in steps {
-                    dot::<STEP>(panel, rows_of(&x[at..], cols, len), sums);
-                    at += STEP * cols;
+                for block in (0..m).step_by(BLOCK) {
+                    let block_end = m.min(block + BLOCK);
+                    for (panel, first) in panels.iter().zip((first_row..end).step_by(16)) {
+                        let width = 16.min(end - first);
+                        let mut row = block;
+                        while row < block_end {
+                            let rows = avx2_gemm::tile_rows(block_end - row);
+                            let (out, out_row_stride) =
+                                out.part(row..row + rows, first..first + width);
+                            let x = &x[row * cols + start..(row + rows - 1) * cols + start + len];
+                            let tile = Tile {
+                                rows,
+                                cols: TILE_COLS,
+                                depth: len,
+                                left: x.as_ptr(),
+                                left_row_stride: cols,
+                                left_col_stride: 1,
+                                right: panel.as_ptr().cast(),
+                                right_row_stride: TILE_COLS,
+                                right_part_stride: 0,
+                                out,
+                                out_row_stride,
+                                result: if start == 0 { Result::Replace } else { Result::Add },
+                            };
+                            // SAFETY: `x` has the rows, the panel `len` steps, and the outputs are
+                            // this task's own; where they are fewer than a tile's, it is summed
+                            // beside them.
+                            unsafe {
+                                if width == TILE_COLS {
+                                    avx2_gemm::compute(&tile);
+                                } else {
+                                    tile.narrow(width, |tile| avx2_gemm::compute(tile));
+                                }
+                            }
+                            row += rows;
+                        }
+                    }
                 }
-                let (pairs, ones) = rest.as_chunks_mut::<2>();
-                for sums in pairs {
-                    dot::<2>(panel, rows_of(&x[at..], cols, len), sums);
-                    at += 2 * cols;
-                }
-                for sums in ones.as_chunks_mut::<1>().0 {
-                    dot::<1>(panel, rows_of(&x[at..], cols, len), sums);
-                    at += cols;
-                }
-            }
-            for (i, sums) in sums[..tile_len].iter().enumerate() {
-                let mut values = [0.0; 16];
-                values[..8].copy_from_slice(&store(sums[0]));
-                values[8..].copy_from_slice(&store(sums[1]));
-                out.write(tile_start + i, first_row, &values[..lanes]);
             }
         }
-    }
-}
-
-/// The first `len` values of rows that are `stride` apart.
-#[inline]
-pub(crate) fn rows_of<const N: usize>(x: &[f32], stride: usize, len: usize) -> [&[f32]; N] {
-    std::array::from_fn(|n| &x[n * stride..][..len])
+    });
 }
 
 /// Puts eight rows into one half of the panel.
@@ -134,29 +157,6 @@ pub(crate) fn fill<const BYTES: usize>(
             unpack::dequantize_row(kind, &row[column], value);
         }
         panel[half] = load(&values);
-    }
-}
-
-/// Adds to `sums` the products of a panel with `N` rows of activations.
-///
-/// A panel is summed on its own before it joins the rest: shorter sums round less.
-#[target_feature(enable = "avx2,fma")]
-#[inline]
-fn dot<const N: usize>(panel: &[[__m256; 2]], x: [&[f32]; N], sums: &mut [[__m256; 2]; N]) {
-    let mut acc = [[_mm256_setzero_ps(); 2]; N];
-    assert!(x.iter().all(|x| x.len() == panel.len()), "activations as deep as the panel");
-    for (column, weights) in panel.iter().enumerate() {
-        for n in 0..N {
-            // SAFETY: every row is as long as the panel. Asked six times a column, that would
-            // take a third of the time.
-            let x = _mm256_set1_ps(unsafe { *x[n].get_unchecked(column) });
-            acc[n][0] = _mm256_fmadd_ps(weights[0], x, acc[n][0]);
-            acc[n][1] = _mm256_fmadd_ps(weights[1], x, acc[n][1]);
-        }
-    }
-    for (sums, acc) in sums.iter_mut().zip(acc) {
-        sums[0] = _mm256_add_ps(sums[0], acc[0]);
-        sums[1] = _mm256_add_ps(sums[1], acc[1]);
     }
 }
 

@@ -10,6 +10,16 @@ use std::arch::x86_64::{
 
 use crate::tile::{Result, TILE_COLS, Tile};
 
+/// Rows of a tile.
+pub(crate) const TILE_ROWS: usize = 6;
+
+/// Rows of the next tile, of so many that are left: two tiles of four or five rows are faster than
+/// one of six and a small one, which waits for its own sums.
+#[inline]
+pub(crate) fn tile_rows(left: usize) -> usize {
+    if (7..10).contains(&left) { left.div_ceil(2) } else { left.min(TILE_ROWS) }
+}
+
 /// # Safety
 /// The processor has AVX2 and FMA; every value that the tile's strides reach may be read, every
 /// output written.
@@ -24,6 +34,31 @@ pub(crate) unsafe fn compute(tile: &Tile) {
             4 => rows::<4>(tile),
             5 => rows::<5>(tile),
             _ => rows::<6>(tile),
+        }
+    }
+}
+
+/// The first eight columns of a tile, which may have twice as many rows.
+///
+/// # Safety
+/// As for [`compute`].
+#[target_feature(enable = "avx2,fma")]
+pub(crate) unsafe fn compute_half(tile: &Tile) {
+    // SAFETY: as above.
+    unsafe {
+        match tile.rows {
+            1 => half_rows::<1>(tile),
+            2 => half_rows::<2>(tile),
+            3 => half_rows::<3>(tile),
+            4 => half_rows::<4>(tile),
+            5 => half_rows::<5>(tile),
+            6 => half_rows::<6>(tile),
+            7 => half_rows::<7>(tile),
+            8 => half_rows::<8>(tile),
+            9 => half_rows::<9>(tile),
+            10 => half_rows::<10>(tile),
+            11 => half_rows::<11>(tile),
+            _ => half_rows::<12>(tile),
         }
     }
 }
@@ -45,12 +80,7 @@ unsafe fn rows<const ROWS: usize>(tile: &Tile) {
         unsafe {
             let out = tile.out.add(row * tile.out_row_stride);
             for (half, sum) in sums.iter().enumerate() {
-                let out = out.add(8 * half);
-                let value = match tile.result {
-                    Result::Replace => *sum,
-                    Result::Add => _mm256_add_ps(_mm256_loadu_ps(out), *sum),
-                };
-                _mm256_storeu_ps(out, value);
+                put(out.add(8 * half), tile.result, *sum);
             }
         }
     }
@@ -100,20 +130,66 @@ unsafe fn sum<const ROWS: usize, const PACKED: bool>(tile: &Tile, sums: &mut [[_
     }
 }
 
+/// # Safety
+/// As for [`compute_half`].
+#[target_feature(enable = "avx2,fma")]
+unsafe fn half_rows<const ROWS: usize>(tile: &Tile) {
+    let mut sums = [_mm256_setzero_ps(); ROWS];
+    let row_stride = tile.left_row_stride;
+    let (mut left, mut right) = (tile.left, tile.right);
+    for _ in 0..tile.depth {
+        // SAFETY: the caller promises `depth` steps of both sides.
+        unsafe {
+            let columns = _mm256_loadu_ps(right);
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let value = _mm256_broadcast_ss(&*left.add(row * row_stride));
+                *sum = _mm256_fmadd_ps(value, columns, *sum);
+            }
+        }
+        // They may leave their slices after the last step, where they are not read.
+        left = left.wrapping_add(tile.left_col_stride);
+        right = right.wrapping_add(tile.right_row_stride);
+    }
+    for (row, sum) in sums.into_iter().enumerate() {
+        // SAFETY: the caller promises the outputs.
+        unsafe { put(tile.out.add(row * tile.out_row_stride), tile.result, sum) };
+    }
+}
+
+/// # Safety
+/// Eight values can be read and written at `out`.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn put(out: *mut f32, result: Result, sum: __m256) {
+    // SAFETY: passed on.
+    unsafe {
+        let value = match result {
+            Result::Replace => sum,
+            Result::Add => _mm256_add_ps(_mm256_loadu_ps(out), sum),
+        };
+        _mm256_storeu_ps(out, value);
+    }
+}
+
 /// Eight columns of `depth` values (a multiple of 8) that lie `stride` apart, side by side at `out`,
-/// whose rows are [`TILE_COLS`] apart.
+/// whose rows are `out_stride` apart.
 ///
 /// # Safety
 /// The processor has AVX2; all that is named may be read or written.
 #[target_feature(enable = "avx2")]
-pub(crate) unsafe fn turn(columns: *const f32, stride: usize, depth: usize, out: *mut f32) {
+pub(crate) unsafe fn turn(
+    columns: *const f32,
+    stride: usize,
+    depth: usize,
+    (out, out_stride): (*mut f32, usize),
+) {
     for at in (0..depth).step_by(8) {
         // SAFETY: the caller promises eight values of each column from here on, and eight rows.
         unsafe {
             let column = |index: usize| _mm256_loadu_ps(columns.add(index * stride + at));
             let [a, b, c, d] = pairs(column(0), column(1), column(2), column(3));
             let [e, f, g, h] = pairs(column(4), column(5), column(6), column(7));
-            let row = |index: usize| out.add((at + index) * TILE_COLS);
+            let row = |index: usize| out.add((at + index) * out_stride);
             for (index, (low, high)) in [(a, e), (b, f), (c, g), (d, h)].into_iter().enumerate() {
                 _mm256_storeu_ps(row(index), _mm256_permute2f128_ps::<0x20>(low, high));
                 _mm256_storeu_ps(row(index + 4), _mm256_permute2f128_ps::<0x31>(low, high));

@@ -11,7 +11,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::avx2_dense::{DEPTH, Panel, TILE, fill, rows_of, widen_bf16, widen_f16, widen_f32};
+use super::avx2_dense::{DEPTH, Panel, fill, widen_bf16, widen_f16, widen_f32};
 use super::avx512::store;
 use crate::columns::Columns;
 use crate::ggml_type::GgmlType;
@@ -20,6 +20,9 @@ use crate::matrix::QMatrix;
 /// Activation rows at once: their sums hide how long a multiplication takes, and there is a register
 /// for the address of each.
 const STEP: usize = 8;
+
+/// Most activation rows that share one panel; their sums are 12 KiB.
+const TILE: usize = 192;
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "avx2,fma,f16c,avx512f")]
@@ -108,4 +111,10 @@ fn dot<const N: usize>(panel: &[[__m256; 2]], x: [&[f32]; N], sums: &mut [__m512
     for (sum, acc) in sums.iter_mut().zip(acc) {
         *sum = _mm512_add_ps(*sum, acc);
     }
+}
+
+/// The first `len` values of rows that are `stride` apart.
+#[inline]
+fn rows_of<const N: usize>(x: &[f32], stride: usize, len: usize) -> [&[f32]; N] {
+    std::array::from_fn(|n| &x[n * stride..][..len])
 }

@@ -6,6 +6,7 @@ pub(super) mod avx2_dense;
 pub(super) mod avx2_few;
 pub(super) mod avx2_gemm;
 mod avx2_registers;
+pub(super) mod avx2_turned;
 mod avx2_unpack;
 pub(super) mod avx512;
 pub(super) mod avx512_attend;
