@@ -45,7 +45,7 @@ pub use level::Level;
 pub use level::instructions;
 pub use matmul::{Product, matmul_all};
 pub use matrix::QMatrix;
-pub use rows::{gelu, gelu_tanh_mul, rms_norm, silu_mul, softmax};
+pub use rows::{gelu, gelu_tanh_mul, layer_norm, rms_norm, silu_mul, softmax};
 pub use slopes::{ScoreSums, gelu_backward, score_sums, silu_mul_backward};
 
 #[cfg(test)]

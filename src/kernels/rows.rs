@@ -46,6 +46,41 @@ fn rms_norm_rows(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     }
 }
 
+/// Each row of `x` less its mean, over its standard deviation, times `weight`, plus `bias`.
+///
+/// `x` and `out` are rows of `weight.len()` values.
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut [f32]) {
+    layer_norm_at(Level::best(), x, (weight, bias), eps, out);
+}
+
+fn layer_norm_at(level: Level, x: &[f32], learned: (&[f32], &[f32]), eps: f32, out: &mut [f32]) {
+    let cols = learned.0.len();
+    assert_eq!(x.len(), out.len(), "one output for each value");
+    assert_eq!(cols, learned.1.len(), "a weight and a bias for each column");
+    if x.is_empty() {
+        return;
+    }
+    assert!(x.len().is_multiple_of(cols), "rows of {cols} values, found {} values", x.len());
+    let task = task_len(cols);
+    in_tasks(x.len(), x.par_chunks(task).zip(out.par_chunks_mut(task)), |(x, out)| {
+        type Learned<'a> = (&'a [f32], &'a [f32]);
+        at_level!(level, layer_norm_rows, x: &[f32], learned: Learned<'_>, eps: f32, out: &mut [f32]);
+    });
+}
+
+#[inline(always)]
+fn layer_norm_rows(x: &[f32], (weight, bias): (&[f32], &[f32]), eps: f32, out: &mut [f32]) {
+    let cols = weight.len();
+    for (x, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+        let mean = sum_of(x, |x| x) / cols as f32;
+        let variance = sum_of(x, |x| (x - mean) * (x - mean)) / cols as f32;
+        let scale = 1.0 / (variance + eps).sqrt();
+        for (((out, x), weight), bias) in out.iter_mut().zip(x).zip(weight).zip(bias) {
+            *out = (x - mean) * scale * weight + bias;
+        }
+    }
+}
+
 /// The gated unit of a feed-forward block: `gate = gate · sigmoid(gate) · up`, in place.
 pub fn silu_mul(gate: &mut [f32], up: &[f32]) {
     silu_mul_at(Level::best(), gate, up);
@@ -168,14 +203,19 @@ where
 
 #[inline(always)]
 fn sum_of_squares(x: &[f32]) -> f32 {
+    sum_of(x, |x| x * x)
+}
+
+#[inline(always)]
+fn sum_of(x: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let (chunks, rest) = x.as_chunks::<16>();
     let mut lanes = [0.0; 16];
     for chunk in chunks {
         for i in 0..16 {
-            lanes[i] += chunk[i] * chunk[i];
+            lanes[i] += term(chunk[i]);
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().map(|x| x * x).sum::<f32>()
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| term(*x)).sum::<f32>()
 }
 
 /// The largest value; a NaN is passed over here and found by the sum.
@@ -296,6 +336,30 @@ mod tests {
             for level in Level::all() {
                 let mut out = vec![0.0; x.len()];
                 rms_norm_at(level, &x, &weight, 1e-5, &mut out);
+                assert_close(&out, &expected, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn layer_norm_gives_each_row_mean_0_and_deviation_1() {
+        for (rows, cols) in [(1, 3), (3, 37), (130, 576)] {
+            let x: Vec<f32> = wave(rows * cols, 3.0).iter().map(|x| x + 2.0).collect();
+            let (weight, bias) = (wave(cols, 1.5), wave(cols, 0.5));
+            let mut expected = Vec::new();
+            for row in x.chunks_exact(cols) {
+                let count = cols as f64;
+                let mean = row.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
+                let square = |x: &f32| (f64::from(*x) - mean).powi(2);
+                let deviation = (row.iter().map(square).sum::<f64>() / count + 1e-5).sqrt();
+                for ((x, weight), bias) in row.iter().zip(&weight).zip(&bias) {
+                    let value = (f64::from(*x) - mean) / deviation;
+                    expected.push(value * f64::from(*weight) + f64::from(*bias));
+                }
+            }
+            for level in Level::all() {
+                let mut out = vec![0.0; x.len()];
+                layer_norm_at(level, &x, (&weight, &bias), 1e-5, &mut out);
                 assert_close(&out, &expected, 1e-6);
             }
         }
