@@ -2,11 +2,13 @@
 
 use candle_core::Result;
 use tuning_fork_kernels as kernels;
+use tuning_fork_kernels::gemm::{Matrix, Result as Written, Target, gemm};
 use tuning_fork_kernels::{Product, QMatrix};
 
 use super::buffers::Buffer;
 use super::ops::{RowNorm, with_f32};
-use super::rows::{add_scaled, dot, each_row};
+use super::rows;
+use super::rows::add_scaled;
 use crate::llm::adapter::lora::{Adapter, Dora, LoraPair};
 use crate::llm::adapter::low_rank::LowRank;
 
@@ -124,13 +126,14 @@ pub(crate) fn add_low_rank(
         return;
     }
     let (inputs, outputs) = (a.len() / rank, b.len() / rank);
-    each_row(out, outputs, |index, out| {
-        let x = &x[index * inputs..(index + 1) * inputs];
-        let low: Vec<f32> = a.chunks_exact(inputs).map(|a| scale * dot(x, a)).collect();
-        for (out, b) in out.iter_mut().zip(b.chunks_exact(rank)) {
-            *out += dot(&low, b);
-        }
-    });
+    let count = out.len() / outputs;
+    let x = Matrix::new(&x[..count * inputs], count, inputs);
+    let mut low = Buffer::any(count * rank);
+    let target = Target::new(&mut low, count, rank, Written::Replace);
+    gemm(target, &[(x, Matrix::new(a, rank, inputs).transposed())]);
+    rows::scale(&mut low, Some(scale));
+    let product = (Matrix::new(&low, count, rank), Matrix::new(b, outputs, rank).transposed());
+    gemm(Target::new(out, count, outputs, Written::Add), &[product]);
 }
 
 /// A norm of the model.
