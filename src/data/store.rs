@@ -297,11 +297,8 @@ impl PairStore {
         while let Some(line) = self.unsaved.first() {
             let unsaved = self.unsaved.len();
             let Some(path) = &self.path else { return Err(StoreError::NoPlace { unsaved }) };
-            files::append_line(path, line).map_err(|source| StoreError::Write {
-                path: path.clone(),
-                unsaved,
-                source,
-            })?;
+            let appended = check_place(path).and_then(|()| files::append_line(path, line));
+            appended.map_err(|source| StoreError::Write { path: path.clone(), unsaved, source })?;
             self.unsaved.remove(0);
             written += 1;
         }
@@ -357,6 +354,22 @@ impl PairStore {
         self.unsaved.push(line);
         self.write_unsaved().map(|_| ())
     }
+}
+
+/// A project that was moved while it is open is not begun anew at its old place.
+fn check_place(path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) else {
+        return Ok(());
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let words = format!(
+        "the folder {} is not there any more: it was moved, renamed or deleted. Put it back where it \
+         was, or save the verdicts elsewhere",
+        folder.display()
+    );
+    Err(io::Error::new(io::ErrorKind::NotFound, words))
 }
 
 /// What is in a file.

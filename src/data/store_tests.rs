@@ -125,6 +125,27 @@ fn what_cannot_be_written_stays_and_can_be_saved_elsewhere() {
 }
 
 #[test]
+fn a_project_that_is_moved_while_it_is_open_is_not_begun_anew_at_its_old_place() {
+    let (folder, _) = folder();
+    let (project, away) = (folder.path().join("project"), folder.path().join("away"));
+    std::fs::create_dir(&project).unwrap();
+    let path = project.join("pairs.jsonl");
+    let (mut store, _) = PairStore::open(&path).unwrap();
+    store.append(record("1", "a", Verdict::Left)).unwrap();
+    std::fs::rename(&project, &away).unwrap();
+    let StoreError::Write { source, unsaved: 1, .. } =
+        store.append(record("2", "b", Verdict::Left)).unwrap_err()
+    else {
+        panic!("it is not written")
+    };
+    assert!(source.to_string().contains("is not there any more"), "{source}");
+    assert!(!project.exists());
+    std::fs::rename(&away, &project).unwrap();
+    store.append(record("3", "c", Verdict::Left)).unwrap();
+    assert_eq!(ids(&PairStore::open(&path).unwrap().0), ["1", "2", "3"]);
+}
+
+#[test]
 fn what_waited_is_written_in_order_once_it_can_be() {
     let (folder, _) = folder();
     let path = folder.path().join("taken");

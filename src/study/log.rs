@@ -470,7 +470,9 @@ impl CoderLog {
     pub fn append(&mut self, verdict: Verdict, known: Known<'_>) -> Result<(), StudyError> {
         let line = Self::line_of(&verdict, self.verdicts.len() + 1, known);
         self.add(verdict);
-        self.write(line)
+        self.unsaved.push(line);
+        self.make_whole(known);
+        self.write_unsaved()
     }
 
     /// The same of many at once, with one wait for the disk.
@@ -484,7 +486,50 @@ impl CoderLog {
             self.add(verdict);
             self.unsaved.push(line);
         }
+        self.make_whole(known);
         self.write_unsaved()
+    }
+
+    /// Where another program has deleted the file, all of it waits to be written anew.
+    fn make_whole(&mut self, known: Known<'_>) {
+        if !self.is_lost() {
+            return;
+        }
+        let undo = |number: usize| line(&Line { undo: Some(number), ..Line::default() });
+        self.unsaved.clear();
+        for (verdict, number) in self.verdicts.iter().zip(1..) {
+            self.unsaved.push(Self::line_of(verdict, number, known));
+            // What was taken back for good: when that was is not known any more.
+            if [&self.done, &self.undone].iter().all(|known| !known.contains(&(number as u32))) {
+                self.unsaved.push(undo(number));
+            }
+        }
+        self.unsaved.extend(self.undone.iter().map(|number| undo(*number as usize)));
+        self.has_header = false;
+    }
+
+    /// Whether the file was begun, and is gone from a folder that is still there.
+    fn is_lost(&self) -> bool {
+        self.has_header && !self.path.exists() && self.path.parent().is_some_and(Path::is_dir)
+    }
+
+    /// A study that was moved while it is open is not begun anew at its old place.
+    fn check_place(&self) -> io::Result<()> {
+        // The folder of the logs is made for the first of them; the study's own is there.
+        let folder = self.path.ancestors().nth(if self.has_header { 1 } else { 2 });
+        let is_gone = folder.is_some_and(|folder| folder != Path::new("") && !folder.is_dir());
+        let words = match folder {
+            Some(folder) if is_gone => format!(
+                "the folder {} is not there any more: it was moved, renamed or deleted. Put it back \
+                 where it was",
+                folder.display()
+            ),
+            _ if self.is_lost() => "another program has moved or deleted the file. All of it is \
+                                    written anew with the next verdict"
+                .to_owned(),
+            _ => return Ok(()),
+        };
+        Err(io::Error::new(io::ErrorKind::NotFound, words))
     }
 
     /// Takes the latest verdict back and says which item it was about: a line that says so is added.
@@ -516,7 +561,8 @@ impl CoderLog {
         if !self.has_header {
             text = format!("{}\n{text}", self.header());
         }
-        files::append_line(&self.path, &text)
+        self.check_place()
+            .and_then(|()| files::append_line(&self.path, &text))
             .map_err(|source| StudyError::Write { path: self.path.clone(), source })?;
         self.unsaved.clear();
         self.has_header = true;

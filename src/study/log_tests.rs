@@ -188,6 +188,58 @@ fn what_cannot_be_written_stays_and_is_written_once_it_can_be() {
     assert_eq!(labels(&bench.open().0), labels(&log));
 }
 
+#[test]
+fn a_log_that_another_program_deletes_is_written_anew_with_everything() {
+    let bench = Bench::new();
+    let mut log = bench.log();
+    bench.say(&mut log, 0, "good");
+    bench.say(&mut log, 1, "bad");
+    log.undo("").unwrap();
+    bench.say(&mut log, 1, "good");
+    bench.say(&mut log, 0, "bad");
+    bench.say(&mut log, 2, "bad");
+    log.undo("").unwrap();
+    std::fs::remove_file(bench.path()).unwrap();
+    bench.say(&mut log, 3, "good");
+    let (mut opened, found) = bench.open();
+    assert_eq!(found, Found::new());
+    assert_eq!((opened.coder.as_str(), labels(&opened)), ("Ada", labels(&log)));
+    assert_eq!(
+        labels(&log),
+        ["bad", "good", "", "good", ""]
+            .map(|label| { (!label.is_empty()).then(|| label.to_owned()) })
+    );
+    assert_eq!(opened.history().len(), 6);
+    // What can be taken back is the same, too.
+    for _ in 0..4 {
+        assert_eq!(opened.undo("").unwrap(), log.undo("").unwrap());
+    }
+    assert_eq!(labels(&opened), labels(&log));
+}
+
+#[test]
+fn a_study_that_is_moved_while_it_is_open_is_not_begun_anew_at_its_old_place() {
+    let bench = Bench::new();
+    let (study, away) = (bench.folder.path().join("study"), bench.folder.path().join("away"));
+    std::fs::create_dir(&study).unwrap();
+    let path = study.join("codes").join("Ada.jsonl");
+    let mut log = CoderLog::new("Ada", &path, "hash", 5);
+    bench.say(&mut log, 0, "good");
+    std::fs::rename(&study, &away).unwrap();
+    let said = bench.with(|known| log.append(verdict(1, "bad"), known)).unwrap_err();
+    let StudyError::Write { source, .. } = said else { panic!("{said}") };
+    assert!(source.to_string().contains("is not there any more"), "{source}");
+    assert!(!study.exists() && log.unsaved_count() == 1);
+    // Nor where nothing was said before.
+    let mut new = CoderLog::new("Ben", &study.join("codes").join("Ben.jsonl"), "hash", 5);
+    assert!(bench.with(|known| new.append(verdict(1, "bad"), known)).is_err());
+    assert!(!study.exists());
+    std::fs::rename(&away, &study).unwrap();
+    log.write_unsaved().unwrap();
+    let opened = bench.with(|known| CoderLog::open(&path, known, "hash", Use::Write)).unwrap().0;
+    assert_eq!(labels(&opened), labels(&log));
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Say(usize, usize),

@@ -258,6 +258,30 @@ fn a_study_of_a_table_is_coded_by_keyboard_and_nothing_is_lost() {
     assert!(Folder::open(&study, Use::Write).is_ok());
 }
 
+#[test]
+fn a_study_that_is_moved_while_it_is_open_is_told_and_goes_on_once_it_is_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let project = parent.path().join("project");
+    let mut app = opened(&project);
+    app.click("Use the sample abstracts");
+    let (study, away) =
+        (project.join("studies").join("sample-abstracts"), project.join("somewhere"));
+    std::fs::rename(&study, &away).unwrap();
+    say(&mut app, "1");
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    app.sees("The code could not be saved");
+    app.sees("is not there any more: it was moved, renamed or deleted");
+    assert!(!study.exists(), "a half of a study lies where it was");
+    std::fs::rename(&away, &study).unwrap();
+    say(&mut app, "2");
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    app.sees("2 of ");
+    let told = app.harness.query_all_by_label("The code could not be saved").count();
+    assert_eq!(told, 0, "both are on the disk");
+    let looked = Folder::open(&study, Use::Read).unwrap();
+    assert_eq!(looked.coder("Ada").unwrap().counting().count(), 2);
+}
+
 /// The sample study, and how far its three coders agree.
 pub fn agreement(in_disagreements: bool) -> AppState {
     let parent = tempfile::tempdir().unwrap();

@@ -29,6 +29,8 @@ use crate::study::make::Plans;
 use crate::study::package;
 use crate::words::counted;
 
+const NOT_SAVED: &str = "The code could not be saved";
+
 impl Workbench {
     pub(super) fn handle_codes(&mut self, command: CodesCommand) {
         match command {
@@ -246,16 +248,23 @@ impl Workbench {
         codes.session = None;
         codes.agreement = None;
         codes.front = Front::List;
+        self.report_code(Ok(()));
         self.list_studies();
         true
     }
 
     fn report_code(&mut self, saved: Result<(), StudyError>) {
-        let Err(err) = saved else { return };
-        let notice = Notice::error(PanelId::Annotate, "The code could not be saved", &err);
+        let Err(err) = saved else {
+            let session = self.state.codes.session.as_ref();
+            if session.is_none_or(|session| session.unsaved() == 0) {
+                self.state.notices.withdraw(PanelId::Annotate, NOT_SAVED);
+            }
+            return;
+        };
+        let notice = Notice::error(PanelId::Annotate, NOT_SAVED, &err);
         self.state.notices.push(notice.hint(
             "It is kept in memory and written with the next one that can be: make room on the \
-             disk, or make the folder writable again",
+             disk, make the folder writable again, or put it back where it was",
         ));
     }
 
