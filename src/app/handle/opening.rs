@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::opened::Opened;
+use crate::lecture::keys::nearest;
 use crate::lecture::place::Place;
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
@@ -50,15 +51,70 @@ impl Workbench {
 
     /// What was given cannot be told, and the panel in front is not asked: it was at the start.
     pub(in crate::app) fn tell_not_opened(&mut self, path: &Path) {
-        let summary = format!("{} was not opened", path.display());
-        let notice = Notice::problem(self.state.prefs.panel, summary);
+        let panel = self.state.prefs.panel;
         self.state.notices.push(if path.exists() {
-            notice.hint(
+            let summary = format!("{} was not opened", path.display());
+            Notice::problem(panel, summary).hint(
                 "It could be several things. Go to the panel that is to use it, and drop it onto \
                  the window there",
             )
         } else {
-            notice.hint("There is no such file any more")
+            Notice::problem(panel, format!("There is no file at {}", path.display()))
+                .hint(what_is_there(path))
         });
+    }
+}
+
+/// What is where a path leads to nothing: the folder that is missing, too, or the name that is likely meant.
+fn what_is_there(path: &Path) -> String {
+    let Some(folder) = path.ancestors().skip(1).find(|folder| folder.is_dir()) else {
+        return "Nothing of the path is there".to_owned();
+    };
+    let shown = folder.display();
+    let next = path.strip_prefix(folder).ok().and_then(|rest| rest.components().next());
+    let wanted = next.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let is_last = path.parent() == Some(folder);
+    let missing = match &wanted {
+        Some(wanted) if !is_last => {
+            format!("The folder {shown} is there, and nothing called {wanted} is in it")
+        }
+        _ => format!("The folder {shown} is there"),
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match wanted.and_then(|wanted| nearest(&wanted, &names)) {
+        Some(near) => format!("Did you mean {}? {missing}", folder.join(near).display()),
+        None => missing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files;
+
+    #[test]
+    fn of_a_path_that_leads_to_nothing_the_nearest_name_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        files::write_atomic(&folder.path().join("abstracts.csv"), b"text\n").unwrap();
+        std::fs::create_dir(folder.path().join("texts")).unwrap();
+        let (shown, of) = (folder.path().display(), |name: &str| folder.path().join(name));
+        let said = |name: &str| what_is_there(&of(name));
+        assert_eq!(
+            said("abstract.csv"),
+            format!("Did you mean {}? The folder {shown} is there", of("abstracts.csv").display())
+        );
+        assert_eq!(
+            said("text/ada.csv"),
+            format!(
+                "Did you mean {}? The folder {shown} is there, and nothing called text is in it",
+                of("texts").display()
+            )
+        );
+        assert_eq!(said("quite-other.gguf"), format!("The folder {shown} is there"));
+        assert_eq!(what_is_there(Path::new("")), "Nothing of the path is there");
     }
 }
