@@ -102,13 +102,20 @@ impl ErrorCard<'_> {
     }
 }
 
-/// What failed, and what was behind it: `items.jsonl could not be written: No space left on device`.
+/// What failed, and what was behind it: `items.jsonl could not be written: No space left on device`. Where
+/// neither says of which file, the one between them that does is said, too.
 fn reason(causes: &[String]) -> Option<String> {
     let (first, rest) = causes.split_first()?;
-    match rest.last().filter(|last| !first.contains(last.as_str())) {
-        Some(last) => Some(format!("{first}: {last}")),
-        None => Some(first.clone()),
+    let Some((last, between)) = rest.split_last() else { return Some(first.clone()) };
+    let names_file = |cause: &&String| cause.contains(['/', '\\']);
+    let file = if names_file(&first) { None } else { between.iter().find(names_file) };
+    let mut said = first.clone();
+    for cause in file.into_iter().chain([last]) {
+        if !said.contains(cause.as_str()) {
+            said = format!("{said}: {cause}");
+        }
     }
+    Some(said)
 }
 
 fn tone_icon(tone: Tone) -> MaterialIcon {
@@ -133,5 +140,10 @@ mod tests {
         let chain = ["items.jsonl could not be written", "the copy failed", "no room"];
         assert_eq!(told(&chain).unwrap(), "items.jsonl could not be written: no room");
         assert_eq!(told(&["it failed: no room", "no room"]).unwrap(), "it failed: no room");
+        let chain = ["the data could not be read", "/a/p.jsonl could not be read", "no such file"];
+        assert_eq!(
+            told(&chain).unwrap(),
+            "the data could not be read: /a/p.jsonl could not be read: no such file"
+        );
     }
 }
