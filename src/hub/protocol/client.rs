@@ -379,7 +379,7 @@ fn status_error(url: &str, what: &str, status: u16, response: &Response<ureq::Bo
     let headers = response.headers();
     let code = text(headers, "x-error-code").unwrap_or_default();
     let retry_after = text(headers, "retry-after")
-        .and_then(|text| retry_after(&text, OffsetDateTime::now_utc()))
+        .and_then(|wish| retry_after(&wish, now_of(text(headers, "date"))))
         .or_else(|| text(headers, "ratelimit").and_then(|text| rate_limit_reset(&text)));
     let message = text(headers, "x-error-message").unwrap_or_default();
     let message: String = message.chars().take(200).collect();
@@ -412,6 +412,13 @@ fn bare_etag(etag: &str) -> String {
 pub(crate) fn is_tick(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
     matches!(inner, Some(ureq::Error::Timeout(ureq::Timeout::PerRead)))
+}
+
+/// The time on the server's clock, by its `Date`: the clock of this computer may be wrong by years, and a date that
+/// the server names is meant by its own.
+fn now_of(date: Option<String>) -> OffsetDateTime {
+    let parsed = date.and_then(|date| OffsetDateTime::parse(date.trim(), &Rfc2822).ok());
+    parsed.unwrap_or_else(OffsetDateTime::now_utc)
 }
 
 /// What a `Retry-After` asks for: seconds, or a date.
@@ -453,6 +460,8 @@ mod tests {
         assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:00:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
+        // Whatever this computer takes the time to be.
+        assert_eq!(now_of(Some("Wed, 21 Oct 2015 07:28:00 GMT".to_owned())), now);
         assert_eq!(rate_limit_reset("\"api\";r=0;t=55"), Some(Duration::from_secs(55)));
     }
 }
