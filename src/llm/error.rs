@@ -63,6 +63,12 @@ pub enum Error {
     #[error("the tensor {name} in {} holds values that are not numbers", path.display())]
     NotFinite { path: PathBuf, name: String },
 
+    #[error(
+        "another program has cut {} short since its model was loaded: fetch or copy the file again, and \
+         load the model again", path.display()
+    )]
+    CutShort { path: PathBuf },
+
     #[error("{needed} tokens do not fit: the model's context is {context} tokens")]
     ContextFull { needed: usize, context: usize },
 

@@ -1,7 +1,7 @@
 //! A loaded model: the one thing that generates, scores and trains.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -15,6 +15,7 @@ use super::config::{CacheNumbers, Config};
 use super::error::Error;
 use super::files::gguf_parts;
 use super::files::safetensors_files::SafetensorsFiles;
+use super::files::watched::Watched;
 use super::files::weights::Weights;
 use super::headers::asked::Asked;
 use super::headers::inspect;
@@ -105,6 +106,9 @@ pub struct Model {
     /// The token whose vector learns nothing from being read.
     pub(super) padding_id: Option<u32>,
     pub(super) answer_cache: Option<CacheNumbers>,
+
+    /// Its weights lie in memory as they lie in these.
+    pub(super) watched: Watched,
 }
 
 impl Model {
@@ -115,6 +119,7 @@ impl Model {
         progress: &dyn Progress<LoadEvent>,
     ) -> Result<Self, Error> {
         let opened = Opened::open(source)?;
+        let watched = Watched::open(&weight_files(source)?);
         let config = opened.config()?;
         let mut facts = opened.facts();
         // Before anything large is read: whether all tensors are there, and what they will take.
@@ -157,6 +162,7 @@ impl Model {
             kept: options.weights,
             padding_id,
             answer_cache: options.cache,
+            watched,
         })
     }
 
@@ -462,6 +468,9 @@ impl Model {
         if ids.is_empty() {
             return Err(Error::NoTokens);
         }
+        if let Some(path) = self.watched.cut_short() {
+            return Err(Error::CutShort { path: path.to_owned() });
+        }
         self.check_fits(needed, adapter)?;
         let vocab_size = self.config.vocab_size;
         match ids.iter().find(|id| **id as usize >= vocab_size) {
@@ -546,6 +555,14 @@ pub fn memory_needed(source: &ModelSource, weights: Weights) -> Result<u64, Erro
     Ok(opened.survey(&opened.config()?, weights)?.bytes)
 }
 
+/// The files that hold its weights.
+fn weight_files(source: &ModelSource) -> Result<Vec<PathBuf>, Error> {
+    match source {
+        ModelSource::Gguf(file) => Ok(gguf_parts::all(file)),
+        ModelSource::Folder(folder) => SafetensorsFiles::paths(folder),
+    }
+}
+
 /// Name, origin and hash.
 pub(crate) fn identity(
     source: &ModelSource,
@@ -553,9 +570,9 @@ pub(crate) fn identity(
 ) -> Result<ModelIdentity, Error> {
     let path = source.path();
     let origin = inspect::hub_origin(path);
-    let (weights, own_name) = match source {
-        ModelSource::Gguf(file) => (gguf_parts::all(file), file.file_stem()),
-        ModelSource::Folder(folder) => (SafetensorsFiles::paths(folder)?, folder.file_name()),
+    let own_name = match source {
+        ModelSource::Gguf(file) => file.file_stem(),
+        ModelSource::Folder(folder) => folder.file_name(),
     };
     let own_name = own_name.unwrap_or_default().to_string_lossy().into_owned();
     let name = match (&origin, source) {
@@ -565,10 +582,16 @@ pub(crate) fn identity(
         _ => own_name,
     };
     let (repo, commit) = origin.unzip();
-    Ok(ModelIdentity { name, repo, commit, sha256: hash(&weights, progress)?, server: None })
+    Ok(ModelIdentity {
+        name,
+        repo,
+        commit,
+        sha256: hash(&weight_files(source)?, progress)?,
+        server: None,
+    })
 }
 
-fn hash(paths: &[std::path::PathBuf], progress: &dyn Progress<LoadEvent>) -> Result<String, Error> {
+fn hash(paths: &[PathBuf], progress: &dyn Progress<LoadEvent>) -> Result<String, Error> {
     let len = |path: &Path| {
         std::fs::metadata(path).map(|meta| meta.len()).map_err(|source| Error::read(path, source))
     };

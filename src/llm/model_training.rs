@@ -94,6 +94,7 @@ impl Model {
             kept: self.kept,
             padding_id: self.padding_id,
             answer_cache: self.answer_cache,
+            watched: self.watched.clone(),
         })
     }
 

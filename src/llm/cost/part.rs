@@ -53,6 +53,7 @@ impl Model {
             kept: weights,
             padding_id: self.padding_id,
             answer_cache: self.answer_cache,
+            watched: self.watched.clone(),
         })
     }
 }

@@ -14,5 +14,6 @@ pub(crate) mod quantize;
 pub(crate) mod raw_tensor;
 pub(crate) mod safetensors_files;
 mod trits;
+pub(crate) mod watched;
 pub(crate) mod weights;
 pub mod write_safetensors;
