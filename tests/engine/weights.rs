@@ -281,3 +281,24 @@ fn chosen_positions_get_the_logits_that_they_get_among_all() {
     assert_eq!(none.dims(), [0, 293]);
     assert!(model.logits_at(&IDS, &mut model.new_cache(), None, &[8]).is_err());
 }
+
+/// The map of a file that ends before its weights do would end the whole program.
+#[test]
+fn a_model_whose_file_was_cut_short_by_another_program_is_not_run() {
+    let folder = changed("tiny_olmo2", unchanged, unchanged);
+    let model =
+        Model::load(&ModelSource::at(folder.path()), &LoadOptions::default(), &Quiet).unwrap();
+    let before = logits(&model);
+    let path = folder.path().join("model.safetensors");
+    // Another one of its name is as good as none: this program still holds the one that it has read.
+    std::fs::rename(&path, folder.path().join("old")).unwrap();
+    files::write_atomic(&path, b"short").unwrap();
+    assert!(distance(&logits(&model), &before) < 1e-9);
+    let old = std::fs::File::options().write(true).open(folder.path().join("old")).unwrap();
+    old.set_len(100).unwrap();
+    let said = model.logits(&IDS, &mut model.new_cache(), None, Positions::All).unwrap_err();
+    assert!(
+        said.to_string().contains("model.safetensors short since its model was loaded"),
+        "{said}"
+    );
+}
