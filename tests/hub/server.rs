@@ -156,8 +156,9 @@ fn read_request(stream: &TcpStream) -> std::io::Result<Request> {
         if_range: None,
         has_token: false,
     };
-    for line in lines {
-        let line = line?;
+    loop {
+        // A client that loses patience may go after half of its request: that is none.
+        let line = lines.next().unwrap_or_else(|| Err(std::io::ErrorKind::UnexpectedEof.into()))?;
         let Some((name, value)) = line.split_once(':') else { break };
         let value = value.trim();
         match name.to_ascii_lowercase().as_str() {
