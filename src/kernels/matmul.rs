@@ -52,6 +52,9 @@ impl QMatrix {
 /// Multiplications that are not worth another thread: about 5 µs of work.
 const SERIAL: usize = 1 << 17;
 
+/// The same of dense weights and more than [`FEW`] rows, which come from a cache: about 20 µs.
+const DENSE_SERIAL: usize = 1 << 20;
+
 /// Multiplications of a task, at least.
 const TASK: usize = 1 << 15;
 
@@ -88,8 +91,11 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
     // Many tasks to a thread even out what the other programs on the machine do. Kernels for dense
     // weights read all of `x` for the rows that they take up at once: fewer rows would read it again.
     let is_dense = packed.is_none() && m > FEW;
-    let (most_tasks, most_rows) =
-        if is_dense { (4 * threads, TOGETHER) } else { (8 * threads, usize::MAX) };
+    let (most_tasks, most_rows, serial) = if is_dense {
+        (4 * threads, TOGETHER, DENSE_SERIAL)
+    } else {
+        (8 * threads, usize::MAX, SERIAL)
+    };
     let tasks = (work / TASK).clamp(1, most_tasks);
     let rows_per_task = outputs.div_ceil(tasks).next_multiple_of(PANEL).clamp(PANEL, most_rows);
 
@@ -99,7 +105,7 @@ pub(super) fn matmul_at(level: Level, x: &[f32], m: usize, products: &mut [Produ
         let shares = Columns::shares(out, m, rows_per_task);
         pieces.extend(shares.map(|columns| (weights, Mutex::new(columns))));
     }
-    each(pieces.len(), work < SERIAL, |index| {
+    each(pieces.len(), work < serial, |index| {
         let (weights, columns) = &pieces[index];
         // Nobody else asks for it: one task, one share.
         let mut columns = columns.lock().unwrap_or_else(PoisonError::into_inner);
