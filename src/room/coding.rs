@@ -10,8 +10,8 @@ use crate::study::package::Merged;
 use crate::study::value::DONT_KNOW;
 use crate::study::variable::{self, Variable};
 
-/// What stands on a phone for "don't know".
-const NOT_KNOWN: &str = "?";
+/// What a phone is sent for "don't know": its page says it in the language of the phone.
+pub const NOT_KNOWN: &str = "?";
 
 /// More options do not fit onto a phone.
 const MOST_OPTIONS: usize = 12;

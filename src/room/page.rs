@@ -76,4 +76,12 @@ mod tests {
             assert_eq!(keys(language), english, "{language}");
         }
     }
+
+    /// A question mark on a button says nothing to somebody who does not know the program.
+    #[test]
+    fn what_is_not_known_is_said_in_words() {
+        let script = FILES[2].text;
+        let said = format!("text === \"{}\" ? word(\"unknown\")", crate::room::coding::NOT_KNOWN);
+        assert!(script.contains(&said));
+    }
 }

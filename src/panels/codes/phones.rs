@@ -2,6 +2,7 @@
 
 use eframe::egui::{Label, Ui};
 
+use crate::room::coding::NOT_KNOWN;
 use crate::state::codes::session::Session;
 use crate::state::command::{Commands, RoomCommand};
 use crate::state::room::{RoomState, Source};
@@ -29,8 +30,12 @@ pub(super) fn phones_ui(ui: &mut Ui, session: &Session, room: &RoomState, comman
             return;
         }
         if let Some(tally) = open.tally(Source::Item(asked.key)) {
+            let said = |label: &str| match label {
+                NOT_KNOWN => "don't know".to_owned(),
+                label => label.to_owned(),
+            };
             let bars: Vec<String> =
-                tally.bars.iter().map(|bar| format!("{} {}", bar.votes, bar.label)).collect();
+                tally.bars.iter().map(|bar| format!("{} {}", bar.votes, said(&bar.label))).collect();
             let words = format!("The room: {}", bars.join(" · "));
             ui.add(Label::new(theme::strong(ui, words)).wrap());
         }

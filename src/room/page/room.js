@@ -23,6 +23,7 @@ const WORDS = {
     left: "Answer 1",
     right: "Answer 2",
     tie: "Both are equally good",
+    unknown: "I don't know",
     other: "Another word",
     characters: "characters left",
     problem: "The room did not understand this answer. Load the page again.",
@@ -48,6 +49,7 @@ const WORDS = {
     left: "Antwort 1",
     right: "Antwort 2",
     tie: "Beide sind gleich gut",
+    unknown: "Ich weiß es nicht",
     other: "Ein anderes Wort",
     characters: "Zeichen übrig",
     problem: "Der Raum hat diese Antwort nicht verstanden. Laden Sie die Seite neu.",
@@ -73,6 +75,7 @@ const WORDS = {
     left: "Réponse 1",
     right: "Réponse 2",
     tie: "Les deux se valent",
+    unknown: "Je ne sais pas",
     other: "Un autre mot",
     characters: "caractères restants",
     problem: "La salle n’a pas compris cette réponse. Rechargez la page.",
@@ -98,6 +101,7 @@ const WORDS = {
     left: "Respuesta 1",
     right: "Respuesta 2",
     tie: "Las dos son igual de buenas",
+    unknown: "No lo sé",
     other: "Otra palabra",
     characters: "caracteres restantes",
     problem: "La sala no ha entendido esta respuesta. Vuelva a cargar la página.",
@@ -257,7 +261,9 @@ function show() {
         option({ side: "tie" }, word("tie")),
       );
     } else if (question.kind === "choice") {
-      question.options.forEach((text, at) => answers.append(option({ option: at }, text)));
+      // A study's way to say nothing has no language of its own.
+      question.options.forEach((text, at) =>
+        answers.append(option({ option: at }, text === "?" ? word("unknown") : text)));
       if (question.other) {
         answers.append(field("input", (text) => ({ other: text }), word("other")));
       }
