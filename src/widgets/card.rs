@@ -70,7 +70,11 @@ pub fn named_row_ui<R>(
         ui.add(egui::Label::new(text).wrap());
         let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
         let layout = egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true);
-        ui.allocate_ui_with_layout(size, layout, measured).inner
+        let row = ui.allocate_ui_with_layout(size, layout, |ui| (measured(ui), ui.min_rect()));
+        let ((drawn, width), rect) = row.inner;
+        // In several rows it is narrower than it would be beside the title: there it has no room.
+        let is_wrapped = rect.height() > size.y * 1.5;
+        (drawn, if is_wrapped { room } else { width })
     };
     if known != Some(width) {
         let was_wrong = fits(width) != beside;
