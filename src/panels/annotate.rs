@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod arena;
 mod beside;
+mod head;
 mod list;
 mod menus;
 mod phones;
@@ -11,34 +12,29 @@ mod rank;
 mod setup;
 mod verdicts;
 
-use eframe::egui;
-use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, TextEdit, Ui};
+use eframe::egui::{Key, Label, Modifiers, ScrollArea, Sides, Ui};
 
 use self::answers::answers_ui;
 use self::beside::{CRITERIA, beside_ui, open, strength_ui, write_own};
+use self::head::{guideline_ui, header_ui, pair_count, prompt_card_ui};
 use self::list::{list_ui, verdict_words};
-use self::menus::{export_menu_ui, show_menu_ui, unsaved_card_ui};
+use self::menus::{export_menu_ui, unsaved_card_ui};
 use self::phones::phones_ui;
 use self::pressed::pressed;
 use self::rank::{rank_buttons_ui, ranked_ui, take_rank_keys};
 use self::setup::setup_ui;
 use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_ui};
 use crate::data::remarks::Strength;
-use crate::panels::preview::preview_ui;
 use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::draft::Field;
 use crate::state::annotate::{AnnotateState, Phase};
-use crate::state::command::{
-    AnnotateCommand, CodesCommand, Commands, MappingCommand, ViewCommand, WindowCommand,
-};
-use crate::state::mapping::Wanted;
+use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card;
 use crate::widgets::empty_state::EmptyState;
-use crate::widgets::format;
-use crate::widgets::layout;
+use crate::widgets::layout::{self, Part, Stacked};
 use crate::widgets::theme::{self, icons};
 
 const NO_MODEL: &str = "Load a model first";
@@ -69,8 +65,8 @@ pub const KEYS: [(&str, &str); 19] = [
     ("Ctrl+Shift+Z  Ctrl+Y", "Redo"),
 ];
 
-/// Lower than this, in lines of text, answers and verdicts have no room beside each other.
-const LEAST_LINES: f32 = 19.0;
+/// Lower than this, in lines of text, the buttons of the verdicts share a row.
+const LOW: f32 = 40.0;
 
 /// Draws the panel and asks for what was clicked or pressed.
 pub fn annotate_panel_ui(
@@ -82,71 +78,58 @@ pub fn annotate_panel_ui(
     setup_ui(ui, annotate, around, commands);
     list_ui(ui, annotate, commands);
     take_keys(ui, annotate, around, commands);
-    let is_judging = annotate.has_prompts() && annotate.prompt().is_some();
-    if is_judging && ui.available_height() < theme::em(ui) * LEAST_LINES {
-        // Nothing has a place of its own: all of it scrolls together.
-        ScrollArea::vertical().id_salt("a low panel").auto_shrink(false).show(ui, |ui| {
-            unsaved_ui(ui, annotate, commands);
-            judged_ui(ui, annotate, theme::em(ui) * 24.0, commands);
-            verdicts_ui(ui, annotate, around, true, commands);
-            counts_ui(ui, &annotate.counts());
-        });
-        return;
-    }
-    unsaved_ui(ui, annotate, commands);
     if !annotate.has_prompts() {
+        unsaved_ui(ui, annotate, commands);
         empty_ui(ui, annotate, commands);
-        return;
-    }
-    if annotate.prompt().is_none() {
+    } else if annotate.prompt().is_none() {
+        unsaved_ui(ui, annotate, commands);
         let area = ScrollArea::vertical().id_salt("all judged").auto_shrink(false);
         area.show(ui, |ui| {
             header_ui(ui, annotate, commands);
             all_judged_ui(ui, annotate, commands);
         });
-        return;
+    } else {
+        judging_ui(ui, annotate, around, commands);
     }
-    // The verdicts stay in the window; where it is low, what they are about scrolls.
-    let is_low = ui.available_height() < theme::em(ui) * 34.0;
-    let most = ui.available_height() * 0.55;
-    egui::Panel::bottom("verdicts")
-        .resizable(false)
-        .show_separator_line(false)
-        .frame(egui::Frame::new().inner_margin(egui::Margin { top: 8, ..egui::Margin::ZERO }))
-        .show(ui, |ui| {
-            // The panel is as high as this asks to be, so it must not ask for what it has.
-            let area = ScrollArea::vertical().id_salt("verdicts").max_height(most);
-            area.min_scrolled_height(most)
-                .auto_shrink([false, true])
-                .show(ui, |ui| verdicts_ui(ui, annotate, around, is_low, commands));
-        });
-    let height = ui.available_height();
-    ScrollArea::vertical().id_salt("what is judged").auto_shrink(false).show(ui, |ui| {
-        judged_ui(ui, annotate, height, commands);
-        if is_low {
-            counts_ui(ui, &annotate.counts());
+}
+
+/// The verdicts stay in the window below what they are about, where the answers can be read above them.
+fn judging_ui(
+    ui: &mut Ui,
+    annotate: &mut AnnotateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    let whole = ui.available_height();
+    let is_low = whole < theme::em(ui) * LOW;
+    let least = if annotate.ranking().is_some() {
+        rank::least_height(ui, annotate)
+    } else {
+        answers::least_height(ui)
+    };
+    let stacked = Stacked::new("judging", least, least.max(whole * 0.5));
+    stacked.show(ui, |ui, part| match part {
+        Part::Above => {
+            unsaved_ui(ui, annotate, commands);
+            header_ui(ui, annotate, commands);
+            guideline_ui(ui, annotate, commands);
+            prompt_card_ui(ui, annotate, whole * 0.13);
         }
+        Part::Rest => {
+            let height = ui.available_height();
+            if annotate.ranking().is_some() {
+                ranked_ui(ui, annotate, height);
+            } else {
+                answers_ui(ui, annotate, height);
+            }
+        }
+        Part::Below => verdicts_ui(ui, annotate, around, is_low, commands),
     });
 }
 
 fn unsaved_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
     if annotate.unsaved_count > 0 {
         unsaved_card_ui(ui, annotate.unsaved_count, commands);
-    }
-}
-
-/// What the verdicts are about, in this height if there is room.
-fn judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32, commands: &mut Commands) {
-    let least = theme::em(ui) * 9.0;
-    let top = ui.cursor().top();
-    header_ui(ui, annotate, commands);
-    guideline_ui(ui, annotate, commands);
-    prompt_card_ui(ui, annotate, height);
-    let used = ui.cursor().top() - top;
-    if annotate.ranking().is_some() {
-        ranked_ui(ui, annotate, (height - used).max(least));
-    } else {
-        answers_ui(ui, annotate, (height - used).max(least));
     }
 }
 
@@ -170,6 +153,7 @@ fn verdicts_ui(
         None => verdict_buttons_ui(ui, annotate, around, is_low, commands),
     }
     beside_ui(ui, annotate, commands);
+    // In a low window the answers have that line: the numbers are told where the pairs are counted.
     if !is_low {
         counts_ui(ui, &annotate.counts());
     }
@@ -343,92 +327,6 @@ fn all_judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Comma
     });
 }
 
-fn header_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
-    let (judged_count, prompt_count) = annotate.progress();
-    let counts = annotate.counts();
-    let source = annotate.source().to_owned();
-    Sides::new().shrink_left().truncate().show(
-        ui,
-        |ui| {
-            let pairs = pair_count(counts.pairs());
-            let progress = format!("{judged_count} of {prompt_count} · {pairs}");
-            ui.label(theme::title(ui, progress))
-                .on_hover_text("Prompts of this queue with a verdict, and pairs of the project");
-            let source = theme::muted(ui, source);
-            ui.add(Label::new(source).truncate());
-        },
-        |ui| {
-            export_menu_ui(ui, &counts, commands);
-            let hint = "How much better, criteria, base model against adapter";
-            annotate.sets_up |= ui.button("Ask…").on_hover_text(hint).clicked();
-            show_menu_ui(ui, annotate);
-            ui.menu_button("Prompts…", |ui| {
-                if ui.button("Use the sample prompts").clicked() {
-                    commands.push(AnnotateCommand::UseSamplePrompts);
-                }
-                if ui.button("Prompts from a file…").clicked() {
-                    commands.push(AnnotateCommand::ChoosePrompts);
-                }
-                let about = "Two or more answers a prompt that are there already: compared without \
-                             saying where they come from";
-                if ui.button("Answers from a file…").on_hover_text(about).clicked() {
-                    commands.push(AnnotateCommand::ChooseAnswers);
-                }
-                let about = "A folder with a table of answers for each model, joined by their \
-                             prompts: compared without saying which model they are of";
-                if ui.button("Answers of several models…").on_hover_text(about).clicked() {
-                    commands.push(AnnotateCommand::ChooseAnswersFolder);
-                }
-                let about = "The answers of this file judged by several people: an order and sides that \
-                             are drawn, pairs shown again, training, checks, agreement";
-                if annotate.is_given()
-                    && let Some(report) = annotate.table()
-                    && ui.button("A study of these pairs…").on_hover_text(about).clicked()
-                {
-                    commands.push(CodesCommand::UsePairs(report.path.clone()));
-                }
-            });
-        },
-    );
-    if let Some(report) = annotate.table()
-        && preview_ui(ui, report)
-    {
-        commands.push(MappingCommand::Change(Wanted::Prompts));
-    }
-    let share = judged_count as f32 / prompt_count.max(1) as f32;
-    let p = theme::palette(ui);
-    ui.scope(|ui| {
-        ui.visuals_mut().extreme_bg_color = p.raised_press;
-        let bar = egui::ProgressBar::new(share).desired_height(4.0).fill(p.accent);
-        ui.add(bar).accessible_name(format!("Prompts judged: {:.0} %", share * 100.0));
-    });
-}
-
-fn guideline_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Commands) {
-    ui.horizontal(|ui| {
-        let label = ui
-            .label(theme::muted(ui, "Guideline"))
-            .on_hover_text("What you look for. It is written into every verdict");
-        let guideline = &mut annotate.judging.guideline;
-        let field = TextEdit::singleline(guideline).desired_width(f32::INFINITY);
-        if ui.add(field).labelled_by(label.id).lost_focus() {
-            commands.push(AnnotateCommand::KeepJudging);
-        }
-    });
-}
-
-fn prompt_card_ui(ui: &mut Ui, annotate: &AnnotateState, height: f32) {
-    let words = annotate.prompt().map(crate::data::pair::Text::words).unwrap_or_default();
-    card::card_ui(ui, |ui| {
-        ui.label(theme::muted(ui, "Prompt"));
-        let height = (height * 0.2).max(theme::em(ui) * 3.0);
-        ScrollArea::vertical().id_salt("prompt").max_height(height).show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.add(Label::new(theme::title(ui, words)).wrap());
-        });
-    });
-}
-
 /// What is being done, or what to do next: one line between the answers and the verdicts.
 fn next_step_ui(
     ui: &mut Ui,
@@ -499,10 +397,4 @@ fn next_step_ui(
             }
         }
     });
-}
-
-/// `9 pairs`
-fn pair_count(count: usize) -> String {
-    let unit = if count == 1 { "pair" } else { "pairs" };
-    format!("{} {unit}", format::count(count))
 }

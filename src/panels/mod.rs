@@ -39,8 +39,12 @@ use crate::state::prefs::Theme;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::Tone;
+use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::theme;
 use crate::widgets::theme::Look;
+
+/// So high, in lines of text, is a panel at least that has notices above it, where the window is.
+const LEAST_HEIGHT: f32 = 36.0;
 
 /// Draws one frame of the whole window.
 pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
@@ -71,20 +75,24 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     // painting all of it once more is the largest area of a frame.
     CentralPanel::no_frame().show(ui, |ui| {
         let place = state.prefs.panel;
-        if state.notices.at(place).next().is_some() {
-            let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };
-            Frame::new().inner_margin(margin).show(ui, |ui| {
-                // However long they are, the panel keeps most of the window.
-                let most = ui.available_height() * 0.4;
-                let area = egui::ScrollArea::vertical().id_salt("notices").max_height(most);
-                area.auto_shrink([false, true]).show(ui, |ui| {
+        // Below what there is to tell, a panel has at least the height that it needs.
+        let whole = ui.available_height();
+        let least = whole.min(theme::em(ui) * LEAST_HEIGHT);
+        let name = format!("{place:?}");
+        Stacked::new(&name, least, whole).show(ui, |ui, part| match part {
+            Part::Above if state.notices.at(place).next().is_some() => {
+                let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };
+                Frame::new().inner_margin(margin).show(ui, |ui| {
                     notices::notices_ui(ui, place, &state.notices, commands);
                 });
-            });
-        }
-        Frame::new().inner_margin(about::margin(place)).show(ui, |ui| {
-            ui.set_min_size(ui.available_size());
-            panel_ui(ui, state, commands);
+            }
+            Part::Rest => {
+                Frame::new().inner_margin(about::margin(place)).show(ui, |ui| {
+                    ui.set_min_size(ui.available_size());
+                    panel_ui(ui, state, commands);
+                });
+            }
+            Part::Above | Part::Below => {}
         });
     });
     mapping::mapping_ui(ui, state, commands);

@@ -1,7 +1,7 @@
 //! How a panel is laid out: its heading, and what scrolls in it.
 
 use eframe::egui;
-use eframe::egui::{Frame, Margin, Rect, ScrollArea, Ui};
+use eframe::egui::{Frame, Id, Margin, Rect, ScrollArea, Ui, UiBuilder};
 
 use super::card::named_row_ui;
 use super::theme;
@@ -18,6 +18,103 @@ pub fn scrolled_ui(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
 pub fn inset_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
     let margin = Margin { left: 0, right: 16, top: 0, bottom: 0 };
     Frame::new().inner_margin(margin).show(ui, contents).inner
+}
+
+/// A part of what is [`Stacked`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// As high as it is.
+    Above,
+
+    /// It has what the other two leave.
+    Rest,
+
+    /// As high as it is, and at the lower end.
+    Below,
+}
+
+/// Parts one above the other, of which the middle one has the rest of the height. Where that were too little for
+/// it, all of them scroll together.
+///
+/// What is typed in keeps the cursor from one to the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Stacked<'a> {
+    name: &'a str,
+
+    /// Less than this is too little for the rest.
+    least: f32,
+
+    /// How high the rest is while it scrolls.
+    scrolled: f32,
+
+    /// Whether the lower end is in sight first while it scrolls: what is typed in is there.
+    from_below: bool,
+}
+
+/// How high the parts were that have their own height.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Heights {
+    above: f32,
+    below: f32,
+}
+
+impl<'a> Stacked<'a> {
+    pub fn new(name: &'a str, least: f32, scrolled: f32) -> Self {
+        Self { name, least, scrolled, from_below: false }
+    }
+
+    #[must_use]
+    pub fn from_below(self) -> Self {
+        Self { from_below: true, ..self }
+    }
+
+    /// Draws the parts. Not every one of them needs to have something in it.
+    pub fn show(self, ui: &mut Ui, mut contents: impl FnMut(&mut Ui, Part)) {
+        let id = ui.make_persistent_id(self.name);
+        let whole = ui.available_height();
+        let known: Heights = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+        // Heights are the same in either arrangement, so that neither calls for the other in turn.
+        let is_low = |heights: Heights| whole - heights.above - heights.below < self.least;
+        let scrolls = is_low(known);
+        let mut parts_ui = |ui: &mut Ui| {
+            let above = height_of(ui, id.with("above"), |ui| contents(ui, Part::Above));
+            let rest = whole - above - known.below;
+            let height = if scrolls { self.scrolled } else { rest.max(0.0) };
+            let size = egui::vec2(ui.available_width(), height);
+            let rest = Rect::from_min_size(ui.cursor().min, size);
+            let builder = UiBuilder::new().scope_id(id.with("rest")).max_rect(rest);
+            let drawn = ui.scope_builder(builder, |ui| contents(ui, Part::Rest)).response.rect;
+            ui.advance_cursor_after_rect(rest.union(drawn));
+            let below = height_of(ui, id.with("below"), |ui| contents(ui, Part::Below));
+            Heights { above, below }
+        };
+        let heights = if scrolls {
+            let area = ScrollArea::vertical().id_salt(self.name).auto_shrink(false);
+            area.stick_to_bottom(self.from_below).show(ui, parts_ui).inner
+        } else {
+            parts_ui(ui)
+        };
+        if heights != known {
+            ui.data_mut(|data| data.insert_temp(id, heights));
+            ui.ctx().request_repaint();
+            if is_low(heights) != scrolls || heights.below != known.below {
+                ui.ctx().request_discard("a part has found out how high it is");
+            }
+        }
+    }
+}
+
+/// How high is what is drawn, with the space before it. Nothing takes no room.
+fn height_of(ui: &mut Ui, id: Id, contents: impl FnOnce(&mut Ui)) -> f32 {
+    let top = ui.cursor().top();
+    let child = UiBuilder::new().scope_id(id).max_rect(ui.available_rect_before_wrap());
+    let mut child = ui.new_child(child);
+    contents(&mut child);
+    let drawn = child.min_rect();
+    if drawn.height() > 0.0 {
+        ui.advance_cursor_after_rect(drawn);
+    }
+    ui.cursor().top() - top
 }
 
 /// A heading with buttons at its right, or under it where there is no room for both.

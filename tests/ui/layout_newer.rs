@@ -97,7 +97,7 @@ fn no_study() -> AppState {
     state
 }
 
-fn study_of_texts() -> AppState {
+pub fn study_of_texts() -> AppState {
     let mut state = no_study();
     state.codes.coder = "Ada".to_owned();
     state.codes.front = Front::Setup;
@@ -130,7 +130,7 @@ fn annotate(made: AnnotateState) -> AppState {
     state
 }
 
-fn criteria() -> AppState {
+pub fn criteria() -> AppState {
     let mut made = both_answered();
     made.judging.asks_strength = true;
     made.judging.criteria = vec![

@@ -537,7 +537,7 @@ pub fn both_answered() -> AnnotateState {
     annotate
 }
 
-fn unsafe_verdicts() -> AppState {
+pub fn unsafe_verdicts() -> AppState {
     let mut made = both_answered();
     made.unsaved_count = 12;
     let mut state = annotate(made);

@@ -58,13 +58,16 @@ fn has_modal(window: &Window) -> bool {
 struct Collect {
     screen: Rect,
     found: Vec<Painted>,
+
+    /// What is painted in place of words, as far as it is in sight: the dots by which something is dragged.
+    marks: Vec<Rect>,
     is_modal: bool,
 }
 
 impl Collect {
     fn of(window: &Window) -> Self {
         let screen = window.0.ctx.content_rect();
-        let mut collect = Self { screen, found: Vec::new(), is_modal: false };
+        let mut collect = Self { screen, found: Vec::new(), marks: Vec::new(), is_modal: false };
         for clipped in &window.0.output().shapes {
             collect.take(&clipped.shape, clipped.clip_rect);
         }
@@ -82,6 +85,12 @@ impl Collect {
             {
                 self.found.clear();
                 self.is_modal = true;
+            }
+            Shape::Circle(circle) => {
+                let seen = circle.visual_bounding_rect().intersect(clip).intersect(self.screen);
+                if seen.is_positive() {
+                    self.marks.push(seen);
+                }
             }
             Shape::Text(text) if !text.galley.mesh_bounds.is_negative() => {
                 let rect = text.galley.mesh_bounds.translate(text.pos.to_vec2());
@@ -141,7 +150,7 @@ fn short(words: &str) -> String {
 /// What is wrong with what is on the screen, in sentences.
 fn faults(window: &mut Window) -> Vec<String> {
     let screen = window.0.ctx.content_rect();
-    let texts = painted(window);
+    let Collect { found: texts, marks, .. } = Collect::of(window);
     let things = things(window);
     let fields: Vec<Rect> =
         things.values().filter(|t| t.is_field()).map(|t| t.rect.expand(2.0)).collect();
@@ -182,10 +191,15 @@ fn faults(window: &mut Window) -> Vec<String> {
             beside.push(thing.clone());
             continue;
         }
+        // A text may be one thing, a part of one, or many things: each token of an answer is a button.
         let in_sight = texts.iter().any(|text| {
-            let seen = text.rect.intersect(text.clip).intersect(screen);
+            let room = text.clip.intersect(screen);
+            let seen = text.rect.intersect(room);
+            let is_of =
+                |line: &Rect| line.intersect(room).intersect(thing.rect).size().min_elem() > 1.0;
             seen.is_positive() && thing.rect.expand(1.0).contains(seen.center())
-        });
+                || text.lines.iter().any(is_of)
+        }) || marks.iter().any(|mark| thing.rect.contains_rect(*mark));
         let has_text = matches!(thing.role, Role::Label | Role::Button | Role::CheckBox);
         if !screen.contains_rect(thing.rect) || (has_text && !in_sight) {
             hidden.push(key.clone());
@@ -380,25 +394,25 @@ fn look_through(all: &[(&str, fn() -> AppState)]) {
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_models_on_this_computer() {
     look_through(&states::INSTALLED);
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_models_on_the_hub() {
     look_through(&states::HUB);
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_the_playground() {
     look_through(&states::PLAYGROUND);
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_look_inside() {
     look_through(&states::LOOK_INSIDE);
 }
@@ -410,7 +424,7 @@ fn nothing_is_cut_in_lectures() {
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_annotate() {
     look_through(&states::ANNOTATE);
 }
@@ -422,19 +436,19 @@ fn nothing_is_cut_in_evaluate() {
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_train_before_a_run() {
     look_through(&states::TRAIN_SETUP);
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_in_train_with_a_run() {
     look_through(&states::TRAIN_RUNS);
 }
 
 #[test]
-#[ignore = "slow, and finds cuts that are not mended yet: cargo test --test ui layouts -- --ignored"]
+#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
 fn nothing_is_cut_around_the_panels() {
     look_through(&states::AROUND);
 }

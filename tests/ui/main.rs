@@ -18,6 +18,7 @@ mod lectures;
 mod look_inside;
 mod look_models;
 mod look_parts;
+mod low_windows;
 mod map;
 mod mapping;
 mod mask;

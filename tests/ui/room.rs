@@ -22,7 +22,7 @@ use tuning_fork::state::lectures::Opened;
 use tuning_fork::state::lectures::stage::Stage;
 use tuning_fork::state::playground::view::PlaygroundView;
 use tuning_fork::state::prefs::PanelId;
-use tuning_fork::state::room::{OpenRoom, PairAsked, Source, Status};
+use tuning_fork::state::room::{ItemAsked, OpenRoom, PairAsked, Source, Status};
 
 use crate::layout_states::both_answered;
 use crate::playground_views::in_sampler;
@@ -240,7 +240,7 @@ fn the_phones_guess_the_next_token_beside_what_is_typed_in() {
 
 #[test]
 fn a_pair_goes_to_the_phones_as_it_stands_on_the_screen() {
-    let mut window = Window::new(pair_asked());
+    let mut window = Window::sized(pair_asked(), 1280.0, 1080.0);
     window.click("Reveal the room's votes");
     assert_eq!(window.asked(), [Command::Room(RoomCommand::RevealPair)]);
     let mut app = App::with_model();
@@ -259,4 +259,18 @@ fn a_pair_goes_to_the_phones_as_it_stands_on_the_screen() {
     assert_eq!([left, right], [on_left, on_right]);
     app.ask(Command::Room(RoomCommand::TakePairAway));
     assert!(room.counts(Instant::now()).tally.is_none());
+}
+
+/// Phones that do not know are counted in words, as the coder's own button says it.
+#[test]
+fn of_a_text_the_room_says_what_it_does_not_know() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut state = crate::codes::coding(parent.path());
+    let key = state.codes.session.as_ref().unwrap().in_front().unwrap();
+    state.room.item = Some(ItemAsked { key, is_revealed: true });
+    let mut open = open_room();
+    open.front = Some((Source::Item(key), true));
+    open.counts = tally(Source::Item(key).id(), State::Revealed, [("praise", 2), ("?", 1)]);
+    state.room.status = Status::Open(Box::new(open));
+    assert!(Window::new(state).sees("The room: 2 praise · 1 don't know"));
 }

@@ -11,6 +11,24 @@ use crate::widgets::card;
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::theme;
 
+/// Lines of an answer that are read at once, at least.
+const LEAST_LINES: f32 = 4.0;
+
+/// The frame's margin, above and below.
+const MARGIN: f32 = 34.0;
+
+/// Lines of an answer are apart by so much, in em.
+const LINE: f32 = 1.5;
+
+/// So high are answers of which a few lines can be read: a title, and these lines.
+pub fn least_height(ui: &Ui) -> f32 {
+    let em = theme::em(ui);
+    let row = ui.spacing().interact_size.y + ui.spacing().item_spacing.y;
+    // In a narrow column what is noted of an answer stands below its title.
+    let rows = if ui.available_width() < em * 40.0 { 2.0 } else { 1.0 };
+    MARGIN + row * rows + em * LINE * LEAST_LINES + theme::GAP_SMALL
+}
+
 pub(super) fn answers_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32) {
     let differences = if annotate.shown.differences { annotate.differences() } else { None };
     // Both begin where the other one is; whichever is scrolled decides.
@@ -21,8 +39,7 @@ pub(super) fn answers_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32)
         for (at, (ui, (side, name))) in columns.iter_mut().zip(sides).enumerate() {
             let places = differences.as_ref().map(|sides| sides[at].as_slice());
             card::card_ui(ui, |ui| {
-                let margin = 34.0; // the frame's, above and below
-                ui.set_height((height - margin).max(0.0));
+                ui.set_height((height - MARGIN).max(0.0));
                 title_ui(ui, annotate, side, name);
                 let answer = annotate.answer(side);
                 let is_ready = matches!(annotate.phase(), Phase::Ready { .. });
@@ -74,7 +91,7 @@ fn text_ui(ui: &mut Ui, annotate: &AnnotateState, side: Side, places: Option<&[R
     // A column is justified, which tears a text apart.
     ui.with_layout(Layout::top_down(Align::Min), |ui| {
         let answer = annotate.answer(side);
-        let line_height = theme::em(ui) * 1.5;
+        let line_height = theme::em(ui) * LINE;
         if answer.text.is_empty() {
             let words = placeholder(annotate.phase(), answer.stop.is_some());
             ui.add(Label::new(theme::muted(ui, words).line_height(Some(line_height))).wrap());

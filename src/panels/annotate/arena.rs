@@ -15,6 +15,9 @@ use crate::widgets::format;
 use crate::widgets::switch::switch_ui;
 use crate::widgets::theme::{self, icons};
 
+/// Lower than this, in lines of text, all of the view scrolls.
+const LOW: f32 = 26.0;
+
 pub fn arena_ui(
     ui: &mut Ui,
     annotate: &AnnotateState,
@@ -31,9 +34,17 @@ pub fn arena_ui(
         empty_ui(ui, annotate, view, commands);
         return;
     };
-    head_ui(ui, annotate, report, commands);
-    ui.add_space(theme::GAP_SMALL);
+    // In a low window the report alone would have a few lines to scroll in.
+    let is_low = ui.available_height() < theme::em(ui) * LOW;
+    if !is_low {
+        head_ui(ui, annotate, report, commands);
+        ui.add_space(theme::GAP_SMALL);
+    }
     ScrollArea::vertical().id_salt("arena").auto_shrink(false).show(ui, |ui| {
+        if is_low {
+            head_ui(ui, annotate, report, commands);
+            ui.add_space(theme::GAP_SMALL);
+        }
         for note in &report.notes {
             chip_line_ui(ui, note);
         }

@@ -187,6 +187,7 @@ fn focus_opened(ui: &Ui, field: &eframe::egui::Response) {
     ui.data_mut(|data| data.insert_temp(id, frame));
     if before.is_none_or(|before| before + 1 < frame) {
         field.request_focus();
+        field.scroll_to_me(None);
     }
 }
 

@@ -43,6 +43,19 @@ pub(super) fn take_rank_keys(
     false
 }
 
+/// The least height in which every answer can be read.
+pub(super) fn least_height(ui: &Ui, annotate: &AnnotateState) -> f32 {
+    let count = annotate.ranking().map_or(1, |(texts, _)| texts.len().max(1));
+    let em = theme::em(ui);
+    let width = ui.available_width();
+    let columns = columns_of(count, width - order_width(width, em) - theme::GAP * 2.0, em);
+    count.div_ceil(columns) as f32 * (em * LOWEST + theme::GAP_SMALL)
+}
+
+fn order_width(width: f32, em: f32) -> f32 {
+    (width * 0.22).clamp(em * 10.0, em * 16.0)
+}
+
 /// The answers with their keys, and beside them the order: both can be dragged there.
 pub(super) fn ranked_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32) {
     let Some((texts, ranking)) = annotate.ranking() else { return };
@@ -51,7 +64,7 @@ pub(super) fn ranked_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32) 
     let em = theme::em(ui);
     let top = ui.cursor().min;
     let width = ui.available_width();
-    let order_width = (width * 0.22).clamp(em * 10.0, em * 16.0);
+    let order_width = order_width(width, em);
     let columns = columns_of(texts.len(), width - order_width - theme::GAP * 2.0, em);
     // Where there is no room for all of them, the panel scrolls: none lies over another one.
     let rows = texts.len().div_ceil(columns) as f32;

@@ -159,7 +159,7 @@ pub fn undo_button_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Comm
 }
 
 /// The project's verdicts in numbers.
-pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
+pub fn counts_words(counts: &VerdictCounts) -> String {
     let VerdictCounts { left, right, tie, both_bad, skipped, written } = *counts;
     let mut text = format!(
         "{left} left · {right} right · {tie} {} · {both_bad} both bad · {skipped} skipped",
@@ -173,6 +173,12 @@ pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
         let [share, low, high] = [value, low, high].map(|share| format::percent(share as f32));
         text = format!("{text} · left chosen {share} ({low} to {high})");
     }
+    text
+}
+
+/// See [`counts_words`].
+pub fn counts_ui(ui: &mut Ui, counts: &VerdictCounts) {
+    let text = counts_words(counts);
     ui.add(Label::new(theme::muted(ui, text)).wrap()).on_hover_text(
         "Which lane is on the left is drawn at random. Where the interval (95 %, Wilson) of the left \
          share leaves a half out, the side decided",

@@ -2,7 +2,6 @@
 
 use eframe::egui::{Label, ScrollArea, Sides, TextEdit, Ui};
 
-use super::list::busy_ui;
 use crate::state::codes::session::Session;
 use crate::state::codes::{AgreementPage, AgreementTab, CodesState, Front};
 use crate::state::command::{CodesCommand, Commands, WindowCommand};
@@ -11,6 +10,7 @@ use crate::study::value::Value;
 use crate::widgets::button::{ActionButton, Weight};
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::empty_state::EmptyState;
+use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -21,6 +21,37 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
         codes.front = Front::Coding;
         return;
     };
+    if page.tab == AgreementTab::Numbers && page.is_outdated {
+        page.is_outdated = false;
+        commands.push(CodesCommand::Agreement);
+    }
+    // The numbers are seen below the buttons, or all of it scrolls.
+    let whole = ui.available_height();
+    let least = whole.min(theme::em(ui) * 14.0);
+    let busy = codes.busy;
+    Stacked::new("agreement", least, whole).show(ui, |ui, part| match part {
+        Part::Above => {
+            closes = bar_ui(ui, page, commands);
+            ui.add_space(theme::GAP_SMALL);
+        }
+        Part::Rest => match page.tab {
+            AgreementTab::Numbers => markdown_ui(ui, "agreement", &page.markdown, |_| false),
+            AgreementTab::Disagreements => disagreements_ui(ui, page, session, commands),
+        },
+        Part::Below => {
+            if let Some(busy) = busy {
+                ui.label(theme::muted(ui, busy));
+            }
+        }
+    });
+    if closes {
+        codes.front = Front::Coding;
+    }
+}
+
+/// The two pages, and what is done with the numbers. True: back to the texts.
+fn bar_ui(ui: &mut Ui, page: &mut AgreementPage, commands: &mut Commands) -> bool {
+    let mut closes = false;
     ui.horizontal_wrapped(|ui| {
         closes = ui.add(ActionButton::only_icon(icons::BACK, "Back to the texts")).clicked();
         let segments = [
@@ -47,19 +78,7 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
             commands.push(CodesCommand::ChooseMerge);
         }
     });
-    if page.tab == AgreementTab::Numbers && page.is_outdated {
-        page.is_outdated = false;
-        commands.push(CodesCommand::Agreement);
-    }
-    ui.add_space(theme::GAP_SMALL);
-    match page.tab {
-        AgreementTab::Numbers => markdown_ui(ui, "agreement", &page.markdown, |_| false),
-        AgreementTab::Disagreements => disagreements_ui(ui, page, session, commands),
-    }
-    if closes {
-        codes.front = Front::Coding;
-    }
-    busy_ui(ui, codes);
+    closes
 }
 
 fn disagreements_ui(

@@ -14,8 +14,12 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::{self, Tone, chip_ui};
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
+use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::theme::{self, icons};
+
+/// Narrower than this, in em, questions stand below the text.
+const NARROW: f32 = 48.0;
 
 pub(super) fn coding_ui(
     ui: &mut Ui,
@@ -30,41 +34,63 @@ pub(super) fn coding_ui(
     if sitting.is_none() {
         keys::take_keys(ui, session, commands);
     }
-    head::head_ui(ui, session, suggesting, commands);
-    if let Some(busy) = busy {
-        ui.label(theme::muted(ui, busy));
-    }
     guideline_ui(ui, session);
-    if session.slot().is_none() {
-        all_coded_ui(ui, session, commands);
+    let head = |ui: &mut Ui, session: &mut Session, commands: &mut Commands| {
+        head::head_ui(ui, session, suggesting, commands);
+        if let Some(busy) = busy {
+            ui.label(theme::muted(ui, busy));
+        }
+    };
+    if session.slot().is_none() || sitting.is_some() {
+        head(ui, session, commands);
+        match sitting {
+            Some(sitting) if session.slot().is_some() => sitting_over_ui(ui, sitting, commands),
+            _ => all_coded_ui(ui, session, commands),
+        }
         return;
     }
-    if let Some(sitting) = sitting {
-        sitting_over_ui(ui, sitting, commands);
-        return;
-    }
-    if session.answers().is_some() {
-        pairs_ui(ui, session, room, commands);
-        return;
-    }
-    ui.add_space(theme::GAP_SMALL);
-    let em = theme::em(ui);
-    Panel::bottom("code buttons")
-        .resizable(false)
-        .show_separator_line(false)
-        .frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO }))
-        .show(ui, |ui| {
-            phones_ui(ui, session, room, commands);
+    let whole = ui.available_height();
+    let of_pairs = session.answers().is_some();
+    let is_narrow = ui.available_width() < theme::em(ui) * NARROW;
+    let least = match (of_pairs, is_narrow) {
+        (true, _) => pair::least_height(ui),
+        (false, true) => theme::em(ui) * 20.0,
+        (false, false) => theme::em(ui) * 12.0,
+    };
+    let stacked = Stacked::new("coding", least, least.max(whole * 0.6));
+    stacked.show(ui, |ui, part| match part {
+        Part::Above => {
+            head(ui, session, commands);
+            ui.add_space(theme::GAP_SMALL);
+        }
+        Part::Rest if of_pairs => pair::pair_ui(ui, session, ui.available_height()),
+        Part::Rest => text_and_questions_ui(ui, session, is_narrow),
+        Part::Below => {
+            ui.add_space(theme::GAP_SMALL);
+            if of_pairs {
+                asked_of_pair_ui(ui, session, room, whole, commands);
+            } else {
+                phones_ui(ui, session, room, commands);
+            }
             buttons_ui(ui, session, commands);
+        }
+    });
+}
+
+/// A text beside its questions, or above them.
+fn text_and_questions_ui(ui: &mut Ui, session: &mut Session, is_narrow: bool) {
+    let em = theme::em(ui);
+    let questions = |ui: &mut Ui, session: &mut Session| {
+        ScrollArea::vertical().id_salt("questions").auto_shrink(false).show(ui, |ui| {
+            questions_ui(ui, session);
         });
-    if ui.available_width() < em * 48.0 {
+    };
+    if is_narrow {
         // One below the other: the text keeps nearly half.
         let most = ui.available_height() * 0.45;
         text::text_ui(ui, session, most);
         ui.add_space(theme::GAP_SMALL);
-        ScrollArea::vertical().id_salt("questions").auto_shrink(false).show(ui, |ui| {
-            questions_ui(ui, session);
-        });
+        questions(ui, session);
         return;
     }
     let width = (ui.available_width() * 0.42).clamp(em * 20.0, em * 34.0);
@@ -73,53 +99,42 @@ pub(super) fn coding_ui(
         .exact_size(width)
         .show_separator_line(false)
         .frame(Frame::new().inner_margin(Margin { left: 12, ..Margin::ZERO }))
-        .show(ui, |ui| {
-            ScrollArea::vertical().id_salt("questions").auto_shrink(false).show(ui, |ui| {
-                questions_ui(ui, session);
-            });
-        });
+        .show(ui, |ui| questions(ui, session));
     CentralPanel::no_frame().show(ui, |ui| {
         let height = ui.available_height();
         text::text_ui(ui, session, height);
     });
 }
 
-/// Two answers above, what is asked about them below.
-fn pairs_ui(ui: &mut Ui, session: &mut Session, room: &RoomState, commands: &mut Commands) {
-    ui.add_space(theme::GAP_SMALL);
+/// What is asked about the two answers, in a panel of this height.
+fn asked_of_pair_ui(
+    ui: &mut Ui,
+    session: &mut Session,
+    room: &RoomState,
+    whole: f32,
+    commands: &mut Commands,
+) {
     let em = theme::em(ui);
-    let height = ui.available_height();
-    let is_low = height < em * 34.0;
-    Panel::bottom("pair buttons")
-        .resizable(false)
-        .show_separator_line(false)
-        .frame(Frame::new().inner_margin(Margin { top: 8, ..Margin::ZERO }))
-        .show(ui, |ui| {
-            if let Some(told) = session.told.clone() {
-                told_ui(ui, session, &told);
-            }
-            phones_ui(ui, session, room, commands);
-            for place in pair::of_better(session) {
-                pair::better_ui(ui, session, place, is_low, commands);
-            }
-            let others = pair::others(session);
-            if !others.is_empty() {
-                let most = (height * 0.35).max(em * 5.0);
-                let area = ScrollArea::vertical().id_salt("other questions").max_height(most);
-                area.show(ui, |ui| {
-                    for place in others {
-                        ui.push_id(("question", place), |ui| {
-                            questions::question_ui(ui, session, place);
-                        });
-                    }
+    let is_low = whole < em * 34.0;
+    if let Some(told) = session.told.clone() {
+        told_ui(ui, session, &told);
+    }
+    phones_ui(ui, session, room, commands);
+    for place in pair::of_better(session) {
+        pair::better_ui(ui, session, place, is_low, commands);
+    }
+    let others = pair::others(session);
+    if !others.is_empty() {
+        let most = (whole * 0.35).max(em * 5.0);
+        let area = ScrollArea::vertical().id_salt("other questions").max_height(most);
+        area.show(ui, |ui| {
+            for place in others {
+                ui.push_id(("question", place), |ui| {
+                    questions::question_ui(ui, session, place);
                 });
             }
-            buttons_ui(ui, session, commands);
         });
-    CentralPanel::no_frame().show(ui, |ui| {
-        let height = ui.available_height();
-        pair::pair_ui(ui, session, height);
-    });
+    }
 }
 
 /// The sitting has lasted as long as the study lets it.
@@ -306,6 +321,8 @@ fn guideline_ui(ui: &Ui, session: &mut Session) {
     let modal = modal.show(ui.ctx(), |ui| {
         let room = ui.ctx().content_rect();
         ui.set_width((theme::em(ui) * 44.0).min(room.width() - 96.0));
+        // Before anything is in it: what follows begins where this puts it.
+        ui.set_height((room.height() - 130.0).max(theme::em(ui) * 10.0));
         let mut closes = false;
         egui::Sides::new().show(
             ui,
@@ -316,7 +333,6 @@ fn guideline_ui(ui: &Ui, session: &mut Session) {
             },
         );
         ui.add_space(theme::GAP);
-        ui.set_height((room.height() - 160.0).max(theme::em(ui) * 8.0));
         markdown_ui(ui, "guideline", &text, |_| false);
         closes
     });

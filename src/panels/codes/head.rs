@@ -10,6 +10,9 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
+/// Narrower than this, in em, the buttons stand below the title.
+const NARROW: f32 = 36.0;
+
 pub(super) fn head_ui(
     ui: &mut Ui,
     session: &mut Session,
@@ -22,32 +25,37 @@ pub(super) fn head_ui(
         about.push(format!("{} left", format::duration(seconds)));
     }
     let mut opens = false;
-    Sides::new().shrink_left().wrap().show(
-        ui,
-        |ui| {
-            let words = format!("{} of {}", format::count(done), format::count(all));
-            ui.label(theme::title(ui, words)).on_hover_text("Items that you have coded");
-            ui.add(Label::new(theme::muted(ui, about.join(" · "))).wrap());
-        },
-        |ui| {
-            if ui.add(ActionButton::quiet("Close").icon(icons::CLOSE)).clicked() {
-                commands.push(CodesCommand::Close);
-            }
-            menu_ui(ui, session, suggesting, commands);
-            let agreement = ActionButton::new("Agreement");
-            let hint = "How far the coders say the same, and where they do not";
-            if ui.add(agreement).on_hover_text(hint).clicked() {
-                commands.push(CodesCommand::Agreement);
-            }
-            if session.folder.is_of_pairs() {
-                show_menu_ui(ui, session);
-            }
-            let guideline = ActionButton::new("Guideline").shortcut("?");
-            if ui.add(guideline).accessible_name("Guideline (?)").clicked() {
-                opens = true;
-            }
-        },
-    );
+    let title = |ui: &mut Ui| {
+        let words = format!("{} of {}", format::count(done), format::count(all));
+        ui.label(theme::title(ui, words)).on_hover_text("Items that you have coded");
+        ui.add(Label::new(theme::muted(ui, about.join(" · "))).wrap());
+    };
+    let buttons = |ui: &mut Ui| {
+        if ui.add(ActionButton::quiet("Close").icon(icons::CLOSE)).clicked() {
+            commands.push(CodesCommand::Close);
+        }
+        menu_ui(ui, session, suggesting, commands);
+        let agreement = ActionButton::new("Agreement");
+        let hint = "How far the coders say the same, and where they do not";
+        if ui.add(agreement).on_hover_text(hint).clicked() {
+            commands.push(CodesCommand::Agreement);
+        }
+        if session.folder.is_of_pairs() {
+            show_menu_ui(ui, session);
+        }
+        let guideline = ActionButton::new("Guideline").shortcut("?");
+        if ui.add(guideline).accessible_name("Guideline (?)").clicked() {
+            opens = true;
+        }
+    };
+    if ui.available_width() < theme::em(ui) * NARROW {
+        ui.horizontal_wrapped(title);
+        let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
+        let layout = egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true);
+        ui.allocate_ui_with_layout(size, layout, buttons);
+    } else {
+        Sides::new().shrink_left().wrap().show(ui, title, buttons);
+    }
     session.guideline_open |= opens;
     let share = done as f32 / all.max(1) as f32;
     let p = theme::palette(ui);

@@ -7,7 +7,7 @@ use crate::state::command::{CodesCommand, Commands, WindowCommand};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::empty_state::EmptyState;
-use crate::widgets::layout::heading_ui;
+use crate::widgets::layout::{Part, Stacked, heading_ui};
 use crate::widgets::theme::{self, icons};
 
 const NEW: &str = "New study…";
@@ -15,12 +15,28 @@ const PACKAGE: &str = "Open a coding package…";
 const SAMPLE: &str = "Use the sample abstracts";
 
 pub(super) fn list_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Commands) {
-    coder_ui(ui, codes);
-    ui.add_space(theme::GAP_SMALL);
     if codes.studies.is_empty() {
+        coder_ui(ui, codes);
+        ui.add_space(theme::GAP_SMALL);
         empty_ui(ui, codes, commands);
         return;
     }
+    // A study is seen below the heading, or all of it scrolls.
+    let whole = ui.available_height();
+    let least = whole.min(theme::em(ui) * 12.0);
+    Stacked::new("studies", least, whole).show(ui, |ui, part| match part {
+        Part::Above => {
+            coder_ui(ui, codes);
+            ui.add_space(theme::GAP_SMALL);
+            new_ui(ui, codes, commands);
+            busy_ui(ui, codes);
+        }
+        Part::Rest => listed_studies_ui(ui, codes, commands),
+        Part::Below => {}
+    });
+}
+
+fn new_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Commands) {
     heading_ui(ui, "Studies", |ui| {
         if ui.add(ActionButton::primary(NEW).icon(icons::ADD)).clicked() {
             codes.front = Front::Setup;
@@ -30,7 +46,9 @@ pub(super) fn list_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Comman
             commands.push(CodesCommand::ChoosePackage);
         }
     });
-    busy_ui(ui, codes);
+}
+
+fn listed_studies_ui(ui: &mut Ui, codes: &CodesState, commands: &mut Commands) {
     let has_coder = !codes.coder.trim().is_empty();
     // The panel keeps a margin at its right already: the cards end where the buttons above them do.
     ScrollArea::vertical().id_salt("studies").auto_shrink(false).show(ui, |ui| {
@@ -80,10 +98,7 @@ fn listed_ui(ui: &mut Ui, listed: &Listed, has_coder: bool, commands: &mut Comma
     let Listed { path, name, items, coders, problem: _ } = listed;
     card_ui(ui, |ui| {
         ui.add(Label::new(theme::title(ui, name)).truncate());
-        let who = match coders.as_slice() {
-            [] => "nobody has coded yet".to_owned(),
-            coders => format!("coded by {}", coders.join(", ")),
-        };
+        let who = who_coded(coders);
         ui.add(Label::new(theme::muted(ui, format!("{items} items · {who}"))).wrap());
         ui.horizontal_wrapped(|ui| {
             let open = ActionButton::primary("Code").icon(icons::PLAY);
@@ -98,4 +113,50 @@ fn listed_ui(ui: &mut Ui, listed: &Listed, has_coder: bool, commands: &mut Comma
             }
         });
     });
+}
+
+/// `coded by Ada, Ben and 31 phones`: people by their names, and a room as a number.
+fn who_coded(coders: &[String]) -> String {
+    const MOST: usize = 8;
+    let is_phone = |name: &&String| {
+        name.rsplit_once("-phone-").is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+    };
+    let (phones, people): (Vec<&String>, Vec<&String>) = coders.iter().partition(is_phone);
+    let mut said: Vec<String> = people.iter().take(MOST).map(|name| (*name).clone()).collect();
+    if let Some(more @ 1..) = people.len().checked_sub(MOST) {
+        said.push(format!("{more} more"));
+    }
+    match phones.len() {
+        0 => {}
+        1 => said.push("1 phone".to_owned()),
+        count => said.push(format!("{count} phones")),
+    }
+    match said.split_last() {
+        None => "nobody has coded yet".to_owned(),
+        Some((only, [])) => format!("coded by {only}"),
+        Some((last, others)) => format!("coded by {} and {last}", others.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_of_phones_is_a_number_and_not_two_hundred_names() {
+        let said = |names: &[&str]| {
+            who_coded(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(said(&[]), "nobody has coded yet");
+        assert_eq!(said(&["Ada"]), "coded by Ada");
+        assert_eq!(
+            said(&["Ada", "room-P6WYFC-phone-1", "Ben", "room-P6WYFC-phone-2"]),
+            "coded by Ada, Ben and 2 phones"
+        );
+        assert_eq!(said(&["my-phone-book"]), "coded by my-phone-book");
+        let many: Vec<String> = (1..=200).map(|at| format!("room-A-phone-{at}")).collect();
+        assert_eq!(who_coded(&many), "coded by 200 phones");
+        let many: Vec<String> = (1..=10).map(|at| format!("c{at}")).collect();
+        assert_eq!(who_coded(&many), "coded by c1, c2, c3, c4, c5, c6, c7, c8 and 2 more");
+    }
 }

@@ -4,7 +4,7 @@
 use eframe::egui::{Align, Label, Layout, RichText, ScrollArea, Ui};
 
 use super::role::role_words;
-use crate::panels::annotate::answers::marked;
+use crate::panels::annotate::answers::{self, marked};
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::value::Value;
@@ -94,6 +94,15 @@ pub(super) fn say(session: &mut Session, place: usize, said: Said, commands: &mu
     }
 }
 
+/// The least height in which some lines of both answers can be read below their prompt.
+pub(super) fn least_height(ui: &Ui) -> f32 {
+    let prompt = theme::em(ui) * LEAST_PROMPT + 34.0 + theme::GAP;
+    prompt + answers::least_height(ui)
+}
+
+/// Of the prompt, so much is in sight at least, in em.
+const LEAST_PROMPT: f32 = 2.5;
+
 /// The prompt, and below it the two answers side by side.
 pub(super) fn pair_ui(ui: &mut Ui, session: &mut Session, height: f32) {
     let Some(item) = session.item().cloned() else { return };
@@ -105,7 +114,7 @@ pub(super) fn pair_ui(ui: &mut Ui, session: &mut Session, height: f32) {
         if let Some(words) = role_words(item.role) {
             chip_ui(ui, Tone::Info, None, words);
         }
-        let most = (height * 0.28).clamp(em * 2.5, em * 14.0);
+        let most = (height * 0.28).clamp(em * LEAST_PROMPT, em * 14.0);
         let area = ScrollArea::vertical().id_salt(("prompt", &item.id)).max_height(most);
         area.show(ui, |ui| {
             ui.set_width(ui.available_width());

@@ -40,7 +40,7 @@ pub(super) fn setup_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut Comma
     );
     busy_ui(ui, codes);
     scrolled_ui(ui, "new study", |ui| {
-        ui.set_max_width(theme::em(ui) * 46.0);
+        ui.set_max_width(ui.available_width().min(theme::em(ui) * 46.0));
         ui.spacing_mut().item_spacing.y = 6.0;
         let coder = &mut codes.coder;
         row_ui(ui, "You code as", "Each verdict is kept under this name or number", |ui| {

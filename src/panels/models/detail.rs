@@ -23,7 +23,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui};
 use crate::widgets::error_card::{CardAction, ErrorCard};
 use crate::widgets::format;
-use crate::widgets::layout::{inset_ui, scrolled_ui};
+use crate::widgets::layout::{Part, Stacked, inset_ui, scrolled_ui};
 use crate::widgets::markdown;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
@@ -43,52 +43,64 @@ pub fn detail_ui(
         .find(|item| item.order.kind == detail.kind && item.order.repo == detail.id)
         .map(|item| &item.state);
     let mut gguf_wanted = false;
-    inset_ui(ui, |ui| head_ui(ui, detail, alone, commands));
-    if let Some((causes, help)) = &detail.failure {
-        inset_ui(ui, |ui| failure_ui(ui, detail, causes, help, commands));
-    }
-    if detail.listing.is_some() || detail.card.is_some() {
-        let segment = |value, words, explanation| Segment { value, words, explanation };
-        let tabs = [
-            segment(DetailTab::Files, "Files and fit", "What is fetched, and what it needs"),
-            segment(DetailTab::Card, "Card", "What its authors say about it"),
-        ];
-        segmented_ui(ui, &mut detail.tab, &tabs);
-        ui.add_space(theme::GAP_SMALL);
-    } else if detail.asking {
-        ui.label(theme::muted(ui, "Asking the Hub…"));
-    }
-    match (detail.tab, &detail.card) {
-        (DetailTab::Card, Some(Ok(card))) if !card.is_empty() => {
-            markdown::markdown_ui(ui, &detail.id, card, is_safe_link);
+    // Some of the files are seen below the head, or all of it scrolls.
+    let whole = ui.available_height();
+    let least = whole.min(theme::em(ui) * 8.0);
+    Stacked::new("detail", least, whole).show(ui, |ui, part| match part {
+        Part::Above => {
+            inset_ui(ui, |ui| head_ui(ui, detail, alone, commands));
+            if let Some((causes, help)) = &detail.failure {
+                inset_ui(ui, |ui| failure_ui(ui, detail, causes, help, commands));
+            }
+            if detail.listing.is_some() || detail.card.is_some() {
+                let segment = |value, words, explanation| Segment { value, words, explanation };
+                let tabs = [
+                    segment(
+                        DetailTab::Files,
+                        "Files and fit",
+                        "What is fetched, and what it needs",
+                    ),
+                    segment(DetailTab::Card, "Card", "What its authors say about it"),
+                ];
+                segmented_ui(ui, &mut detail.tab, &tabs);
+                ui.add_space(theme::GAP_SMALL);
+            } else if detail.asking {
+                ui.label(theme::muted(ui, "Asking the Hub…"));
+            }
         }
-        (DetailTab::Card, Some(Ok(_))) => {
-            ui.label(theme::muted(ui, "Its card is empty"));
-        }
-        (DetailTab::Card, Some(Err(reason))) => {
-            ui.add(Label::new(theme::muted(ui, reason)).wrap());
-        }
-        (DetailTab::Card, None) => {
-            ui.label(theme::muted(ui, "The card is being loaded…"));
-        }
-        (DetailTab::Files, _) if detail.listing.is_some() => {
-            scrolled_ui(ui, "detail", |ui| {
-                runs_ui(ui, detail);
-                fetch_ui(ui, detail, state, commands);
-                ui.add_space(theme::GAP);
-                if detail.kind == RepoKind::Dataset {
-                    data_ui(ui, detail, commands);
-                } else {
-                    choice_ui(ui, detail);
+        Part::Rest => match (detail.tab, &detail.card) {
+            (DetailTab::Card, Some(Ok(card))) if !card.is_empty() => {
+                markdown::markdown_ui(ui, &detail.id, card, is_safe_link);
+            }
+            (DetailTab::Card, Some(Ok(_))) => {
+                ui.label(theme::muted(ui, "Its card is empty"));
+            }
+            (DetailTab::Card, Some(Err(reason))) => {
+                ui.add(Label::new(theme::muted(ui, reason)).wrap());
+            }
+            (DetailTab::Card, None) => {
+                ui.label(theme::muted(ui, "The card is being loaded…"));
+            }
+            (DetailTab::Files, _) if detail.listing.is_some() => {
+                scrolled_ui(ui, "detail", |ui| {
+                    runs_ui(ui, detail);
+                    fetch_ui(ui, detail, state, commands);
                     ui.add_space(theme::GAP);
-                    gguf_wanted = fit::fit_ui(ui, detail, models.memory, models.pace);
-                }
-                ui.add_space(theme::GAP);
-                left_out_ui(ui, detail);
-            });
-        }
-        (DetailTab::Files, _) => {}
-    }
+                    if detail.kind == RepoKind::Dataset {
+                        data_ui(ui, detail, commands);
+                    } else {
+                        choice_ui(ui, detail);
+                        ui.add_space(theme::GAP);
+                        gguf_wanted = fit::fit_ui(ui, detail, models.memory, models.pace);
+                    }
+                    ui.add_space(theme::GAP);
+                    left_out_ui(ui, detail);
+                });
+            }
+            (DetailTab::Files, _) => {}
+        },
+        Part::Below => {}
+    });
     if gguf_wanted {
         let name = detail.id.rsplit('/').next().unwrap_or(&detail.id).to_owned();
         query.kind = RepoKind::Model;

@@ -21,7 +21,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::Tone;
 use crate::widgets::error_card::{CardAction, ErrorCard};
 use crate::widgets::format;
-use crate::widgets::layout::{inset_ui, scrolled_ui};
+use crate::widgets::layout::{Part, Stacked, inset_ui, scrolled_ui};
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
@@ -51,14 +51,18 @@ pub fn find_ui(ui: &mut Ui, models: &ModelsState, hub: &mut HubState, commands: 
 }
 
 fn search_ui(ui: &mut Ui, memory: Memory, hub: &mut HubState, commands: &mut Commands) {
-    inset_ui(ui, |ui| question_ui(ui, hub, commands));
-    if hub.results.asked.is_none() {
-        known_ui(ui, memory, hub, commands);
-    } else if hub.results.found_nothing() {
-        inset_ui(ui, |ui| nothing_ui(ui, hub, commands));
-    } else {
-        rows_ui(ui, memory, hub, commands);
-    }
+    // Two that were found are seen below the question, or all of it scrolls.
+    let whole = ui.available_height();
+    let least = whole.min(result::row_height(ui) * 2.5);
+    Stacked::new("search", least, whole).show(ui, |ui, part| match part {
+        Part::Above => inset_ui(ui, |ui| question_ui(ui, hub, commands)),
+        Part::Rest if hub.results.asked.is_none() => known_ui(ui, memory, hub, commands),
+        Part::Rest if hub.results.found_nothing() => {
+            inset_ui(ui, |ui| nothing_ui(ui, hub, commands));
+        }
+        Part::Rest => rows_ui(ui, memory, hub, commands),
+        Part::Below => {}
+    });
 }
 
 /// The field, the filters, and what went wrong.

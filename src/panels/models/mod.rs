@@ -19,10 +19,13 @@ use crate::state::hub::ModelsTab;
 use crate::state::models::ModelsState;
 use crate::state::slots::{ModelSlot, Surroundings};
 use crate::widgets::button::ActionButton;
-use crate::widgets::layout::inset_ui;
+use crate::widgets::layout::{Part, Stacked, inset_ui};
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
+
+/// So high, in lines of text, is a tab at least.
+const LEAST_HEIGHT: f32 = 10.0;
 
 /// Draws the panel.
 pub fn models_panel_ui(
@@ -32,12 +35,17 @@ pub fn models_panel_ui(
     around: Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    inset_ui(ui, |ui| tabs_ui(ui, models, around.model, hub, commands));
-    match hub.tab {
-        ModelsTab::Installed => installed::installed_ui(ui, models, around.model, commands),
-        ModelsTab::Find => find::find_ui(ui, models, hub, commands),
-        ModelsTab::Downloads => downloads::downloads_ui(ui, hub, commands),
-    }
+    let whole = ui.available_height();
+    let least = whole.min(theme::em(ui) * LEAST_HEIGHT);
+    Stacked::new("models", least, whole).show(ui, |ui, part| match (part, hub.tab) {
+        (Part::Above, _) => inset_ui(ui, |ui| tabs_ui(ui, models, around.model, hub, commands)),
+        (Part::Below, _) => {}
+        (Part::Rest, ModelsTab::Installed) => {
+            installed::installed_ui(ui, models, around.model, commands);
+        }
+        (Part::Rest, ModelsTab::Find) => find::find_ui(ui, models, hub, commands),
+        (Part::Rest, ModelsTab::Downloads) => downloads::downloads_ui(ui, hub, commands),
+    });
 }
 
 fn tabs_ui(

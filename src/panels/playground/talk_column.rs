@@ -11,7 +11,11 @@ use crate::state::command::Commands;
 use crate::state::playground::{Mode, PlaygroundState};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
-use crate::widgets::layout::{inset_ui, scrolled_ui};
+use crate::widgets::layout::{Part, Stacked, inset_ui, scrolled_ui};
+use crate::widgets::theme;
+
+/// So much of a conversation is in sight at least, in lines of text, or all of the column scrolls.
+const LEAST_HEIGHT: f32 = 6.0;
 
 /// The conversation, or the text and how it continues: with the model in memory, or with one on a server.
 pub(super) fn talk_ui(
@@ -21,21 +25,31 @@ pub(super) fn talk_ui(
     commands: &mut Commands,
 ) {
     let model = around.model.ready();
-    inset_ui(ui, |ui| modes_ui(ui, playground, model.map(|_| around.adapter), commands));
-    let height = ui.available_height();
+    let mode = playground.mode;
     let obstacle = playground.obstacle_in(around.model);
-    let counts = playground.mode == Mode::Chat && playground.has_chat();
+    let counts = mode == Mode::Chat && playground.has_chat();
     let left = model.filter(|_| counts).map(|model| playground.left_of_context(model));
-    match playground.mode {
-        // A conversation grows upwards from where it is written.
-        Mode::Chat => {
-            let margin = egui::Margin { left: 0, right: 16, top: 8, bottom: 16 };
-            egui::Panel::bottom("composer")
-                .frame(egui::Frame::new().inner_margin(margin))
-                .show_separator_line(false)
-                .show(ui, |ui| {
-                    prompt_ui(ui, playground, (obstacle, left), height * 0.35, commands);
-                });
+    let adapter = model.map(|_| around.adapter);
+    if mode == Mode::Raw {
+        inset_ui(ui, |ui| modes_ui(ui, playground, adapter, commands));
+        let height = ui.available_height();
+        scrolled_ui(ui, "text", |ui| {
+            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
+            answers_ui(ui, playground, commands);
+            answer_actions_ui(ui, playground, commands);
+            if let Some(model) = model {
+                rendered_ui(ui, playground, model);
+            }
+        });
+        return;
+    }
+    // A conversation grows upwards from where it is written.
+    let whole = ui.available_height();
+    let least = theme::em(ui) * LEAST_HEIGHT;
+    let stacked = Stacked::new("talk", least, least.max(whole * 0.6)).from_below();
+    stacked.show(ui, |ui, part| match part {
+        Part::Above => inset_ui(ui, |ui| modes_ui(ui, playground, adapter, commands)),
+        Part::Rest => {
             let margin = egui::Margin { left: 0, right: 16, top: 0, bottom: 8 };
             let area = egui::ScrollArea::vertical().id_salt("conversation").auto_shrink(false);
             // An answer that grows is followed, unless somebody has scrolled up to read.
@@ -52,15 +66,13 @@ pub(super) fn talk_ui(
                 }
             });
         }
-        Mode::Raw => scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
-            answers_ui(ui, playground, commands);
-            answer_actions_ui(ui, playground, commands);
-            if let Some(model) = model {
-                rendered_ui(ui, playground, model);
-            }
-        }),
-    }
+        Part::Below => {
+            let margin = egui::Margin { left: 0, right: 16, top: 8, bottom: 16 };
+            egui::Frame::new().inner_margin(margin).show(ui, |ui| {
+                prompt_ui(ui, playground, (obstacle, left), whole * 0.32, commands);
+            });
+        }
+    });
 }
 
 /// Why there can be no conversation, where it would be.
