@@ -62,6 +62,14 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 200)]
     max_new_tokens: usize,
 
+    /// The language of the text, as the model's tokenizer calls it (mBART: de_DE, NLLB: deu_Latn)
+    #[arg(long, value_name = "CODE")]
+    source_language: Option<String>,
+
+    /// The language of the answer
+    #[arg(long, value_name = "CODE")]
+    target_language: Option<String>,
+
     /// Search for the likeliest answer with so many beams (encoder-decoders: T5, BART)
     #[arg(long, value_name = "COUNT")]
     num_beams: Option<usize>,
@@ -204,6 +212,9 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     if args.num_beams.is_some_and(|beams| beams > 1) {
         bail!("{} is a decoder alone: --num-beams is for encoder-decoders", args.model.model);
     }
+    if args.source_language.is_some() || args.target_language.is_some() {
+        bail!("--source-language and --target-language are for encoder-decoders such as NLLB");
+    }
     let (model, adapter) = args.model.load_for_answers(args.cache)?;
     if let Some(words) = unasked(model.asked(), &args.sampling.params(), &FLAGS) {
         out::note(&words);
@@ -320,6 +331,11 @@ fn answer_of_server(args: &GenerateArgs, prompt: Prompt, server: &Server) -> any
     if args.num_beams.is_some_and(|beams| beams > 1) {
         bail!("a server has no beam search: leave --num-beams out with --remote");
     }
+    if args.source_language.is_some() || args.target_language.is_some() {
+        bail!(
+            "a server is told languages in the prompt: leave --source-language and --target-language out"
+        );
+    }
     if args.guesser.is_on() {
         bail!(
             "--draft and --lookup are for a model on this computer: leave them out with --remote"
@@ -382,7 +398,8 @@ fn answer_of_pair(
         bail!("--stop is for decoders: leave it out with an encoder-decoder");
     }
     let named = args.model.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
-    let model = Seq2Seq::load_adapted(folder, named.as_deref().or(adapter))?;
+    let mut model = Seq2Seq::load_adapted(folder, named.as_deref().or(adapter))?;
+    model.set_languages(args.source_language.as_deref(), args.target_language.as_deref())?;
     let beams = args.num_beams.map(|beams| beams as f64);
     let searches = beams.is_some_and(|beams| beams > 1.0)
         || model.asked().iter().any(|asked| asked.key == "num_beams");

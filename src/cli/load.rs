@@ -144,13 +144,13 @@ impl ModelArgs {
     /// The same, whose answers are written with this cache.
     pub fn load_for_answers(&self, cache: CacheArgs) -> anyhow::Result<(Model, Option<Adapter>)> {
         let (model, adapter) = self.load_with(cache)?;
-        model.check_writes()?;
-        if model.card().facts.purpose != Purpose::Generate {
+        if model.card().facts.purpose == Purpose::Classify {
             anyhow::bail!(
                 "{} has no head that writes: it gives labels, and `tuning-fork classify` uses it",
                 self.model
             );
         }
+        model.check_writes()?;
         Ok((model, adapter))
     }
 

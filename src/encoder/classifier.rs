@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::heads::SequenceHead;
+use super::judge::Judge;
 use super::labels::Labels;
 use super::learn::{Learner, Learns, Top, known_labels};
 use super::model::{Encoded, EncoderModel, is_encoder, is_encoder_model, read_config};
@@ -30,6 +31,9 @@ pub struct Classifier {
 enum Body {
     Encoder(Box<EncoderModel>),
     Decoder(Box<Model>, ScoreHead),
+
+    /// By what it would answer about a pair.
+    Judge(Box<Model>, Box<Judge>),
 
     /// An encoder with an adapter over it.
     Learned(Box<Learner>),
@@ -114,14 +118,25 @@ impl Classifier {
             wanted: "gives labels",
             found,
         };
+        if let Some(judge) = Judge::read(folder)? {
+            let source = ModelSource::Folder(judge.network.clone());
+            let model = Model::load(&source, &LoadOptions::default(), progress)?;
+            let labels = judge.labels.clone();
+            return Ok(Self { body: Body::Judge(Box::new(model), Box::new(judge)), labels });
+        }
         if let Promise::Other(does) = promise(&config) {
             return Err(lacking(format!("its head {does}, which is not computed here")));
         }
         let source = ModelSource::Folder(folder.to_owned());
         let model = Model::load(&source, &LoadOptions::default(), progress)?;
         let Some(head) = ScoreHead::load(folder, &model)? else {
-            let found =
-                "its weights have no score.weight; it writes text, as `tuning-fork generate` shows";
+            let found = if model.check_writes().is_ok() {
+                "its weights have no score.weight; it writes text, as `tuning-fork generate` shows. A \
+                 reranker that answers yes or no says so in a modules.json with LogitScore, as \
+                 sentence-transformers saves it"
+            } else {
+                "its weights have no score.weight; it makes vectors, as `tuning-fork embed` shows"
+            };
             return Err(lacking(found.to_owned()));
         };
         let path = folder.join("config.json");
@@ -167,7 +182,9 @@ impl Classifier {
     pub fn decoder(&self) -> Option<&Model> {
         match &self.body {
             Body::Encoder(_) | Body::Learned(_) => None,
-            Body::Decoder(model, _) | Body::Adapted(model, _) => Some(model),
+            Body::Decoder(model, _) | Body::Judge(model, _) | Body::Adapted(model, _) => {
+                Some(model)
+            }
         }
     }
 
@@ -176,6 +193,7 @@ impl Classifier {
         match &self.body {
             Body::Encoder(_) | Body::Learned(_) => Err(Error::NoTokens),
             Body::Adapted(model, adapter) => adapted_scores(model, adapter, ids),
+            Body::Judge(model, judge) => Ok(vec![judge.score_of(model, ids)?]),
             Body::Decoder(model, head) => {
                 head.run(&last_state(model, None, ids, head.position(ids))?)
             }
@@ -191,7 +209,7 @@ impl Classifier {
         match &self.body {
             Body::Encoder(model) => model.longest(),
             Body::Learned(learner) => learner.longest(),
-            Body::Decoder(model, _) | Body::Adapted(model, _) => {
+            Body::Decoder(model, _) | Body::Judge(model, _) | Body::Adapted(model, _) => {
                 Some(model.config().context_length)
             }
         }
@@ -209,6 +227,7 @@ impl Classifier {
             Body::Decoder(model, head) => by_decoder(model, texts, progress, |ids| {
                 head.run(&last_state(model, None, ids, head.position(ids))?)
             })?,
+            Body::Judge(model, judge) => by_judge(model, judge, texts, progress)?,
             Body::Adapted(model, adapter) => {
                 by_decoder(model, texts, progress, |ids| adapted_scores(model, adapter, ids))?
             }
@@ -301,6 +320,22 @@ fn in_batches(
         });
         Ok(scored.collect())
     })
+}
+
+fn by_judge(
+    model: &Model,
+    judge: &Judge,
+    texts: &[(String, Option<String>)],
+    progress: &dyn Progress<Classified>,
+) -> Result<Vec<Scored>, Error> {
+    let mut found = Vec::with_capacity(texts.len());
+    for (done, (text, second)) in texts.iter().enumerate() {
+        progress.check()?;
+        progress.emit(Classified { done, total: texts.len() });
+        let (score, tokens, is_cut) = judge.score(model, text, second.as_deref())?;
+        found.push((vec![score], tokens, is_cut));
+    }
+    Ok(found)
 }
 
 /// `score`: of a text's ids.

@@ -1,6 +1,7 @@
 //! One description of an encoder, whatever family it is of. The network reads this and knows no
 //! family; a new family is a function in `families.rs` or a neighbour.
 
+use super::sines::Sines;
 use super::stack::Order;
 use super::store::{NormKind, Store};
 use crate::llm::config::Activation;
@@ -29,6 +30,9 @@ pub(crate) struct Description {
     pub words: &'static str,
     pub word_scale: Option<f32>,
     pub positions: Option<Learned>,
+
+    /// The positions are computed, and not in the file.
+    pub sines: Option<Sines>,
     pub kinds: Option<(&'static str, usize)>,
     pub embedding_norm: Option<&'static str>,
     pub projection: Option<Projection>,

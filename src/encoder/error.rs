@@ -57,6 +57,17 @@ pub enum Error {
     #[error("the tokenizer of this model has no token that masks a word")]
     NoMaskToken,
 
+    #[error(
+        "the tokenizer of this model has no token for the language {code}; one that it has is {own}"
+    )]
+    NoLanguage { code: String, own: String },
+
+    #[error(
+        "this model has no tokens for languages: leave --source-language and --target-language out, and say \
+         in the text what is to be done"
+    )]
+    NoLanguages,
+
     #[error("the network could not be computed")]
     Compute(#[from] candle_core::Error),
 

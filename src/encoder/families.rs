@@ -73,6 +73,7 @@ pub(crate) fn like_bert(sizes: &Sizes, activation: Activation, eps: f64) -> Desc
             rows: positions,
             first: FirstPosition::From(0),
         }),
+        sines: None,
         kinds: None,
         embedding_norm: Some("embeddings.LayerNorm"),
         projection: None,
@@ -142,6 +143,46 @@ pub(crate) fn bert(keys: &Keys<'_>) -> Result<Family, llm::Error> {
     let body = Description { kinds: Some((KINDS, kinds)), ..like_bert(&sizes, activation, eps) };
     let masked = vec![bert_masked(activation, eps)];
     Ok(Family { body, masked, sequence: POOLED, has_kinds: kinds > 1 })
+}
+
+/// `BigBird` with full attention: BERT with `RoBERTa`'s head.
+pub(crate) fn big_bird(keys: &Keys<'_>) -> Result<Family, llm::Error> {
+    let mut names = USUAL;
+    (names[0].1, names[5].1) = (50_358, 4096);
+    let sizes = Sizes::read(keys, names)?;
+    let activation = keys.activation("hidden_act", "gelu_new")?;
+    let eps = keys.positive("layer_norm_eps", 1e-12)?;
+    let kinds = keys.size_up_to("type_vocab_size", 2, 1000)?;
+    if !keys.flag("use_bias", true)? {
+        return Err(keys.refuse("use_bias", "attention with biases is computed here"));
+    }
+    let is_scaled = keys.flag("rescale_embeddings", false)?;
+    let plain = like_bert(&sizes, activation, eps);
+    let body = Description {
+        kinds: Some((KINDS, kinds)),
+        word_scale: is_scaled.then(|| (sizes.width as f32).sqrt()),
+        longest: only_up_to(keys)?.into_iter().chain(plain.longest).min(),
+        ..plain
+    };
+    let masked = vec![bert_masked(activation, eps)];
+    Ok(Family { body, masked, sequence: own_dense(activation), has_kinds: kinds > 1 })
+}
+
+/// How many tokens transformers' `BigBird` reads with full attention where it is sparse beyond. `None`: it is
+/// never sparse.
+pub(crate) fn only_up_to(keys: &Keys<'_>) -> Result<Option<usize>, llm::Error> {
+    if keys.text("model_type") != Some("big_bird") {
+        return Ok(None);
+    }
+    match keys.text("attention_type").unwrap_or("block_sparse") {
+        "original_full" => Ok(None),
+        "block_sparse" => {
+            let block = keys.size_up_to("block_size", 64, 1 << 16)?;
+            let blocks = keys.size_up_to("num_random_blocks", 3, 1 << 10)?;
+            Ok(Some((5 + 2 * blocks) * block))
+        }
+        _ => Err(keys.refuse("attention_type", "original_full and block_sparse are computed here")),
+    }
 }
 
 pub(crate) fn distilbert(keys: &Keys<'_>) -> Result<Family, llm::Error> {

@@ -1,4 +1,4 @@
-//! T5 and BART: an encoder, and a decoder that attends to it. Both halves are described as an encoder
+//! T5, BART, mBART, M2M100 (NLLB) and Pegasus: an encoder, and a decoder that attends to it. Both halves are described as an encoder
 //! is.
 
 use serde_json::{Value, json};
@@ -7,6 +7,7 @@ use super::description::{
     CrossNames, Description, DistanceNames, Family, FeedGate, FirstPosition, LayerNames, Learned,
 };
 use super::families::{POOLED, SizeKeys, Sizes, like_bert};
+use super::sines::Sines;
 use super::stack::Order;
 use super::store::{NormKind, Store};
 use crate::llm;
@@ -14,7 +15,7 @@ use crate::llm::config::Activation;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `model_type`s of encoder-decoders that are computed here.
-pub const PAIRS: [&str; 3] = ["t5", "mt5", "bart"];
+pub const PAIRS: [&str; 6] = ["t5", "mt5", "bart", "mbart", "m2m_100", "pegasus"];
 
 /// The vectors of words that both halves and the head share, where none has its own.
 pub(crate) const SHARED: &str = "shared.weight";
@@ -51,7 +52,7 @@ fn is_of_pairs(config: &Value) -> bool {
 
 pub(crate) fn describe(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     match keys.text("model_type").unwrap_or_default() {
-        "bart" => bart(keys),
+        "bart" | "mbart" | "m2m_100" | "pegasus" => bart(keys),
         _ => t5(keys),
     }
 }
@@ -210,13 +211,27 @@ fn t5(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     })
 }
 
+/// BART, and what others do in another way: all of them have their norms before attention and before the
+/// feed-forward part, and one at the end.
 fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
+    let kind = keys.text("model_type").unwrap_or_default();
+    let (is_bart, is_m2m) = (kind == "bart", kind == "m2m_100");
+    let padding = id(keys, "pad_token_id");
+    // Positions are learned and begin at 2, or computed.
+    let (sines, skipped, first) = match kind {
+        "m2m_100" => {
+            let padding = padding.unwrap_or(1);
+            (Some(Sines::AfterPadding(padding)), 2, FirstPosition::After(padding))
+        }
+        "pegasus" => (Some(Sines::Pegasus), 0, FirstPosition::From(0)),
+        _ => (None, 2, FirstPosition::From(2)),
+    };
     let sizes = |side: [&'static str; 3]| {
         let [layers, heads, inner] = side;
         Sizes::read(
             keys,
             [
-                ("vocab_size", 50_265),
+                ("vocab_size", if is_m2m { 128_112 } else { 50_265 }),
                 ("d_model", 1024),
                 (layers, 12),
                 (heads, 16),
@@ -227,36 +242,40 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     };
     let reads = sizes(["encoder_layers", "encoder_attention_heads", "encoder_ffn_dim"])?;
     let writes = sizes(["decoder_layers", "decoder_attention_heads", "decoder_ffn_dim"])?;
-    let activation = keys.activation("activation_function", "gelu")?;
-    let is_scaled = keys.flag("scale_embedding", false)?;
-    let half = |sizes: &Sizes, side: &str, [positions, norm]: [&'static str; 2]| Description {
-        prefixes: &["model.", ""],
-        words: SHARED,
-        word_scale: is_scaled.then(|| (sizes.width as f32).sqrt()),
-        positions: Some(Learned {
-            name: positions,
-            rows: sizes.positions + 2,
-            first: FirstPosition::From(2),
-        }),
-        embedding_norm: Some(norm),
-        paths: (0..sizes.layers).map(|layer| format!("{side}.layers.{layer}")).collect(),
-        layer: LayerNames {
-            query: "self_attn.q_proj",
-            key: "self_attn.k_proj",
-            value: "self_attn.v_proj",
-            fused: None,
-            out: "self_attn.out_proj",
-            attention_norm: "self_attn_layer_norm",
-            first_has_no_norm: false,
-            feed: "fc1",
-            feed_gate: FeedGate::None,
-            feed_out: "fc2",
-            feed_norm: "final_layer_norm",
-        },
-        ..like_bert(sizes, activation, 1e-5)
-    };
-    let encoder =
-        half(&reads, "encoder", ["encoder.embed_positions.weight", "encoder.layernorm_embedding"]);
+    let activation =
+        keys.activation("activation_function", if is_m2m { "relu" } else { "gelu" })?;
+    let is_scaled = keys.flag("scale_embedding", is_m2m)?;
+    let half =
+        |sizes: &Sizes, side: &str, [positions, norm, last]: [&'static str; 3]| Description {
+            prefixes: &["model.", ""],
+            words: SHARED,
+            word_scale: is_scaled.then(|| (sizes.width as f32).sqrt()),
+            positions: Some(Learned { name: positions, rows: sizes.positions + skipped, first }),
+            sines,
+            embedding_norm: sines.is_none().then_some(norm),
+            order: if is_bart { Order::NormAfter } else { Order::NormBefore },
+            final_norm: (!is_bart).then_some(last),
+            paths: (0..sizes.layers).map(|layer| format!("{side}.layers.{layer}")).collect(),
+            layer: LayerNames {
+                query: "self_attn.q_proj",
+                key: "self_attn.k_proj",
+                value: "self_attn.v_proj",
+                fused: None,
+                out: "self_attn.out_proj",
+                attention_norm: "self_attn_layer_norm",
+                first_has_no_norm: false,
+                feed: "fc1",
+                feed_gate: FeedGate::None,
+                feed_out: "fc2",
+                feed_norm: "final_layer_norm",
+            },
+            ..like_bert(sizes, activation, 1e-5)
+        };
+    let encoder = half(
+        &reads,
+        "encoder",
+        ["encoder.embed_positions.weight", "encoder.layernorm_embedding", "encoder.layer_norm"],
+    );
     let decoder = Description {
         cross: Some(CrossNames {
             query: "encoder_attn.q_proj",
@@ -268,14 +287,18 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
         ..half(
             &writes,
             "decoder",
-            ["decoder.embed_positions.weight", "decoder.layernorm_embedding"],
+            ["decoder.embed_positions.weight", "decoder.layernorm_embedding", "decoder.layer_norm"],
         )
     };
     Ok(Pair {
         encoder,
         decoder,
         head_scale: None,
-        head_bias: Some("final_logits_bias"),
-        start: id(keys, "decoder_start_token_id").or(Some(2)),
+        head_bias: (!is_m2m).then_some("final_logits_bias"),
+        start: id(keys, "decoder_start_token_id").or_else(|| match kind {
+            "mbart" => id(keys, "bos_token_id").or(Some(0)),
+            "pegasus" => Some(0),
+            _ => Some(2),
+        }),
     })
 }

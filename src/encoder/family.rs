@@ -1,14 +1,14 @@
 //! Which families of encoders are computed here, and where each is described.
 
 use super::description::Family;
-use super::families::{albert, bert, distilbert, electra, mpnet, roberta};
+use super::families::{albert, bert, big_bird, distilbert, electra, mpnet, roberta};
 use super::families_newer::{deberta, modernbert};
 use super::nomic::nomic_bert;
 use crate::llm;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `model_type`s that are computed here.
-pub const FAMILIES: [&str; 11] = [
+pub const FAMILIES: [&str; 12] = [
     "bert",
     "distilbert",
     "roberta",
@@ -20,6 +20,7 @@ pub const FAMILIES: [&str; 11] = [
     "modernbert",
     "deberta-v2",
     "nomic_bert",
+    "big_bird",
 ];
 
 /// `keys` are those of a `config.json` whose `model_type` is one of [`FAMILIES`].
@@ -34,6 +35,7 @@ pub(crate) fn describe(keys: &Keys<'_>) -> Result<Family, llm::Error> {
         "modernbert" => modernbert(keys),
         "deberta-v2" => deberta(keys),
         "nomic_bert" => nomic_bert(keys),
+        "big_bird" => big_bird(keys),
         _ => Err(keys.refuse("model_type", format!("computed here are {}", FAMILIES.join(", ")))),
     }?;
     if keys.flag("is_decoder", false)? {

@@ -18,9 +18,11 @@ mod family;
 pub(crate) mod gguf;
 mod heads;
 mod identity;
+mod judge;
 mod labels;
 pub mod learn;
 mod masked;
+mod messages;
 pub(crate) mod model;
 mod module_file;
 pub(crate) mod network;
@@ -29,6 +31,7 @@ mod pooling;
 mod promise;
 mod sentence;
 mod sentences;
+mod sines;
 pub(crate) mod stack;
 pub(crate) mod store;
 
@@ -162,6 +165,12 @@ pub fn inspect(source: &ModelSource) -> Result<ModelFacts, llm::Error> {
     match family::describe(&keys) {
         Err(err) => facts.unsupported = Some(err.unsupported()),
         Ok(family) => {
+            if let Some(most) = families::only_up_to(&keys)? {
+                facts.warnings.push(format!(
+                    "its attention is sparse (attention_type is block_sparse), which is not computed: texts \
+                     are cut after {most} tokens, up to which transformers has full attention too"
+                ));
+            }
             let names = store::Store::open(folder)?;
             let has = |name: &str| names.has(&format!("{name}.weight"));
             let is_there = match purpose {

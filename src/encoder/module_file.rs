@@ -24,3 +24,20 @@ pub(super) fn setting(path: &Path, key: &str, found: &Value, expected: &str) -> 
         expected: expected.to_owned(),
     }
 }
+
+/// Under which names sentence-transformers has kept the settings of its Transformer: the first that is
+/// there counts.
+const CUTS: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
+
+/// The settings of a network, where it has any.
+pub(super) fn settings_path(network: &Path) -> Option<PathBuf> {
+    CUTS.iter().map(|name| network.join(name)).find(|path| path.is_file())
+}

@@ -9,6 +9,7 @@ use tuning_fork_kernels::QMatrix;
 
 use super::description::{Description, FeedGate, FirstPosition, PlaceNames};
 use super::error::Error;
+use super::sines::Sines;
 use super::stack::{Attention, Batch, Block, Distances, Feed, Places, Stack, Watcher, looked_up};
 use super::store::Store;
 use crate::jobs;
@@ -65,8 +66,14 @@ impl Network {
         let words = store.matrix(&store.body(it.words), it.vocabulary, it.embedding_width)?;
         let table =
             |name: &str, rows: usize| store.matrix(&store.body(name), rows, it.embedding_width);
-        let positions =
-            it.positions.map(|learned| table(learned.name, learned.rows)).transpose()?;
+        let positions = it.positions.map(|learned| match it.sines {
+            Some(Sines::Pegasus) if store.has(&store.body(learned.name)) => {
+                table(learned.name, learned.rows)
+            }
+            Some(sines) => Ok(sines.table(learned.rows, it.embedding_width)),
+            None => table(learned.name, learned.rows),
+        });
+        let positions = positions.transpose()?;
         let kinds = it.kinds.map(|(name, rows)| table(name, rows)).transpose()?;
         let projection = it.projection.map(|projection| {
             let shape = [it.width, it.embedding_width];
@@ -248,7 +255,7 @@ pub(super) fn places(first: FirstPosition, before: usize, ids: &[u32]) -> Vec<u3
             (0..ids.len()).map(|at| (first + before + at) as u32).collect()
         }
         FirstPosition::After(padding) => {
-            let mut last = padding;
+            let mut last = padding + before as u32;
             let place = |id: &u32| {
                 if *id == padding {
                     return padding;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::after::{self, After};
 use super::error::Error;
 use super::gguf;
-use super::module_file::{read_json, setting};
+use super::messages::Messages;
+use super::module_file::{read_json, setting, settings_path};
 use super::pooling::{Pooling, Poolings};
 use crate::llm;
 use crate::llm::files::gguf::GgufFile;
@@ -36,6 +37,9 @@ pub(super) struct SentenceConfig {
 
     /// Whether texts are made lower case before the tokenizer sees them.
     pub lowers_case: bool,
+
+    /// Whether a decoder reads a text as a message, and a prompt as the one before it.
+    pub messages: Option<Messages>,
 }
 
 impl SentenceConfig {
@@ -52,6 +56,7 @@ impl SentenceConfig {
                 text_prompt: None,
                 includes_prompt: true,
                 lowers_case: false,
+                messages: None,
             });
         }
         let Modules { network, pooling, after, includes_prompt } = modules(folder)?;
@@ -60,6 +65,7 @@ impl SentenceConfig {
         let named = |names: &[&str]| named_prompt(folder, names, default_prompt.as_deref());
         let question_prompt = named(&["query"])?;
         let text_prompt = named(&["document", "passage", "corpus"])?;
+        let messages = Messages::read(&network)?;
         Ok(Self {
             network,
             pooling,
@@ -70,6 +76,7 @@ impl SentenceConfig {
             text_prompt,
             includes_prompt,
             lowers_case,
+            messages,
         })
     }
 }
@@ -134,7 +141,7 @@ fn modules(folder: &Path) -> Result<Modules, Error> {
     Ok(found)
 }
 
-const MODULES: &str = "modules.json";
+pub(super) const MODULES: &str = "modules.json";
 
 /// The files of the modules after the network: what they hold changes vectors.
 pub(super) fn module_files(folder: &Path) -> Vec<PathBuf> {
@@ -198,7 +205,7 @@ fn pooling(path: &Path) -> Result<Poolings, Error> {
 }
 
 /// sentence-transformers' `default_prompt_name`: which of the named prompts stands before a text.
-fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
+pub(super) fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
     let path = folder.join("config_sentence_transformers.json");
     if !path.is_file() {
         return Ok(None);
@@ -231,22 +238,9 @@ fn named_prompt(
     Ok(found.or(default).filter(|prompt| !prompt.is_empty()).map(str::to_owned))
 }
 
-/// Under which names sentence-transformers has kept the settings of its Transformer: the first that is
-/// there counts.
-const CUTS: [&str; 7] = [
-    "sentence_bert_config.json",
-    "sentence_roberta_config.json",
-    "sentence_distilbert_config.json",
-    "sentence_camembert_config.json",
-    "sentence_albert_config.json",
-    "sentence_xlm-roberta_config.json",
-    "sentence_xlnet_config.json",
-];
-
 /// Where sentence-transformers cuts texts, and whether it makes them lower case.
-fn cut(folder: &Path) -> Result<(Option<usize>, bool), Error> {
-    let mut paths = CUTS.iter().map(|name| folder.join(name));
-    let Some(path) = paths.find(|path| path.is_file()) else { return Ok((None, false)) };
+pub(super) fn cut(folder: &Path) -> Result<(Option<usize>, bool), Error> {
+    let Some(path) = settings_path(folder) else { return Ok((None, false)) };
     let config = read_json(&path)?;
     let most = config.get("max_seq_length").and_then(Value::as_u64);
     let lowers = config.get("do_lower_case").and_then(Value::as_bool) == Some(true);

@@ -194,16 +194,16 @@ impl Encoder {
         self.vector_width()?;
         // As sentence-transformers counts it: the prompt by itself, but for the token that ends it.
         let leaves_out = !self.config.includes_prompt && self.config.pooling.is_over_all();
-        let skipped = if prompt.is_empty() || !leaves_out {
+        let skipped = if prompt.is_empty() || !leaves_out || self.config.messages.is_some() {
             0
         } else {
-            self.encode(prompt)?.ids.len().saturating_sub(1)
+            self.encode("", prompt)?.ids.len().saturating_sub(1)
         };
         let mut found = Vec::with_capacity(texts.len());
         // Ids of a few thousand texts at a time: texts of one length are run together.
         for chunk in texts.chunks(CHUNK) {
             progress.check()?;
-            let encoded = chunk.iter().map(|text| self.encode(&format!("{prompt}{text}")));
+            let encoded = chunk.iter().map(|text| self.encode(prompt, text));
             let encoded = encoded.collect::<Result<Vec<Encoded>, Error>>()?;
             let lengths: Vec<usize> = encoded.iter().map(|encoded| encoded.ids.len()).collect();
             let before = |done| {
@@ -235,7 +235,19 @@ impl Encoder {
         Ok(found)
     }
 
-    fn encode(&self, text: &str) -> Result<Encoded, Error> {
+    fn encode(&self, prompt: &str, text: &str) -> Result<Encoded, Error> {
+        if let (Some(messages), Body::Decoder(model)) = (self.config.messages, &self.body) {
+            let said = [("system", prompt), ("user", text)];
+            let said = if prompt.is_empty() { &said[1..] } else { &said[..] };
+            let read = (&**model.tokenizer(), model.chat());
+            let (ids, is_cut) = messages.encode(read, said, self.most_tokens())?;
+            return if ids.is_empty() {
+                Err(Error::NoTokens)
+            } else {
+                Ok(Encoded { ids, kinds: None, is_cut })
+            };
+        }
+        let text = &format!("{prompt}{text}");
         let lower = self.config.lowers_case.then(|| text.to_lowercase());
         let text = lower.as_deref().unwrap_or(text);
         match &self.body {
@@ -286,11 +298,14 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::Classifier;
     use crate::jobs::Quiet;
 
     #[derive(serde::Deserialize)]
     struct Expected {
         text: String,
+        #[serde(default)]
+        prompt: Option<String>,
         tokens: usize,
         vector: Vec<f32>,
     }
@@ -302,7 +317,7 @@ mod tests {
         let texts: Vec<String> = expected.iter().map(|row| row.text.clone()).collect();
         let found = encoder.embed(&texts, &Quiet).unwrap();
         for (row, found) in expected.iter().zip(&found) {
-            let Expected { text, tokens, vector } = row;
+            let Expected { text, tokens, vector, .. } = row;
             let folder = folder.display();
             assert_eq!(found.token_count, *tokens, "{folder}: {text:?}");
             assert_eq!(found.values.len(), vector.len(), "{folder}: {text:?}");
@@ -349,6 +364,92 @@ mod tests {
             assert!(card.is_normalized, "{name}");
             as_expected(&encoder, &folder, 2e-5);
         }
+    }
+
+    /// Of a folder of `make_bodies.py`: its texts after each of its prompts, or its pairs.
+    fn as_sentence_transformers(folder: &Path) {
+        #[derive(serde::Deserialize)]
+        struct Judged {
+            pair: (String, String),
+            score: f32,
+            probability: f32,
+        }
+
+        let name = folder.display();
+        if let Ok(rows) = std::fs::read(folder.join("scores.json")) {
+            let rows: Vec<Judged> = serde_json::from_slice(&rows).unwrap();
+            let model = Classifier::load(folder, &Quiet).unwrap();
+            let pairs: Vec<_> =
+                rows.iter().map(|row| (row.pair.0.clone(), Some(row.pair.1.clone()))).collect();
+            let found = model.classify(&pairs, &Quiet).unwrap();
+            for (row, found) in rows.iter().zip(found) {
+                let scores = (found.scores[0], found.probabilities[0]);
+                let off = (scores.0 - row.score).abs().max((scores.1 - row.probability).abs());
+                assert!(off <= 2e-5, "{name}: {:?}: {scores:?} {}", row.pair, row.score);
+            }
+            return;
+        }
+        let rows = std::fs::read(folder.join("vectors.json")).unwrap();
+        let rows: Vec<Expected> = serde_json::from_slice(&rows).unwrap();
+        let encoder = Encoder::load(folder).unwrap();
+        for Expected { text, prompt, tokens, vector } in rows {
+            let prompt = prompt.as_deref().or_else(|| encoder.default_prompt()).unwrap_or_default();
+            let texts = std::slice::from_ref(&text);
+            let found = encoder.embed_after(prompt, texts, &Quiet).unwrap().remove(0);
+            assert_eq!(found.token_count, tokens, "{name}: {prompt:?} {text:?}");
+            let off = found.values.iter().zip(&vector).map(|(a, b)| (a - b).abs());
+            let off = off.fold(0.0, f32::max);
+            assert!(off <= 1e-5, "{name}: {prompt:?} {text:?}: {off}");
+        }
+    }
+
+    /// From `tests/reference/make_bodies.py`.
+    #[test]
+    fn vectors_and_scores_are_those_of_sentence_transformers() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder");
+        for name in [
+            "body_qwen3",
+            "body_mistral",
+            "body_is_causal",
+            "body_message",
+            "reranker_qwen3",
+            "reranker_one",
+        ] {
+            as_sentence_transformers(&root.join(name));
+        }
+    }
+
+    /// `BODIES`: a folder of `make_bodies.py OUT COUNT SEED`.
+    #[test]
+    #[ignore = "needs folders that are made for it"]
+    fn random_bodies_are_those_of_sentence_transformers() {
+        let root = std::env::var_os("BODIES").expect("BODIES names a folder");
+        let (mut count, mut wrong) = (0, Vec::new());
+        for entry in std::fs::read_dir(root).unwrap().flatten() {
+            let folder = entry.path();
+            let ran = std::panic::catch_unwind(|| as_sentence_transformers(&folder));
+            count += 1;
+            wrong.extend(ran.is_err().then_some(folder));
+        }
+        assert!(count > 0 && wrong.is_empty(), "{} of {count}: {wrong:?}", wrong.len());
+    }
+
+    #[test]
+    fn a_body_without_a_head_is_not_asked_to_write_and_makes_maps() {
+        let folder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/encoder/body_qwen3");
+        let source = ModelSource::Folder(folder.clone());
+        let model = Model::load(&source, &LoadOptions::default(), &Quiet).unwrap();
+        let said = model.check_writes().expect_err("it is refused").to_string();
+        assert!(said.contains("no lm_head.weight") && said.contains("tuning-fork embed"), "{said}");
+        let facts = crate::encoder::inspect(&source).unwrap();
+        assert_eq!((facts.purpose, facts.unsupported), (llm::card::Purpose::Encode, None));
+        assert!(facts.makes_vectors && facts.warnings.is_empty(), "{:?}", facts.warnings);
+        let said = Classifier::load(&folder, &Quiet).err().expect("it is refused").to_string();
+        assert!(said.contains("score.weight") && said.contains("tuning-fork embed"), "{said}");
+        let judge = folder.with_file_name("reranker_qwen3");
+        let facts = crate::encoder::inspect(&ModelSource::Folder(judge)).unwrap();
+        assert!(facts.purpose == llm::card::Purpose::Generate && !facts.makes_vectors);
     }
 
     #[test]

@@ -178,6 +178,10 @@ pub struct ModelFacts {
 
     pub purpose: Purpose,
 
+    /// Whether its folder says how a text becomes a vector (sentence-transformers' `modules.json`), or it does
+    /// nothing else: then it makes maps of texts, even if it also writes.
+    pub makes_vectors: bool,
+
     /// Why this program cannot run it. `None`: it can.
     pub unsupported: Option<Unsupported>,
 }

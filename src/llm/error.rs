@@ -97,10 +97,17 @@ pub enum Error {
     NoTokens,
 
     #[error(
-        "this {architecture} reads a text in both directions (use_bidirectional_attention), to make a \
-         vector of it, and does not write: `tuning-fork embed` computes its vectors"
+        "this {architecture} reads a text in both directions (by its config.json), to make a vector of it, and \
+         does not write: `tuning-fork embed` computes its vectors"
     )]
     ReadsBothWays { architecture: String },
+
+    #[error(
+        "this {architecture} reads texts and does not write: its files have no {head}.weight, and its \
+         config.json does not use the embedding in its place (tie_word_embeddings). `tuning-fork embed` \
+         computes its vectors; a model that was saved with its head can write"
+    )]
+    LacksHead { architecture: String, head: &'static str },
 
     /// An adapter that does not fit this model, or that this program cannot honour.
     #[error("the adapter {} cannot be used: {problem}", path.display())]
@@ -178,17 +185,19 @@ fn few(names: &[String]) -> String {
 fn instead(architecture: &str) -> String {
     match architecture {
         "bert" | "roberta" | "xlm-roberta" | "camembert" | "distilbert" | "albert" | "electra"
-        | "deberta-v2" | "mpnet" | "modernbert" | "nomic_bert" => {
+        | "deberta-v2" | "mpnet" | "modernbert" | "nomic_bert" | "big_bird" => {
             ": it is an encoder, which turns texts into vectors and writes \
                                      none; `tuning-fork embed` computes with it"
                 .to_owned()
         }
-        "t5" | "mt5" | "bart" => ": it is an encoder-decoder, which reads one text and writes \
+        "t5" | "mt5" | "bart" | "mbart" | "m2m_100" | "pegasus" => {
+            ": it is an encoder-decoder, which reads one text and writes \
                                   another; `tuning-fork generate` answers with it"
-            .to_owned(),
-        "umt5" | "longt5" | "mbart" | "pegasus" | "marian" | "whisper" => {
+                .to_owned()
+        }
+        "umt5" | "longt5" | "bigbird_pegasus" | "led" | "marian" | "whisper" => {
             ": it reads with one half (an encoder) and writes with the other; of such models, t5, \
-             mt5 and bart are run here"
+             mt5, bart, mbart, m2m_100 (NLLB) and pegasus are run here"
                 .to_owned()
         }
         _ => format!("; supported are {}", super::config::SUPPORTED.join(", ")),

@@ -103,6 +103,9 @@ pub struct Model {
     pub(super) unused: Vec<String>,
     pub(super) kept: Weights,
 
+    /// The head that its files lack, by name: it reads texts and does not write. See `loader::has_head`.
+    pub(super) lacks_head: Option<&'static str>,
+
     /// The token whose vector learns nothing from being read.
     pub(super) padding_id: Option<u32>,
     pub(super) answer_cache: Option<CacheNumbers>,
@@ -139,6 +142,8 @@ impl Model {
         let asked = opened.asked();
         let padding_id = opened.padding_id(&config);
         let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
+        let head = config.naming.names(config.norm_placement).head;
+        let lacks_head = (!loader::has_head(&config, &opened.weights)).then_some(head);
         let identity = identity(source, progress)?;
         let mut card =
             ModelCard { source: source.clone(), identity, facts, tokenizer: Arc::new(tokenizer) };
@@ -160,6 +165,7 @@ impl Model {
             asked,
             unused,
             kept: options.weights,
+            lacks_head,
             padding_id,
             answer_cache: options.cache,
             watched,
@@ -449,17 +455,26 @@ impl Model {
         self.check_reads(ids, needed, adapter)
     }
 
-    /// Fails where a token sees those after it: nothing can be said of what comes next.
+    /// Whether its files have what turns hidden states into scores.
+    pub(crate) fn has_head(&self) -> bool {
+        self.lacks_head.is_none()
+    }
+
+    /// Fails where nothing can be said of what comes next: a token sees those after it, or there is no
+    /// head.
     pub fn check_writes(&self) -> Result<(), Error> {
-        let architecture = &self.config.architecture;
+        let architecture = || self.config.architecture.clone();
         if self.config.both_ways {
-            return Err(Error::ReadsBothWays { architecture: architecture.clone() });
+            return Err(Error::ReadsBothWays { architecture: architecture() });
         }
-        Ok(())
+        match self.lacks_head {
+            Some(head) => Err(Error::LacksHead { architecture: architecture(), head }),
+            None => Ok(()),
+        }
     }
 
     /// [`Self::check_after`], for whoever asks for hidden states alone.
-    fn check_reads(
+    pub(super) fn check_reads(
         &self,
         ids: &[u32],
         needed: usize,

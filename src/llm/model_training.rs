@@ -24,13 +24,14 @@ impl Model {
         keep: Keep,
     ) -> Result<TreePass<'a>, Error> {
         self.check_trainable()?;
-        self.check_after(tree.ids(), tree.depth(), adapter)?;
+        self.check_reads(tree.ids(), tree.depth(), adapter)?;
         let pass = Pass::new(&self.config, tree, adapter, dropout)?.padding(self.padding_id);
         Ok(TreePass::run(&self.transformer, pass, keep)?)
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
     pub fn tree_scores(&self, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Scores, Error> {
+        self.check_writes()?;
         Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden, adapter))?))
     }
 
@@ -92,6 +93,7 @@ impl Model {
             asked: self.asked.clone(),
             unused: self.unused.clone(),
             kept: self.kept,
+            lacks_head: self.lacks_head,
             padding_id: self.padding_id,
             answer_cache: self.answer_cache,
             watched: self.watched.clone(),

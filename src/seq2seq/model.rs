@@ -47,6 +47,9 @@ pub struct Seq2Seq {
     /// The first token after the start, and the last one that fits, where the files force them.
     pub(super) forced_first: Option<u32>,
     pub(super) forced_last: Option<u32>,
+
+    /// The token of the language that the tokenizer puts beside a text, and of the one that is meant.
+    language: Option<[u32; 2]>,
     asked: Vec<Asked>,
 }
 
@@ -111,7 +114,8 @@ impl Seq2Seq {
         let (config, path) = (config_at(folder)?, config_path(folder));
         let keys = Keys::new(&config, &path);
         if !is_pair(&config) {
-            let expected = "encoder-decoders that are computed here are t5, mt5 and bart";
+            let expected = "encoder-decoders that are computed here are t5, mt5, bart, mbart, m2m_100 (NLLB) and \
+                            pegasus";
             return Err(keys.refuse("model_type", expected).into());
         }
         let Pair { mut encoder, mut decoder, head_scale, head_bias, start } = describe(&keys)?;
@@ -153,6 +157,7 @@ impl Seq2Seq {
             ends: generation.ids("eos_token_id"),
             forced_first: generation.id("forced_bos_token_id"),
             forced_last: generation.id("forced_eos_token_id"),
+            language: None,
             asked: generation.asked(),
         })
     }
@@ -208,8 +213,43 @@ impl Seq2Seq {
     /// The ids of a text to be read, and whether something was cut off.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool), Error> {
         let Some(tokenizer) = &self.tokenizer else { return Err(Error::NoTokens) };
-        let (ids, _, is_cut) = tokenizer.encode_pair(text, None, self.longest)?;
+        let (mut ids, _, is_cut) = tokenizer.encode_pair(text, None, self.longest)?;
+        if let (Some([own, meant]), [first, .., last]) = (self.language, ids.as_mut_slice()) {
+            let place = if *first == own { first } else { last };
+            *place = meant;
+        }
         Ok((ids, is_cut))
+    }
+
+    /// The languages of texts and of answers, as the tokenizer calls them (mBART: `de_DE`, NLLB: `deu_Latn`).
+    pub fn set_languages(
+        &mut self,
+        source: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<(), Error> {
+        if source.or(target).is_none() {
+            return Ok(());
+        }
+        let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokens)?;
+        // What is put around a text is its end and its language.
+        let frame = tokenizer.encode("", true)?;
+        let is_language = |id: &u32| !self.ends.contains(id) && Some(*id) != tokenizer.bos();
+        let language = frame.into_iter().find(is_language);
+        let own = language.ok_or(Error::NoLanguages)?;
+        let id = |code: &str| {
+            let id = tokenizer.special_id(code).filter(|id| tokenizer.is_special(*id));
+            id.ok_or_else(|| Error::NoLanguage {
+                code: code.to_owned(),
+                own: tokenizer.token(own).unwrap_or_default(),
+            })
+        };
+        if let Some(source) = source {
+            self.language = Some([own, id(source)?]);
+        }
+        if let Some(target) = target {
+            self.forced_first = Some(id(target)?);
+        }
+        Ok(())
     }
 
     /// Reads a text; shows the hidden states on their way.

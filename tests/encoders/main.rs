@@ -14,4 +14,5 @@ mod masks;
 mod pairs;
 mod support;
 mod trained;
+mod translators;
 mod views;

@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::Quiet;
-use tuning_fork_engine::llm::card::ModelSource;
+use tuning_fork_engine::llm::card::{ModelSource, Purpose};
 use tuning_fork_engine::llm::inspect;
 use tuning_fork_engine::llm::{LoadOptions, Model, Positions, Weights, memory_needed};
 
@@ -116,8 +116,14 @@ fn a_head_is_tied_by_what_the_file_holds() {
     let folder = changed("tiny_olmo2", unchanged, |config| {
         config["tie_word_embeddings"] = false.into();
     });
-    let message = refused(folder.path());
-    assert!(message.contains("lm_head.weight (tie_word_embeddings is false)"), "{message}");
+    // Without one there are hidden states, and no scores of random numbers.
+    let model = load(folder.path(), Weights::AsStored);
+    let which = Positions::All;
+    let said = model.logits(&[1, 2], &mut model.new_cache(), None, which).unwrap_err().to_string();
+    assert!(said.contains("no lm_head.weight") && said.contains("tuning-fork embed"), "{said}");
+    let facts = &model.card().facts;
+    assert!(facts.purpose == Purpose::Encode && facts.makes_vectors, "{facts:?}");
+    assert!(facts.warnings.iter().any(|warning| warning.contains("promises a head")), "{facts:?}");
 }
 
 #[test]
@@ -229,7 +235,6 @@ fn settings_of_other_families_are_refused_by_their_names() {
         ("residual_multiplier", json!(0.22)),
         ("logits_scaling", json!(8.0)),
         ("use_bidirectional_attention", json!(true)),
-        ("is_causal", json!(false)),
         ("clip_qkv", json!(6.0)),
         ("num_local_experts", json!(8)),
         ("quantization_config", json!({ "quant_method": "bitsandbytes", "load_in_4bit": true })),
@@ -241,6 +246,9 @@ fn settings_of_other_families_are_refused_by_their_names() {
         let named = if key == "rope_scaling" { "spiral" } else { key };
         assert!(message.contains(named) && message.contains("config.json"), "{message}");
     }
+    let folder = changed("tiny_olmo2", unchanged, |config| config["is_causal"] = false.into());
+    let message = refused(folder.path());
+    assert!(message.contains("is_causal = false") && message.contains("qwen3"), "{message}");
     // Switched off, they say nothing.
     let folder = changed("llama", unchanged, |config| {
         config["attn_logit_softcapping"] = Value::Null;

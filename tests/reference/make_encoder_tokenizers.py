@@ -1,10 +1,10 @@
-"""Tokenizer folders of encoders whose words are SentencePiece's (DeBERTa-v3, ALBERT, CamemBERT), and what
+"""Tokenizer folders whose words are SentencePiece's (DeBERTa-v3, ALBERT, CamemBERT, BigBird, mBART, NLLB, Pegasus), and what
 transformers' AutoTokenizer makes of them.
 
-    python make_encoder_tokenizers.py OUT [COUNT] [SEED]
+    python make_encoder_tokenizers.py OUT [COUNT] [SEED] [FIRST]
     python make_encoder_tokenizers.py --few OUT FILE
 
-as make_tokenizer_folders.py, which see: the first writes COUNT (60) folders and OUT/expected.jsonl for the
+as make_tokenizer_folders.py, which see: the first writes COUNT (60) folders, of the kinds from FIRST (0) on, and OUT/expected.jsonl for the
 ignored test every_folder_is_read_as_autotokenizer, the second puts a few of them into one file, which is
 text/tokenizer_encoders.json. A folder has SentencePiece's file alone, or a tokenizer.json as transformers
 5 or transformers 4 wrote it, whose own normalizer the class does not ask.
@@ -34,15 +34,26 @@ KINDS = {
              user_defined_symbols=["[MASK]"]),
     ),
     "CamembertTokenizer": ("camembert", "sentencepiece.bpe.model", {}),
+    "MBartTokenizer": ("mbart", "sentencepiece.bpe.model", {}),
+    "MBart50Tokenizer": ("mbart", "sentencepiece.bpe.model", {}),
+    "NllbTokenizer": ("m2m_100", "sentencepiece.bpe.model", {}),
+    "BigBirdTokenizer": (
+        "big_bird", "spiece.model",
+        dict(pad_id=0, pad_piece="<pad>", eos_id=1, eos_piece="</s>", bos_id=2, bos_piece="<s>", unk_id=3, unk_piece="<unk>",
+             user_defined_symbols=["[CLS]", "[SEP]", "[MASK]"]),
+    ),
+    "PegasusTokenizer": (
+        "pegasus", "spiece.model", dict(pad_id=0, pad_piece="<pad>", eos_id=1, eos_piece="</s>", unk_id=2, bos_id=-1)
+    ),
 }
 
 
-def make(folder, rng):
-    declared = rng.choice(list(KINDS))
+def make(folder, rng, kinds):
+    declared = rng.choice(kinds)
     family, name, symbols = KINDS[declared]
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(rng.sample(CORPUS, 6) * 3), model_writer=out, model_type="unigram",
+        sentence_iterator=iter(rng.sample(CORPUS, 6) * 3), model_writer=out, model_type=rng.choice(["unigram", "bpe"]) if declared == "NllbTokenizer" else "unigram",
         vocab_size=rng.choice([120, 160]), hard_vocab_limit=False, minloglevel=2,
         byte_fallback=False, normalization_rule_name=rng.choice(["nmt_nfkc", "identity", "nfkc_cf"]), **symbols,
     )
@@ -53,7 +64,23 @@ def make(folder, rng):
         if rng.random() < chance:
             settings[key] = rng.random() < 0.5
             done.append(f"{key} {settings[key]}")
-    if rng.random() < 0.7:
+    languages = {"MBartTokenizer": ["en_XX", "ro_RO"], "MBart50Tokenizer": ["de_DE", "sl_SI"],
+                 "NllbTokenizer": ["fra_Latn", "zul_Latn", "xx_None"]}.get(declared)
+    if languages:
+        for key, value, chance in [("src_lang", rng.choice(languages), 0.6), ("tgt_lang", rng.choice(languages), 0.3),
+                                   ("legacy_behaviour", True, 0.3), ("additional_special_tokens", ["<x>", languages[0]], 0.2),
+                                   ("mask_token", "<mask>", 0.4)]:
+            if rng.random() < chance:
+                settings[key] = value
+                done.append(f"{key} {value}")
+        if declared == "NllbTokenizer" and rng.random() < 0.5:
+            settings["additional_special_tokens"] = ["eng_Latn", "fra_Latn", "zul_Latn"]
+    if declared == "PegasusTokenizer":
+        for key, value in [("mask_token", "<mask_2>"), ("mask_token_sent", "<mask_1>"), ("offset", 20)]:
+            if rng.random() < 0.5:
+                settings[key] = value
+                done.append(f"{key} {value}")
+    if rng.random() < 0.7 or declared in ("MBart50Tokenizer", "NllbTokenizer"):
         settings["tokenizer_class"] = declared + rng.choice(["", "Fast"])
     (folder / "config.json").write_text(json.dumps({"model_type": family}))
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
@@ -81,13 +108,14 @@ def main():
     out = Path(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 60
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    kinds = list(KINDS)[int(sys.argv[4]) if len(sys.argv) > 4 else 0:]
     out.mkdir(parents=True, exist_ok=True)
     with open(out / "expected.jsonl", "w", encoding="utf-8") as lines:
         for index in range(count):
             rng = random.Random(seed * 100_000 + index)
             folder = out / f"{index:04}"
             shutil.rmtree(folder, ignore_errors=True)
-            row = {"folder": folder.name, "done": make(folder, rng)}
+            row = {"folder": folder.name, "done": make(folder, rng, kinds)}
             try:
                 row |= ask(folder, rng)
             except Exception as problem:

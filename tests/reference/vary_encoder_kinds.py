@@ -164,6 +164,25 @@ def bart(r):
     return d, "Bart"
 
 
+def like_bart(prefix):
+    def settings(r):
+        d, _ = bart(r)
+        for key in ("normalize_before", "add_final_layer_norm", "static_position_embeddings"):
+            d.pop(key, None)
+        return d, prefix
+
+    return settings
+
+
+def big_bird(r):
+    d = usual(r)
+    opt(r, d, "rescale_embeddings", TF)
+    opt(r, d, "use_bias", [False], 0.05)
+    d["attention_type"] = r.choice(["original_full", "original_full", "block_sparse"])
+    d |= dict(block_size=r.choice([16, 64]), num_random_blocks=r.choice([1, 3]))
+    return d, "BigBird"
+
+
 FAMILIES = {
     "bert": bert,
     "distilbert": distilbert,
@@ -179,8 +198,12 @@ FAMILIES = {
     "t5": t5,
     "mt5": mt5,
     "bart": bart,
+    "mbart": like_bart("MBart"),
+    "m2m_100": like_bart("M2M100"),
+    "pegasus": like_bart("Pegasus"),
+    "big_bird": big_bird,
 }
-PAIRS = ["t5", "mt5", "bart"]
+PAIRS = ["t5", "mt5", "bart", "mbart", "m2m_100", "pegasus"]
 
 WEIGHTS = {"Model": 2, "ForMaskedLM": 5, "ForSequenceClassification": 7, "ForTokenClassification": 1, "ForQuestionAnswering": 1}
 HEADS = {
@@ -196,7 +219,8 @@ HEADS = {
 HEADS["nomic_bert"] = {name: weight for name, weight in WEIGHTS.items() if name != "ForQuestionAnswering"}
 HEADS["t5"] = {"ForConditionalGeneration": 9, "EncoderModel": 2, "Model": 1, "ForSequenceClassification": 1}
 HEADS["mt5"] = HEADS["t5"]
-HEADS["bart"] = {"ForConditionalGeneration": 9, "Model": 1, "ForSequenceClassification": 1}
+HEADS["bart"] = HEADS["mbart"] = {"ForConditionalGeneration": 9, "Model": 1, "ForSequenceClassification": 1}
+HEADS["m2m_100"] = HEADS["pegasus"] = {"ForConditionalGeneration": 9, "Model": 1}
 
 
 @torch.no_grad()
@@ -218,7 +242,7 @@ def spelled(folder, r, family, prefix):
     model = folder / "model.safetensors"
     tensors = load_file(model) if model.exists() else None
     before = None if tensors is None else dict(tensors)
-    body = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta", "distilbert": "distilbert", "mpnet": "mpnet", "albert": "albert", "electra": "electra", "deberta-v2": "deberta", "modernbert": "model", "bart": "model"}.get(family)
+    body = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta", "distilbert": "distilbert", "mpnet": "mpnet", "albert": "albert", "electra": "electra", "deberta-v2": "deberta", "modernbert": "model", "bart": "model", "mbart": "model", "m2m_100": "model", "pegasus": "model", "big_bird": "bert"}.get(family)
     if tensors and r.random() < 0.15 and family in ("bert", "roberta", "electra", "mpnet"):
         notes.append("gamma")
         for new, old in OLD_NAMES:

@@ -33,7 +33,7 @@ def tokenizer_for(folder, r, family, config):
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
     if is_roberta or family in ("distilbert", "modernbert", "decoder") or r.random() < 0.15:
         inputs.remove("token_type_ids")
-    if family in ("bert", "albert", "electra", "deberta-v2", "nomic_bert") and (getattr(config, "type_vocab_size", 0) or 0) < 2 and "token_type_ids" in inputs:
+    if family in ("bert", "albert", "electra", "deberta-v2", "nomic_bert", "big_bird") and (getattr(config, "type_vocab_size", 0) or 0) < 2 and "token_type_ids" in inputs:
         inputs.remove("token_type_ids")
     more = {"model_max_length": r.choice([7, 16])} if family != "decoder" and r.random() < 0.2 else {}
     found = t.PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=inputs, **names, **more)

@@ -268,7 +268,7 @@ def compare_pair(folder, r, family, seed):
     config = getattr(t, prefix + "Config")(**settings)
     model = getattr(t, prefix + head)(config).eval()
     enliven(model)
-    if family == "bart" and head == "ForConditionalGeneration" and r.random() < 0.5:
+    if hasattr(model, "final_logits_bias") and head == "ForConditionalGeneration" and r.random() < 0.5:
         model.final_logits_bias.normal_(std=0.3)
     dtype = r.choice([torch.float32, torch.float32, torch.float16, torch.bfloat16])
     model.to(dtype).save_pretrained(folder)
@@ -283,7 +283,7 @@ def compare_pair(folder, r, family, seed):
     if not half and getattr(config, "num_decoder_layers", 0) > getattr(config, "num_layers", 9):
         model.generation_config.use_cache = False  # transformers' own fails
     tokenizer = byte_tokenizer(folder)
-    longest = 40 if family != "bart" else config.max_position_embeddings
+    longest = 40 if family in ("t5", "mt5") else config.max_position_embeddings
     rows = rows_for(r, config, longest, 0)
     for row in rows:
         row["ids"] = [id % 259 for id in row["ids"]]
@@ -324,7 +324,7 @@ def generation(folder, r, family, config):
     own = json.loads(path.read_text()) if is_there else {}
     if r.random() < 0.3:
         own["eos_token_id"] = r.choice([1, [1, 70], [1, 71, 72]])
-    if family == "bart" or r.random() < 0.2:
+    if family not in ("t5", "mt5") or r.random() < 0.2:
         own["forced_bos_token_id"] = r.choice([None, 70, 80])
         own["forced_eos_token_id"] = r.choice([None, 1])
     asked = {}

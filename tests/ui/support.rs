@@ -175,6 +175,7 @@ pub fn facts() -> ModelFacts {
         chat_problem: None,
         warnings: Vec::new(),
         purpose: Purpose::Generate,
+        makes_vectors: false,
         unsupported: None,
     }
 }

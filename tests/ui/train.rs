@@ -95,6 +95,7 @@ pub fn tiny_model() -> ModelSlot {
             chat_problem: None,
             warnings: Vec::new(),
             purpose: Purpose::Generate,
+            makes_vectors: false,
             unsupported: None,
         },
         tokenizer: Arc::new(tokenizer),

@@ -85,9 +85,9 @@ impl Learner {
             let expected = format!("encoders that learn here are {}", FAMILIES.join(", "));
             return Err(keys.refuse("model_type", expected).into());
         }
-        if keys.text("model_type") == Some("nomic_bert") {
+        if let Some("nomic_bert" | "big_bird") = keys.text("model_type") {
             let expected =
-                "nomic-bert is read here and not trained yet; take another encoder to begin from";
+                "it is read here and not trained yet; take another encoder to begin from";
             return Err(keys.refuse("model_type", expected).into());
         }
         let family = describe(&keys)?;

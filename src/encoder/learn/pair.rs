@@ -18,7 +18,7 @@ use super::mask::Masks;
 use super::saved;
 use super::weights::{Grads, Id, Weights};
 use crate::encoder::error::Error;
-use crate::encoder::families_pairs::{Pair, describe, find_words, is_pair};
+use crate::encoder::families_pairs::{Pair, describe, find_words};
 use crate::encoder::model::read_config;
 use crate::encoder::network::{Tokens, check_ids};
 use crate::encoder::store::Store;
@@ -63,8 +63,9 @@ impl PairLearner {
         let config = read_config(folder)?;
         let path = folder.join("config.json");
         let keys = Keys::new(&config, &path);
-        if !is_pair(&config) {
-            let expected = "encoder-decoders that learn here are t5, mt5 and bart";
+        if !["t5", "mt5", "bart"].contains(&keys.text("model_type").unwrap_or_default()) {
+            let expected = "encoder-decoders that learn here are t5, mt5 and bart; others are read and \
+                            not trained yet";
             return Err(keys.refuse("model_type", expected).into());
         }
         let Pair { mut encoder, mut decoder, head_scale, head_bias, start } = describe(&keys)?;

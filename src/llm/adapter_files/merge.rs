@@ -344,7 +344,7 @@ pub(super) fn model_parts<'a>(
     if let Some(positions) = &transformer.positions {
         matrix("transformer.wpe".to_owned(), positions, None, Order::OutputsInputs);
     }
-    if !config.tied_head || unties(model, adapter) {
+    if model.has_head() && (!config.tied_head || unties(model, adapter)) {
         let table = head.as_ref().unwrap_or(&transformer.head);
         matrix(HEAD.to_owned(), table, change(HEAD), Order::OutputsInputs);
     }

@@ -140,10 +140,7 @@ impl<'a> Keys<'a> {
                 return Err(self.refuse(key, expected));
             }
         }
-        match self.get("is_causal").and_then(Value::as_bool) {
-            Some(false) => Err(self.refuse("is_causal", "only causal decoders are supported")),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// A whole number of at least 1.

@@ -19,6 +19,30 @@ use crate::llm::files::packed::{self, quantization};
 pub fn from_json(json: &Value, path: &Path) -> Result<Config, Error> {
     let keys = Keys::new(json, path);
     refuse_quantised(keys)?;
+    see_both_ways(keys, described(keys)?)
+}
+
+/// transformers' `is_causal`: with `false` a token of any decoder sees those after it too, and a window
+/// reaches as far on either side.
+fn see_both_ways(keys: Keys<'_>, mut config: Config) -> Result<Config, Error> {
+    const KNOWN: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+
+    if config.both_ways || keys.flag("is_causal", true)? {
+        return Ok(config);
+    }
+    if !KNOWN.contains(&config.architecture.as_str()) {
+        let expected = format!("attention in both directions is computed for {}", KNOWN.join(", "));
+        return Err(keys.refuse("is_causal", expected));
+    }
+    config.both_ways = true;
+    for layer in &mut config.layers {
+        layer.window = layer.window.map(|window| window + 1); // the token itself beside as many
+    }
+    Ok(config)
+}
+
+fn described(keys: Keys<'_>) -> Result<Config, Error> {
+    let path = keys.path;
     match keys.text("model_type").unwrap_or_default() {
         "llama" => llama(keys),
         "mistral" => mistral(keys),

@@ -51,6 +51,7 @@ impl Model {
             asked: Vec::new(),
             unused: Vec::new(),
             kept: weights,
+            lacks_head: self.lacks_head,
             padding_id: self.padding_id,
             answer_cache: self.answer_cache,
             watched: self.watched.clone(),

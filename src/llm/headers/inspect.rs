@@ -17,6 +17,7 @@ use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::gguf_tensors::unsupported_types;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
 use crate::llm::files::weights::{SCORE, TensorSource as _, WeightSource, Weights};
+use crate::llm::net::loader;
 use crate::llm::text::chat::ChatTemplate;
 use crate::llm::text::gguf_ends;
 use crate::llm::text::tokenizer::Tokenizer;
@@ -144,6 +145,12 @@ impl Opened {
         })
     }
 
+    /// Whether `config.json` names a class that writes.
+    fn promises_text(&self) -> bool {
+        let Files::Folder { config, .. } = &self.files else { return false };
+        config["architectures"][0].as_str().is_some_and(|name| name.ends_with("ForCausalLM"))
+    }
+
     /// What `generation_config.json` asks for.
     pub fn asked(&self) -> Vec<Asked> {
         match &self.files {
@@ -207,6 +214,16 @@ impl Opened {
             Files::Folder { path, config, .. } => folder_facts(path, config, &self.weights),
         };
         if let Some(config) = config {
+            let lacks_head = !loader::has_head(&config, &self.weights);
+            if facts.purpose == Purpose::Generate && (config.both_ways || lacks_head) {
+                if lacks_head && !facts.makes_vectors && self.promises_text() {
+                    facts.warnings.push(
+                        "its config.json promises a head that its weights do not have".to_owned(),
+                    );
+                }
+                facts.purpose = Purpose::Encode;
+                facts.makes_vectors = true;
+            }
             facts.architecture.clone_from(&config.architecture);
             facts.cache_bytes_per_token = config.cache_bytes_per_token(&facts.precision);
             facts.cache_bytes_as = CacheNumbers::ALL.map(|kind| config.cache_bytes_as(kind));
@@ -347,6 +364,7 @@ fn gguf_facts(file: &GgufFile) -> ModelFacts {
         chat_problem: None,
         warnings: Vec::new(),
         purpose: Purpose::Generate,
+        makes_vectors: false,
         unsupported: None,
         architecture,
     }
@@ -384,15 +402,17 @@ fn folder_facts(path: &Path, config: &Value, weights: &WeightSource) -> ModelFac
         has_chat_template,
         chat_problem: None,
         warnings: Vec::new(),
-        purpose: if gives_labels(config, weights) {
-            Purpose::Classify
-        } else if config["use_bidirectional_attention"] == true {
-            Purpose::Encode
-        } else {
-            Purpose::Generate
-        },
+        purpose: if gives_labels(config, weights) { Purpose::Classify } else { Purpose::Generate },
+        makes_vectors: has_pooling(path),
         unsupported: None,
     }
+}
+
+/// Whether sentence-transformers says how the vectors of a text's tokens become one.
+fn has_pooling(folder: &Path) -> bool {
+    let modules = read_json(&folder.join("modules.json")).unwrap_or_default();
+    let mut kinds = modules.as_array().into_iter().flatten().map(|module| &module["type"]);
+    kinds.any(|kind| kind.as_str().is_some_and(|kind| kind.ends_with("Pooling")))
 }
 
 /// Whether a decoder has a head over one token in the place of the one that writes.

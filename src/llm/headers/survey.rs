@@ -67,11 +67,7 @@ pub(crate) fn survey(
             let (bytes, used) = (bytes.into_inner(), used.into_inner());
             Ok(Needs { bytes, used, tensors: tensors.into_inner() })
         }
-        Some(Error::MissingTensors { path, mut names }) => {
-            if !config.tied_head && names.iter().any(|name| name == "lm_head.weight") {
-                names.retain(|name| name != "lm_head.weight");
-                names.push("lm_head.weight (tie_word_embeddings is false)".to_owned());
-            }
+        Some(Error::MissingTensors { path, names }) => {
             if let Some(before) = put_before(source, &names) {
                 let problem = format!(
                     "its tensors have {before} before their names, as {}, which torch or another program \

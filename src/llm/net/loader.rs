@@ -31,6 +31,13 @@ pub(crate) fn load(
     Loader::new(config, source, keep).load(progress)
 }
 
+/// Whether the files have what turns hidden states into scores: a head of its own, or an embedding that
+/// the configuration makes one. Models that make vectors are mostly saved without.
+pub(crate) fn has_head(config: &Config, source: &dyn TensorSource) -> bool {
+    let head = config.naming.names(config.norm_placement).head;
+    config.tied_head || source.has(&format!("{head}.weight"))
+}
+
 pub(super) struct Loader<'a> {
     pub config: &'a Config,
     pub names: Names,
@@ -84,7 +91,8 @@ impl<'a> Loader<'a> {
         } else {
             self.table(tables[1], config.vocab_size, width)?
         };
-        let head_bias = if config.head_bias && !self.gives_labels() {
+        let has_head = has_head(config, self.source) && !self.gives_labels();
+        let head_bias = if config.head_bias && has_head {
             Some(self.source.vector(&format!("{}.bias", names.head), config.vocab_size)?)
         } else {
             None
@@ -112,8 +120,8 @@ impl<'a> Loader<'a> {
     /// half twice, and a pair with different values is not tied, whatever the configuration says.
     fn table_names(&self) -> [&'static str; 2] {
         let Names { embedding, head, .. } = self.names;
-        if self.gives_labels() {
-            // Its own head is elsewhere (`encoder::ScoreHead`), and this one is not asked.
+        if self.gives_labels() || !has_head(self.config, self.source) {
+            // Labels have a head elsewhere (`encoder::ScoreHead`), vectors none: this one is not asked.
             return [embedding, embedding];
         }
         if !self.config.tied_head {

@@ -92,6 +92,11 @@ fn registered(model_type: &str) -> Option<Class> {
         "gte" | "jina_embeddings_v3" | "metaclip_2" | "trocr" | "xlm-roberta" | "xmod" => {
             Class::XlmRoberta
         }
+        "mbart" => Class::MBart,
+        "mbart50" => Class::MBart50,
+        "nllb" | "nllb-moe" => Class::Nllb,
+        "big_bird" => Class::BigBird,
+        "pegasus" => Class::Pegasus,
         "mt5" | "musicgen" | "musicgen_melody" | "switch_transformers" | "t5" => Class::T5,
         other if PLAIN.contains(&other) || MISNAMED.contains(&other) => Class::Plain,
         _ => return None,
@@ -220,6 +225,11 @@ fn named(name: &str) -> Class {
         "CamembertTokenizer" => Class::Camembert,
         "DebertaV2Tokenizer" => Class::DebertaV2,
         "T5Tokenizer" => Class::T5,
+        "MBartTokenizer" => Class::MBart,
+        "MBart50Tokenizer" => Class::MBart50,
+        "NllbTokenizer" => Class::Nllb,
+        "BigBirdTokenizer" => Class::BigBird,
+        "PegasusTokenizer" => Class::Pegasus,
         _ => Class::Plain,
     }
 }

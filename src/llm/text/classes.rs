@@ -7,7 +7,6 @@
 
 use serde_json::{Value, json};
 
-use super::added::Named;
 use super::model_file::{Kind, ModelParts, Vocabulary};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +32,11 @@ pub(super) enum Class {
     Albert,
     DebertaV2,
     T5,
+    MBart,
+    MBart50,
+    Nllb,
+    BigBird,
+    Pegasus,
 }
 
 /// Where a class keeps its tokens when there is no `tokenizer.json`.
@@ -65,6 +69,12 @@ pub(super) enum Frame {
 
     /// `text </s>`.
     TextEos,
+
+    /// `text </s>`, and two texts with one end.
+    TextsEos,
+
+    /// The code of a language before a text and `</s>` behind it, or both behind it.
+    Language { usual: &'static str, is_behind: bool },
 }
 
 /// How Qwen's tokenizers split a text into words.
@@ -79,112 +89,22 @@ impl Class {
         matches!(self, Self::Plain | Self::BertFile)
     }
 
-    /// The special tokens that the class knows by name, where the files do not say.
-    pub fn defaults(self) -> Vec<Named> {
-        let same = |names: &[&str], token: &str| -> Vec<Named> {
-            names.iter().map(|name| Named::text(name, token)).collect()
-        };
-        let one = |name: &str, token: &str| Named::text(name, token);
+    pub fn frame(self, settings: &Value) -> Frame {
         match self {
-            Self::Plain => Vec::new(),
-            Self::Gpt2 => {
-                let mut all = same(&["unk_token", "bos_token", "eos_token"], "<|endoftext|>");
-                all.push(Named::none("pad_token"));
-                all
+            Self::MBart => Frame::Language { usual: "en_XX", is_behind: true },
+            Self::MBart50 => Frame::Language { usual: "en_XX", is_behind: false },
+            Self::Nllb => {
+                let is_behind = settings["legacy_behaviour"] == true;
+                Frame::Language { usual: "eng_Latn", is_behind }
             }
-            Self::Qwen2 | Self::Qwen35 => {
-                let mut all = same(&["unk_token", "eos_token", "pad_token"], "<|endoftext|>");
-                all.push(Named::none("bos_token"));
-                all
-            }
-            Self::Llama => {
-                vec![one("unk_token", "<unk>"), one("bos_token", "<s>"), one("eos_token", "</s>")]
-            }
-            Self::CodeLlama => vec![
-                one("unk_token", "<unk>"),
-                one("bos_token", "<s>"),
-                one("eos_token", "</s>"),
-                one("prefix_token", "▁<PRE>"),
-                one("middle_token", "▁<MID>"),
-                one("suffix_token", "▁<SUF>"),
-                one("eot_token", "▁<EOT>"),
-                one("fill_token", "<FILL_ME>"),
-            ],
-            Self::Gemma => vec![
-                one("unk_token", "<unk>"),
-                one("bos_token", "<bos>"),
-                one("eos_token", "<eos>"),
-                one("pad_token", "<pad>"),
-                one("mask_token", "<mask>"),
-            ],
-            Self::NeoX => {
-                let mut all = same(&["unk_token", "bos_token", "eos_token"], "<|endoftext|>");
-                all.push(one("pad_token", "<|padding|>"));
-                all
-            }
-            Self::Cohere => vec![
-                one("unk_token", "<UNK>"),
-                one("bos_token", "<BOS_TOKEN>"),
-                one("eos_token", "<|END_OF_TURN_TOKEN|>"),
-                one("pad_token", "<PAD>"),
-                one("cls_token", "<CLS>"),
-                one("sep_token", "<SEP>"),
-                one("mask_token", "<MASK_TOKEN>"),
-            ],
-            Self::Bert | Self::BertFile => vec![
-                one("unk_token", "[UNK]"),
-                one("sep_token", "[SEP]"),
-                one("pad_token", "[PAD]"),
-                one("cls_token", "[CLS]"),
-                one("mask_token", "[MASK]"),
-            ],
-            Self::Roberta | Self::Mpnet | Self::XlmRoberta => {
-                let unknown = if self == Self::Mpnet { "[UNK]" } else { "<unk>" };
-                vec![
-                    one("bos_token", "<s>"),
-                    one("eos_token", "</s>"),
-                    one("sep_token", "</s>"),
-                    one("cls_token", "<s>"),
-                    one("unk_token", unknown),
-                    one("pad_token", "<pad>"),
-                    one("mask_token", "<mask>"),
-                ]
-            }
-            Self::Camembert => vec![
-                one("bos_token", "<s>"),
-                one("eos_token", "</s>"),
-                one("sep_token", "</s>"),
-                one("cls_token", "<s>"),
-                one("unk_token", "<unk>"),
-                one("pad_token", "<pad>"),
-                Named::before_spaces("mask_token", "<mask>"),
-            ],
-            Self::Albert | Self::DebertaV2 => {
-                let is_albert = self == Self::Albert;
-                vec![
-                    one("bos_token", "[CLS]"),
-                    one("eos_token", "[SEP]"),
-                    one("sep_token", "[SEP]"),
-                    one("cls_token", "[CLS]"),
-                    one("unk_token", if is_albert { "<unk>" } else { "[UNK]" }),
-                    one("pad_token", if is_albert { "<pad>" } else { "[PAD]" }),
-                    one("mask_token", "[MASK]"),
-                ]
-            }
-            Self::T5 => {
-                vec![one("eos_token", "</s>"), one("unk_token", "<unk>"), one("pad_token", "<pad>")]
-            }
-        }
-    }
-
-    pub fn frame(self) -> Frame {
-        match self {
+            Self::Pegasus => Frame::TextsEos,
             Self::Bert
             | Self::BertFile
             | Self::Roberta
             | Self::Mpnet
             | Self::Albert
-            | Self::DebertaV2 => Frame::ClsAndSep,
+            | Self::DebertaV2
+            | Self::BigBird => Frame::ClsAndSep,
             Self::XlmRoberta | Self::Camembert => Frame::BosText,
             Self::T5 => Frame::TextEos,
             Self::CodeLlama => Frame::BosAndEos { bos_unless_told: true },
@@ -199,9 +119,13 @@ impl Class {
                 Files::VocabAndMerges
             }
             Self::Bert | Self::BertFile | Self::Mpnet => Files::VocabTxt,
-            Self::XlmRoberta | Self::Camembert => Files::SentencePiece("sentencepiece.bpe.model"),
+            Self::XlmRoberta | Self::Camembert | Self::MBart | Self::MBart50 | Self::Nllb => {
+                Files::SentencePiece("sentencepiece.bpe.model")
+            }
             Self::DebertaV2 => Files::SentencePiece("spm.model"),
-            Self::T5 | Self::Albert => Files::SentencePiece("spiece.model"),
+            Self::T5 | Self::Albert | Self::BigBird | Self::Pegasus => {
+                Files::SentencePiece("spiece.model")
+            }
             Self::Plain | Self::Llama | Self::CodeLlama | Self::Gemma | Self::Qwen35 => {
                 Files::SentencePiece("tokenizer.model")
             }
@@ -213,9 +137,15 @@ impl Class {
         match self {
             Self::Plain | Self::BertFile => None,
             Self::Bert | Self::Mpnet => Some(Kind::WordPiece),
-            Self::XlmRoberta | Self::T5 | Self::Camembert | Self::Albert | Self::DebertaV2 => {
-                Some(Kind::Unigram)
-            }
+            Self::XlmRoberta
+            | Self::T5
+            | Self::Camembert
+            | Self::Albert
+            | Self::DebertaV2
+            | Self::MBart
+            | Self::MBart50
+            | Self::BigBird
+            | Self::Pegasus => Some(Kind::Unigram),
             _ => Some(Kind::Bpe),
         }
     }
@@ -235,6 +165,8 @@ impl Class {
             Self::DebertaV2 => place(Some(0.0)).or(unk_id).unwrap_or(1),
             Self::Camembert => place(None).unwrap_or(0),
             Self::Albert => 1,
+            Self::BigBird => place(Some(0.0)).unwrap_or(100),
+            Self::Pegasus => place(Some(0.0)).unwrap_or(0),
             _ => 0,
         };
         let bare = ModelParts { kind: self.kind(), vocab, merges, ..ModelParts::default() };
@@ -245,8 +177,11 @@ impl Class {
                 ModelParts { fuse_unk: true, byte_fallback: true, unk_token, ..bare }
             }
             Self::Bert | Self::Mpnet => ModelParts { unk_token: unknown, merges: None, ..bare },
-            Self::XlmRoberta => ModelParts { unk_id: Some(3), merges: None, ..bare },
-            Self::Camembert | Self::Albert | Self::DebertaV2 => {
+            Self::XlmRoberta | Self::MBart | Self::MBart50 => {
+                ModelParts { unk_id: Some(3), merges: None, ..bare }
+            }
+            Self::Nllb => ModelParts { fuse_unk: true, unk_token: unknown, ..bare },
+            Self::Camembert | Self::Albert | Self::DebertaV2 | Self::BigBird | Self::Pegasus => {
                 ModelParts { unk_id: Some(place), merges: None, ..bare }
             }
             Self::T5 => ModelParts { unk_id: Some(2), merges: None, ..bare },
@@ -354,8 +289,25 @@ impl Class {
                 let [_, pre_tokenizer, decoder] = Self::XlmRoberta.parts(settings, None);
                 [json!({ "type": "Sequence", "normalizers": steps }), pre_tokenizer, decoder]
             }
-            Self::XlmRoberta | Self::T5 | Self::Camembert => {
-                let always = self == Self::T5 || add_space.unwrap_or(true);
+            Self::MBart50 | Self::Nllb | Self::BigBird | Self::Pegasus => {
+                let always = self != Self::BigBird || add_space.unwrap_or(true);
+                let bar = metaspace(if always { "always" } else { "never" }, true);
+                let replace = |from: &str, to: &str| json!({ "type": "Replace", "pattern": { "Regex": from }, "content": to });
+                let steps = match (self, charsmap) {
+                    (Self::Nllb, None) => return [Value::Null, bar.clone(), bar],
+                    (Self::BigBird, _) => {
+                        let strip =
+                            json!({ "type": "Strip", "strip_left": false, "strip_right": false });
+                        vec![strip, replace(" {2,}", "▁")]
+                    }
+                    (Self::Pegasus, None) => vec![replace("\\n", " "), replace(" {2,}", " ")],
+                    (_, charsmap) => charsmap.into_iter().chain([replace(" {2,}", " ")]).collect(),
+                };
+                [json!({ "type": "Sequence", "normalizers": steps }), bar.clone(), bar]
+            }
+            Self::XlmRoberta | Self::T5 | Self::Camembert | Self::MBart => {
+                let always = matches!(self, Self::T5 | Self::MBart) || add_space.unwrap_or(true);
+                let charsmap = charsmap.filter(|_| self != Self::MBart);
                 let bar = metaspace(if always { "always" } else { "never" }, true);
                 let steps = [json!({ "type": "WhitespaceSplit" }), bar.clone()];
                 let steps = json!({ "type": "Sequence", "pretokenizers": steps });

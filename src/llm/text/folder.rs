@@ -13,9 +13,9 @@ use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTok
 use super::added::{Named, NamedTokens, Spelled};
 use super::bpe::AnyTokenizer;
 use super::byte_tokens;
-use super::classes::{Class, Files, Frame, sentence_piece_decoder, space_to_bar};
+use super::classes::{Class, Files, sentence_piece_decoder, space_to_bar};
 use super::folder_files::{FolderError, Problem, read_optional};
-use super::frame::{Second, check_frame, template};
+use super::frame::check_frame;
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
 use super::ranked;
@@ -258,43 +258,13 @@ impl Told {
         self.finish(inner)
     }
 
-    /// XLM-RoBERTa's and T5's tokens are not numbered as SentencePiece's file numbers them.
-    fn frame_vocabulary(&self, parts: &mut ModelParts) {
-        let Vocabulary::Scores(scores) = &mut parts.vocab else { return };
-        let named = |name: &str| (self.named.get(name).unwrap_or_default().to_owned(), 0.0);
-        match self.class {
-            Class::XlmRoberta => {
-                let first = ["bos_token", "pad_token", "eos_token", "unk_token"].map(named);
-                scores.splice(..scores.len().min(3), first);
-                scores.push(named("mask_token"));
-            }
-            Class::Camembert => {
-                let own = |token: &str, score| (token.to_owned(), score);
-                let [pad, unknown] = ["pad_token", "unk_token"].map(named);
-                let first = [
-                    own("<s>NOTUSED", 0.0),
-                    pad,
-                    own("</s>NOTUSED", 0.0),
-                    unknown,
-                    own("<unk>NOTUSED", -100.0),
-                ];
-                scores.splice(..scores.len().min(1), first);
-                scores.push(named("mask_token"));
-            }
-            Class::T5 => {
-                scores.extend(self.extra_ids().rev().map(|token| (token, 0.0)));
-            }
-            _ => {}
-        }
-    }
-
     /// `unk_id` of `tokenizer_config.json`.
     fn told_unknown(&self) -> Option<usize> {
         self.settings.get("unk_id")?.as_u64().map(|id| id as usize)
     }
 
     /// T5's marks for what is left out of a text: `<extra_id_0>`.
-    fn extra_ids(&self) -> impl DoubleEndedIterator<Item = String> + use<> {
+    pub(super) fn extra_ids(&self) -> impl DoubleEndedIterator<Item = String> + use<> {
         let count = self.settings.get("extra_ids").and_then(Value::as_u64).unwrap_or(100);
         (0..count).map(|id| format!("<extra_id_{id}>"))
     }
@@ -328,7 +298,10 @@ impl Told {
         if self.class == Class::T5 {
             self.name_extra_ids();
         }
-        let extra = self.extra.take().or_else(|| self.older_extra.take()).unwrap_or_default();
+        let settings = Value::Object(self.settings.clone());
+        let older = self.class.extra(self.older_extra.as_deref(), &settings);
+        let older = older.or_else(|| self.older_extra.take());
+        let extra = self.extra.take().or(older).unwrap_or_default();
         let known: Vec<String> =
             inner.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
         let added: Vec<&Spelled> = self.added.iter().map(|(_, token)| token).collect();
@@ -406,41 +379,6 @@ impl Told {
             _ => return Ok(()),
         };
         inner.add_tokens(all)?;
-        Ok(())
-    }
-
-    /// What is put around a text that asks for special tokens.
-    fn frame(&self, inner: &mut AnyTokenizer) -> Result<(), Problem> {
-        let told = |key: &str| self.settings.get(key).and_then(Value::as_bool);
-        let is_told = ["add_bos_token", "add_eos_token"].iter().any(|key| told(key).is_some());
-        let [bos, eos, cls, sep] =
-            ["bos_token", "eos_token", "cls_token", "sep_token"].map(|name| self.named.get(name));
-        let add = |name, is_on: bool, token: Option<&str>| {
-            token.filter(|_| told(name).unwrap_or(is_on)).map(str::to_owned)
-        };
-        let by_settings = |bos_unless_told: bool| {
-            let begin = add("add_bos_token", bos_unless_told, bos);
-            let end = add("add_eos_token", false, eos);
-            (begin, end)
-        };
-        let own = |token: Option<&str>| token.map(str::to_owned);
-        let (begin, end) = match self.class.frame() {
-            Frame::FromFile if inner.get_post_processor().is_some() && !is_told => return Ok(()),
-            Frame::FromFile => by_settings(false),
-            Frame::BosAndEos { bos_unless_told } => by_settings(bos_unless_told),
-            Frame::ClsAndSep => (own(cls), own(sep)),
-            Frame::BosText => (own(bos), own(eos)),
-            Frame::TextEos => (None, own(eos)),
-        };
-        let second = match self.class {
-            Class::Bert | Class::BertFile | Class::Albert | Class::DebertaV2 => Second::AfterEnd,
-            Class::Roberta | Class::Mpnet | Class::XlmRoberta | Class::Camembert => {
-                Second::AfterTwoEnds
-            }
-            _ => Second::Own,
-        };
-        let post_processor = template(inner, begin.as_deref(), end.as_deref(), second)?;
-        inner.with_post_processor(Some(post_processor));
         Ok(())
     }
 }

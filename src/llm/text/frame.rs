@@ -57,6 +57,32 @@ pub(super) fn template(
     Ok(processor?)
 }
 
+/// Puts these tokens before and behind a text, and once around two of them.
+pub(super) fn around(
+    before: &[(&str, u32)],
+    behind: &[(&str, u32)],
+) -> Result<PostProcessorWrapper, Problem> {
+    let entry = |(content, id): &(&str, u32)| {
+        ((*content).to_owned(), json!({ "id": content, "ids": [id], "tokens": [content] }))
+    };
+    let special = |all: &[(&str, u32)]| -> Vec<Value> {
+        let piece =
+            |(content, _): &(&str, u32)| json!({ "SpecialToken": { "id": content, "type_id": 0 } });
+        all.iter().map(piece).collect()
+    };
+    let texts = |names: &[&str]| {
+        let texts = names.iter().map(|name| json!({ "Sequence": { "id": name, "type_id": 0 } }));
+        [special(before), texts.collect(), special(behind)].concat()
+    };
+    let special_tokens: Map<String, Value> = before.iter().chain(behind).map(entry).collect();
+    Ok(serde_json::from_value(json!({
+        "type": "TemplateProcessing",
+        "single": texts(&["A"]),
+        "pair": texts(&["A", "B"]),
+        "special_tokens": special_tokens,
+    }))?)
+}
+
 /// The `tokenizers` crate would end the program over a token that is put around a text and not described.
 pub(super) fn check_frame(processor: &Value) -> Result<(), Problem> {
     for inner in processor["processors"].as_array().into_iter().flatten() {

@@ -80,6 +80,11 @@ impl Told {
             told.read_special_tokens_map()?;
             told.read_added_tokens(file)?;
         }
+        let mask = told.named.iter().find(|(name, _)| *name == "mask_token");
+        if let Some((_, Spelled::Text(mask))) = mask {
+            let mask = class.mask(mask);
+            told.named.set(mask);
+        }
         told.take_flags();
         Ok(told)
     }

@@ -202,8 +202,8 @@ impl MapState {
     pub fn set_found(&mut self, found: &[FoundModel]) {
         let encoder = |model: &FoundModel| {
             let facts = model.facts.as_ref().ok().filter(|facts| facts.unsupported.is_none())?;
-            let is_encoder =
-                matches!(facts.purpose, Purpose::Encode | Purpose::FillMask | Purpose::Classify);
+            let is_encoder = facts.makes_vectors
+                || matches!(facts.purpose, Purpose::Encode | Purpose::FillMask | Purpose::Classify);
             // A decoder as a GGUF file has no pooling; it gives no labels either.
             let (name, folder) = (model.local.name.clone(), model.local.path.clone());
             is_encoder.then_some(MapModel::Encoder { name, folder })

@@ -175,6 +175,9 @@ fn check_settings(model: &Model, config: &TrainConfig) -> Result<(), Error> {
         None => model.check_trainable()?,
         Some(_) => model.check_ownable()?,
     }
+    if config.objective != Objective::Reward {
+        model.check_writes()?; // a score head is all that a reward model needs
+    }
     let mut problems = config.problems();
     problems.retain(|problem| problem.field != "model"); // it is here already
     if config.objective.reads_texts() {
