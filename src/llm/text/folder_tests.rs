@@ -41,6 +41,61 @@ fn an_encoders_folder_is_read_as_autotokenizer_reads_it() {
     are_read_alike(include_str!("../../../tests/reference/text/tokenizer_encoders.json"), 4);
 }
 
+/// BigBird, mBART, NLLB and Pegasus.
+#[test]
+fn a_translators_folder_is_read_as_autotokenizer_reads_it() {
+    are_read_alike(include_str!("../../../tests/reference/text/tokenizer_languages.json"), 5);
+}
+
+/// Rows of `make_ranked_texts.py`.
+fn are_encoded_alike(rows: &str) -> [usize; 2] {
+    let rows: Vec<Value> = serde_json::from_str(rows).unwrap();
+    let mut counts = [0, 0];
+    for row in rows {
+        let folder = tempfile::tempdir().unwrap();
+        let name = if row["tekken.json"].is_object() { "tekken.json" } else { "tiktoken.model" };
+        let content = row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
+        files::write_atomic(&folder.path().join(name), content.as_bytes()).unwrap();
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        let texts: Vec<(String, Vec<u32>)> = serde_json::from_value(row["texts"].clone()).unwrap();
+        for (text, ids) in texts {
+            counts[0] += 1;
+            let found = tokenizer.encode(&text, false).unwrap();
+            if found != ids {
+                println!("{name} {text:?}: {found:?} and not {ids:?}");
+                counts[1] += 1;
+            }
+        }
+        let decodes: Vec<(Vec<u32>, String)> =
+            serde_json::from_value(row["decodes"].clone()).unwrap();
+        for (ids, text) in decodes {
+            counts[0] += 1;
+            let found = tokenizer.decode(&ids, false);
+            if found != text {
+                println!("{name} {ids:?}: {found:?} and not {text:?}");
+                counts[1] += 1;
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_ranked_file_encodes_as_mistral_common_and_tiktoken_do() {
+    let rows = include_str!("../../../tests/reference/text/ranked_texts.json");
+    let [count, different] = are_encoded_alike(rows);
+    assert!(count >= 100 && different == 0, "{different} of {count}");
+}
+
+#[test]
+#[ignore = "needs TUNING_FORK_RANKED_TEXTS, written by make_ranked_texts.py"]
+fn every_ranked_file_encodes_as_mistral_common_and_tiktoken_do() {
+    let path = std::env::var_os("TUNING_FORK_RANKED_TEXTS").expect("names a file");
+    let [count, different] = are_encoded_alike(&std::fs::read_to_string(path).unwrap());
+    println!("{different} of {count}");
+    assert_eq!(different, 0);
+}
+
 #[test]
 fn a_frame_with_a_token_that_is_not_described_is_an_error_and_not_the_end() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,7 @@ struct TekkenConfig {
     pattern: String,
     default_vocab_size: Option<usize>,
     default_num_special_tokens: Option<usize>,
+    version: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,16 +48,33 @@ struct TekkenSpecial {
     token_str: String,
 }
 
+/// Whose special tokens need not be listed, and which they are: as mistral-common has it.
+const FIRST_VERSIONS: [&str; 4] = ["v1", "v2", "v3", "v7"];
+const SPECIAL: &str = "<unk> <s> </s> [INST] [/INST] [AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_RESULTS] \
+                       [/TOOL_RESULTS] [TOOL_CALLS] [IMG] <pad> [IMG_BREAK] [IMG_END] [PREFIX] [MIDDLE] \
+                       [SUFFIX] [SYSTEM_PROMPT] [/SYSTEM_PROMPT] [TOOL_CONTENT]";
+
 /// More special tokens than any vocabulary has.
 const MOST: usize = 1 << 20;
 
 /// Reads `tekken.json`. Its special tokens come first; tokens beyond the size that it gives itself are padding.
 pub(super) fn tekken(bytes: &[u8]) -> Result<Ranked, Problem> {
     let Tekken { config, mut vocab, special_tokens } = serde_json::from_slice(bytes)?;
-    let Some(mut named) = special_tokens else {
-        return Err("it does not list its special tokens (special_tokens), as Mistral's first files of this \
-                    kind do not; fetch the model's tokenizer.json"
-            .into());
+    let is_first =
+        config.version.as_deref().is_some_and(|version| FIRST_VERSIONS.contains(&version));
+    let mut named = match special_tokens {
+        Some(named) => named,
+        None if is_first => {
+            let named = SPECIAL.split(' ').enumerate();
+            named.map(|(rank, token)| TekkenSpecial { rank, token_str: token.to_owned() }).collect()
+        }
+        None => {
+            return Err(
+                "it does not list its special tokens (special_tokens), as only Mistral's first \
+                        files of this kind (version v1 to v7) may; fetch the model's tokenizer.json"
+                    .into(),
+            );
+        }
     };
     named.sort_by_key(|token| token.rank);
     if let Some(place) = named.iter().zip(0..).position(|(token, place)| token.rank != place) {
