@@ -4,11 +4,13 @@ The same few rows throughout, so that a test can hold every reader to one list o
 the fuzzer (`tests/tables`) has something of each format to damage. `old.xls` needs xlwt.
 """
 
+import bz2
 import datetime
 import decimal
 import gzip
 import io
 import json
+import lzma
 import sys
 from pathlib import Path
 
@@ -70,6 +72,9 @@ def main(folder):
     put("wide.jsonl", lines.encode("utf-16-be"))
     put("packed.jsonl.gz", gzip.compress(lines.encode(), mtime=0))
     put("packed.csv.zst", zstandard.ZstdCompressor().compress(comma.encode()))
+    # Both may be several streams, one after the other, as pbzip2 and xz -T write them.
+    put("packed.csv.bz2", bz2.compress(comma.encode()[:40]) + bz2.compress(comma.encode()[40:]))
+    put("packed.jsonl.xz", lzma.compress(lines.encode()[:60]) + lzma.compress(lines.encode()[60:], check=lzma.CHECK_CRC32))
     put("prose.txt", "\n".join(row["prompt"] for row in ROWS).encode("cp1252"))
     for codec in ["none", "snappy", "gzip", "zstd", "brotli", "lz4"]:
         for pages in ["1.0", "2.0"]:

@@ -162,6 +162,8 @@ fn every_format_holds_the_same_rows() {
         ("wide.jsonl", "JSON Lines, UTF-16"),
         ("packed.jsonl.gz", "JSON Lines, packed with gzip"),
         ("packed.csv.zst", "CSV, packed with Zstandard"),
+        ("packed.csv.bz2", "CSV, packed with bzip2"),
+        ("packed.jsonl.xz", "JSON Lines, packed with xz"),
         ("pairs.xlsx", "Excel, sheet “Paare”"),
         ("pairs.ods", "OpenDocument, sheet “Sheet1”"),
         ("old.xls", "Excel 97, sheet “Paare”"),
@@ -178,6 +180,53 @@ fn every_format_holds_the_same_rows() {
             }
         }
     }
+}
+
+/// The files of a data set, as `datasets` and others name them.
+#[test]
+fn a_folder_with_the_parts_of_a_table_is_that_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, from: &str| {
+        std::fs::copy(reference("tables").join(from), folder.path().join(name)).unwrap();
+    };
+    put("train-00001-of-00003.jsonl", "pairs.jsonl");
+    put("train-00000-of-00003.jsonl", "pairs.jsonl");
+    let error = rows(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("1 of the 3 parts of the table “train”"), "{error}");
+    assert!(error.contains("00002-of-00003"), "{error}");
+    std::fs::write(
+        folder.path().join("train-00002-of-00003.jsonl"),
+        "{\"prompt\": \"last\", \"n\": 1}\n{\"prompt\": \"very last\", \"n\": 2}\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("README.md"), "A data set.").unwrap();
+    let (found, report) = rows(folder.path()).unwrap();
+    assert_eq!(report.words(), "JSON Lines, in 3 files");
+    assert_eq!((found.len(), report.rows), (8, 8));
+    assert_eq!(found[7], json!({"prompt": "very last", "n": 2}));
+    assert!(!report.is_plain_json_lines());
+    let notes: Vec<String> = report.sentences().collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].contains("have no values there: \"n\" (in train-00002-of-00003.jsonl)"),
+        "{notes:?}"
+    );
+    // A row that is wrong is found in its own file.
+    let mut at = 0;
+    let error = table::read(folder.path(), &Quiet, &mut |report, row| {
+        at += 1;
+        if at == 8 { Err(report.error(row.place, Some("n"), "no".to_owned())) } else { Ok(()) }
+    });
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("row 2, column \"n\" of "), "{error}");
+    assert!(error.contains("train-00002-of-00003.jsonl"), "{error}");
+    // One of them by itself is itself, and says so.
+    let (one, report) = rows(&folder.path().join("train-00000-of-00003.jsonl")).unwrap();
+    let notes: Vec<String> = report.sentences().collect();
+    assert!(one.len() == 3 && notes[0].contains("part 1 of 3 of a table"), "{notes:?}");
+    put("test-00000-of-00001.jsonl", "pairs.jsonl");
+    let error = rows(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("“test” (1 file), “train” (3 files)"), "{error}");
 }
 
 /// Lists, structs, decimals, days, maps, dictionaries; and a column of pictures, which is left out

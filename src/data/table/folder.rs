@@ -15,6 +15,8 @@ use zip::ZipArchive;
 use super::encoding::Unreadable;
 use super::error::ImportError;
 use super::open;
+use super::parts;
+use super::parts::Kin;
 use super::report::{Format, Sink};
 use crate::files;
 
@@ -24,19 +26,36 @@ const DEEPEST: usize = 8;
 /// A document that takes more than this, in bytes, is none that a model reads.
 const MOST_BYTES: u64 = 1 << 28;
 
-/// Hands on every document of a folder and of the folders in it, by name. What is no document, or
-/// cannot be read, is noted and left out.
-pub(super) fn read(folder: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    sink.report.format = Format::Documents;
-    for column in ["file", "text"] {
-        sink.column(column);
-    }
+/// What a folder holds.
+pub(super) enum Folder {
+    Documents(Vec<PathBuf>),
+
+    /// The files of one table, in their order.
+    Parts(Vec<PathBuf>),
+}
+
+pub(super) fn what(folder: &Path) -> Result<Folder, ImportError> {
     let mut found = Vec::new();
     collect(folder, DEEPEST, &mut found)
         .map_err(|source| ImportError::Read { path: folder.to_owned(), source })?;
     found.sort();
-    if let Some(problem) = of_tables(folder, &found) {
-        return Err(ImportError::Unrecognised { path: folder.to_owned(), problem });
+    match of_tables(folder, &found) {
+        None => Ok(Folder::Documents(found)),
+        Some(Ok(parts)) => Ok(Folder::Parts(parts)),
+        Some(Err(problem)) => Err(ImportError::Unrecognised { path: folder.to_owned(), problem }),
+    }
+}
+
+/// Hands on every document of a folder and of the folders in it, by name. What is no document, or
+/// cannot be read, is noted and left out.
+pub(super) fn read(
+    folder: &Path,
+    found: Vec<PathBuf>,
+    sink: &mut Sink<'_>,
+) -> Result<(), ImportError> {
+    sink.report.format = Format::Documents;
+    for column in ["file", "text"] {
+        sink.column(column);
     }
     sink.expect_rows(found.len() as u64);
     let mut others: BTreeMap<String, usize> = BTreeMap::new();
@@ -112,12 +131,12 @@ fn document(path: &Path, ending: &str) -> Option<Result<String, String>> {
     }))
 }
 
-/// What to say of a folder whose files are tables: those of a data set, with no document beside them
-/// but the ones that say what it is.
-fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<String> {
-    const TABLES: [&str; 12] = [
+/// A folder whose files are tables: those of a data set, with no document beside them but the ones that say
+/// what it is. They are the parts of one table, or it is said what to do.
+fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<Result<Vec<PathBuf>, String>> {
+    const TABLES: [&str; 14] = [
         "parquet", "arrow", "jsonl", "ndjson", "json", "csv", "tsv", "xlsx", "xls", "ods", "gz",
-        "zst",
+        "zst", "bz2", "xz",
     ];
     const ABOUT: [&str; 6] = ["readme", "license", "licence", "changelog", "citation", "notice"];
     const SHOWN: usize = 3;
@@ -143,6 +162,17 @@ fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<String> {
     if tables.iter().any(|path| !is_state(path)) {
         tables.retain(|path| !is_state(path));
     }
+    let is_arrow = tables.iter().any(|path| ending(path) == "arrow");
+    let mut of_several = None;
+    if tables.len() > 1 && !is_arrow {
+        let all: Vec<PathBuf> = tables.iter().map(|path| (*path).clone()).collect();
+        match parts::kin(folder, &all) {
+            Kin::Parts(parts) => return Some(Ok(parts)),
+            Kin::Incomplete(problem) => return Some(Err(problem)),
+            Kin::Several(named) => of_several = Some(named),
+            Kin::Strangers => {}
+        }
+    }
     let names = tables.iter().take(SHOWN).map(|path| {
         let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy();
         format!("“{name}”")
@@ -151,16 +181,29 @@ fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<String> {
     if tables.len() > SHOWN {
         names.push_str(&format!(" and {} more", tables.len() - SHOWN));
     }
-    let advice = if tables.iter().any(|path| ending(path) == "arrow") {
+    if let Some(named) = of_several {
+        let named: Vec<String> = named
+            .iter()
+            .map(|(name, count)| {
+                format!("“{name}” ({count} {})", if *count == 1 { "file" } else { "files" })
+            })
+            .collect();
+        return Some(Err(format!(
+            "it is a folder with the parts of several tables: {}. Put the files of the one that is meant into \
+             a folder of their own, and choose that; or choose one file",
+            named.join(", ")
+        )));
+    }
+    let advice = if is_arrow {
         "It is what `datasets` saves: in Python, datasets.load_from_disk(…).to_parquet(…) makes one \
          file that is read here"
     } else if tables.len() > 1 {
-        "Choose one of them; parts of one table can be put together in Python: \
-         datasets.load_dataset(…, split=\"train\").to_parquet(…)"
+        "Choose one of them. Files whose names differ in their numbers alone (part-0.jsonl, part-1.jsonl) are \
+         read as one table"
     } else {
         "Choose that"
     };
-    Some(format!("it is a folder with tables, and no document to be read: {names}. {advice}"))
+    Some(Err(format!("it is a folder with tables, and no document to be read: {names}. {advice}")))
 }
 
 /// A hash of all files that a folder of documents holds, with their names.

@@ -4,7 +4,8 @@
 //! A format is recognised by what is in a file; its name decides only what its words leave open.
 //! Text: JSON Lines, JSON in its other forms, fields between commas, semicolons, tabs or bars, lines
 //! of prose; in UTF-8, UTF-16 and what editors wrote before them. Not text: Parquet, Excel,
-//! `OpenDocument`. Around any of them: gzip, Zstandard. A folder of documents is a table too.
+//! `OpenDocument`. Around any of them: gzip, Zstandard, bzip2, xz. A folder of documents is a table too,
+//! and one with the parts of a table is that table.
 //!
 //! No row is dropped and no value altered without a [`Note`] of it. A row that cannot be read is an
 //! error with its place, and nothing is taken.
@@ -23,6 +24,7 @@ mod json;
 mod lines;
 mod open;
 mod pages;
+mod parts;
 mod recognise;
 mod records;
 mod report;
@@ -45,6 +47,7 @@ pub use self::unmapped::Unmapped;
 
 use self::encoding::{Scan, Unreadable};
 use self::feed::Feed;
+use self::folder::Folder;
 use self::open::{Kind, Position};
 use self::recognise::Form;
 use self::report::Sink;
@@ -80,20 +83,35 @@ pub fn read(
     progress: &dyn Progress<Reading>,
     take: Take<'_>,
 ) -> Result<Report, ImportError> {
-    let read_error = |source| ImportError::Read { path: path.to_owned(), source };
     if path.is_dir() {
         let mut sink = Sink::new(Report::new(path, Format::Documents), take, progress);
-        folder::read(path, &mut sink)?;
+        match folder::what(path)? {
+            Folder::Documents(found) => folder::read(path, found, &mut sink)?,
+            Folder::Parts(parts) => sink.in_parts(path, &parts, file)?,
+        }
         return finish(sink);
     }
+    let mut sink = Sink::new(Report::new(path, Format::Lines), take, progress);
+    if let Some((at, of)) = parts::one_of(path) {
+        sink.report.note_of_file(format!(
+            "by its name it is part {} of {of} of a table, and is read alone. To read all of them as one \
+             table, give the folder that they lie in",
+            at + 1
+        ));
+    }
+    file(path, &mut sink)?;
+    finish(sink)
+}
+
+/// A file that is a table, or a part of one.
+fn file(path: &Path, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let read_error = |source| ImportError::Read { path: path.to_owned(), source };
     let (packing, kind) = open::look(path).map_err(read_error)?;
-    let mut report = Report::new(path, Format::Lines);
-    report.packing = packing;
-    let mut sink = Sink::new(report, take, progress);
+    sink.report.packing = packing;
     match kind {
-        Kind::Text => text(path, &mut sink)?,
+        Kind::Text => text(path, sink)?,
         Kind::Other(what) => return Err(unrecognised(path, what)),
-        Kind::Pdf => folder::one(path, &mut sink)?,
+        Kind::Pdf => folder::one(path, sink)?,
         Kind::Parquet | Kind::Zip | Kind::OldOffice => {
             let packing = sink.report.packing.clone();
             let file = open::seekable(path, &packing, &mut || sink.check().is_ok());
@@ -101,13 +119,13 @@ pub fn read(
                 return Err(ImportError::Stopped { path: path.to_owned() });
             };
             if matches!(kind, Kind::Parquet) {
-                columnar::read(file, &mut sink)?;
+                columnar::read(file, sink)?;
             } else {
-                sheets::read(file, &kind, &mut sink)?;
+                sheets::read(file, &kind, sink)?;
             }
         }
     }
-    finish(sink)
+    Ok(())
 }
 
 /// A text as a whole, whatever its encoding, without a mark.

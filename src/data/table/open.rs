@@ -6,8 +6,10 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
 
+use bzip2::read::MultiBzDecoder;
 use flate2::Crc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use lzma_rust2::XzReader;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use zip::{CompressionMethod, ZipArchive};
@@ -19,6 +21,8 @@ use super::encoding::{self, Encoding, Scan, Unreadable};
 pub enum Packing {
     Gzip,
     Zstandard,
+    Bzip2,
+    Xz,
 
     /// The only file of an archive: where its bytes are in it, and what their sum is to be.
     Zip {
@@ -34,6 +38,8 @@ impl Packing {
         match self {
             Self::Gzip => "gzip",
             Self::Zstandard => "Zstandard",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
             Self::Zip { .. } => "zip",
         }
     }
@@ -42,6 +48,8 @@ impl Packing {
         match self {
             Self::Gzip => "gz",
             Self::Zstandard => "zst",
+            Self::Bzip2 => "bz2",
+            Self::Xz => "xz",
             Self::Zip { .. } => "zip",
         }
     }
@@ -66,6 +74,9 @@ pub(super) enum Kind {
 /// As much of a binary file is unpacked, in bytes: it needs room on the disk.
 const MOST_UNPACKED: u64 = 4_000_000_000;
 
+/// What xz may ask for to unpack, in kilobytes: `xz -9` asks for 65 MB.
+const MOST_XZ_KB: u32 = 70_000;
+
 /// Packed in something packed in something.
 const DEEPEST: usize = 3;
 
@@ -84,6 +95,8 @@ pub(super) fn look(path: &Path) -> io::Result<(Vec<Packing>, Kind)> {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
                 Packing::Zstandard
             }
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] if is_bzip2(&head) => Packing::Bzip2,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Packing::Xz,
             [b'P', b'K', 3, 4, ..] if packing.is_empty() => match only_file(path) {
                 Some((_, only)) => only,
                 None => return Ok((packing, Kind::Zip)),
@@ -102,13 +115,18 @@ fn kind(head: &[u8]) -> Kind {
         [b'P', b'A', b'R', b'1', ..] => Kind::Parquet,
         [b'P', b'K', 3 | 5, 4 | 6, ..] => Kind::Zip,
         [0xd0, 0xcf, 0x11, 0xe0, ..] => Kind::OldOffice,
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
-            Kind::Other("it is packed with bzip2, which is not read here; unpack it first")
+        [0x04, 0x22, 0x4d, 0x18, ..] => Kind::Other(
+            "it is packed with LZ4, which is not read here. Unpack it first: lz4 -d FILE",
+        ),
+        [0x1f, 0x9d, ..] => Kind::Other(
+            "it is packed with compress, which is not read here. Unpack it first: uncompress FILE",
+        ),
+        [b'L', b'Z', b'I', b'P', 0 | 1, ..] => Kind::Other(
+            "it is packed with lzip, which is not read here. Unpack it first: lzip -d FILE",
+        ),
+        [b'7', b'z', 0xbc, 0xaf, ..] => {
+            Kind::Other("it is a 7-Zip archive. Unpack it first: 7z x FILE")
         }
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            Kind::Other("it is packed with xz, which is not read here; unpack it first")
-        }
-        [b'7', b'z', 0xbc, 0xaf, ..] => Kind::Other("it is a 7-Zip archive; unpack it first"),
         [b'%', b'P', b'D', b'F', ..] => Kind::Pdf,
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => Kind::Other("it is a picture"),
         [b'G', b'G', b'U', b'F', ..] => Kind::Other("it is a model (GGUF), not a table"),
@@ -150,10 +168,12 @@ fn kind(head: &[u8]) -> Kind {
         [b'O', b'b', b'j', 1, ..] => Kind::Other(
             "it is an Avro file, which is not read here; write the table as Parquet or CSV",
         ),
-        [b'R', b'a', b'r', b'!', ..] => Kind::Other("it is a RAR archive; unpack it first"),
-        head if head.get(257..262) == Some(b"ustar") => {
-            Kind::Other("it is a tar archive, which may hold many files; unpack it and open one")
+        [b'R', b'a', b'r', b'!', ..] => {
+            Kind::Other("it is a RAR archive. Unpack it first: unrar x FILE")
         }
+        head if head.get(257..262) == Some(b"ustar") => Kind::Other(
+            "it is a tar archive, which may hold many files. Unpack it (tar xf FILE) and open one",
+        ),
         head if head.starts_with(b"version https://git-lfs") => Kind::Other(
             "it only says where the file lies (Git LFS), and is not the file. Fetch that: git lfs \
              pull",
@@ -163,6 +183,15 @@ fn kind(head: &[u8]) -> Kind {
         }
         _ => Kind::Text,
     }
+}
+
+/// A block, or the end, follows the first four bytes: no text begins so. Of a file that is cut off, as much of
+/// it as there is.
+fn is_bzip2(head: &[u8]) -> bool {
+    let rest = &head[4..head.len().min(10)];
+    [[0x31, 0x41, 0x59, 0x26, 0x53, 0x59], [0x17, 0x72, 0x45, 0x38, 0x50, 0x90]]
+        .iter()
+        .any(|begin| begin.starts_with(rest))
 }
 
 /// The only file of an archive, by name: not what macOS puts beside it, no workbook, no document,
@@ -230,6 +259,14 @@ pub(super) fn stream(
                 Box::new(BufReader::new(Summed { bytes, sum: Crc::new(), expected: *crc }))
             }
             Packing::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(stream))),
+            Packing::Bzip2 => Box::new(BufReader::new(Named {
+                bytes: MultiBzDecoder::new(stream),
+                packed_with: "bzip2",
+            })),
+            Packing::Xz => {
+                let bytes = XzReader::new_mem_limit(stream, true, MOST_XZ_KB);
+                Box::new(BufReader::new(Named { bytes, packed_with: "xz" }))
+            }
             Packing::Zstandard => Box::new(BufReader::new(Frames::new(BufReader::new(stream)))),
         };
     }
@@ -299,6 +336,28 @@ impl Read for Counted {
         let count = self.file.read(into)?;
         self.position.set(self.position.get() + count as u64);
         Ok(count)
+    }
+}
+
+/// Bytes that are unpacked; an error says with what they were packed.
+struct Named<R> {
+    bytes: R,
+    packed_with: &'static str,
+}
+
+impl<R: Read> Read for Named<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(into).map_err(|error| {
+            let packed_with = self.packed_with;
+            let problem = match error.kind() {
+                io::ErrorKind::OutOfMemory => format!(
+                    "it is packed with {packed_with} so that unpacking takes more memory than is given to \
+                     it here; unpack it first: {packed_with} -d FILE"
+                ),
+                _ => format!("what it is packed with ({packed_with}) is damaged or cut off: {error}"),
+            };
+            io::Error::new(io::ErrorKind::InvalidData, problem)
+        })
     }
 }
 

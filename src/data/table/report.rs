@@ -150,6 +150,9 @@ pub struct Report {
     /// How it begins, with long texts cut short: to be shown.
     pub first: Vec<Row>,
 
+    /// Of a table in several files: each, with how many rows stand before it.
+    parts: Vec<(u64, PathBuf)>,
+
     /// Columns that cannot be read, each with the row from which on, and why.
     unread: Vec<(String, u64, String)>,
 }
@@ -174,6 +177,7 @@ impl Report {
             rows: 0,
             notes: Vec::new(),
             first: Vec::new(),
+            parts: Vec::new(),
             unread: Vec::new(),
         }
     }
@@ -191,6 +195,9 @@ impl Report {
         for packing in &self.packing {
             words.push_str(&format!(", packed with {}", packing.name()));
         }
+        if !self.parts.is_empty() {
+            words.push_str(&format!(", in {} files", self.parts.len()));
+        }
         words
     }
 
@@ -205,11 +212,17 @@ impl Report {
         self.format == Format::JsonLines
             && self.encoding == Some(Encoding::Utf8)
             && self.packing.is_empty()
+            && self.parts.is_empty()
     }
 
     /// What is wrong with a row of this file, or with what it has under `key`, at its place in the
     /// person's own file and with the lines around it.
     pub fn error(&self, place: Place, key: Option<&str>, problem: String) -> ImportError {
+        let part = self.parts.iter().rev().find(|(before, _)| *before < place.row);
+        if let Some((before, path)) = part {
+            let (path, row) = (path.clone(), Some(place.row - before));
+            return ImportError::Table { path, row, column: key.map(str::to_owned), problem };
+        }
         let path = self.path.clone();
         let unread = self
             .unread
@@ -372,12 +385,16 @@ pub(super) struct Sink<'a> {
     /// Bytes, or rows.
     pub total: u64,
     counts_rows: bool,
+
+    /// How many files there are; 0: one.
+    total_parts: u64,
 }
 
 impl<'a> Sink<'a> {
     pub fn new(report: Report, take: Take<'a>, progress: &'a dyn Progress<Reading>) -> Self {
         let (known, position) = (HashSet::new(), Rc::default());
-        Self { report, known, take, progress, position, total: 0, counts_rows: false }
+        let (total, counts_rows, total_parts) = (0, false, 0);
+        Self { report, known, take, progress, position, total, counts_rows, total_parts }
     }
 
     /// How many rows there will be is known.
@@ -410,6 +427,7 @@ impl<'a> Sink<'a> {
                 self.report.columns.push(name.clone());
             }
         }
+        let line = line.filter(|_| self.report.parts.is_empty());
         let row = Row { place: Place { row: self.report.rows, line }, fields };
         if self.report.first.len() < MOST_SHOWN {
             self.report.first.push(shortened(&row));
@@ -417,9 +435,56 @@ impl<'a> Sink<'a> {
         (self.take)(&self.report, row)
     }
 
+    /// Reads the parts of a table one after the other. The places of their rows are rows of the whole:
+    /// lines begin again in every file.
+    pub fn in_parts(
+        &mut self,
+        folder: &Path,
+        parts: &[PathBuf],
+        read: impl Fn(&Path, &mut Self) -> Result<(), ImportError>,
+    ) -> Result<(), ImportError> {
+        for path in parts {
+            self.check()?;
+            let rows = self.report.rows;
+            self.report.parts.push((rows, path.clone()));
+            path.clone_into(&mut self.report.path);
+            self.total_parts = parts.len() as u64;
+            self.counts_rows = false;
+            self.position.set(0);
+            let notes = std::mem::take(&mut self.report.notes);
+            let columns = self.report.columns.len();
+            let unread = std::mem::take(&mut self.report.unread);
+            read(path, self)?;
+            let name = path.strip_prefix(folder).unwrap_or(path).display().to_string();
+            if rows > 0 && self.report.columns.len() > columns {
+                let new = self.report.columns[columns..].join("\", \"");
+                self.report.note_of_file(format!(
+                    "it has columns that the files before it have not, which have no values there: \"{new}\""
+                ));
+            }
+            if self.report.rows == rows {
+                self.report.note_of_file("it has no rows".to_owned());
+            }
+            let new = std::mem::replace(&mut self.report.notes, notes);
+            self.report.notes.extend(new.into_iter().map(|note| {
+                let what = format!("{} (in {name})", note.what);
+                Note { what, ..note }
+            }));
+            let new = std::mem::replace(&mut self.report.unread, unread);
+            self.report.unread.extend(new);
+        }
+        folder.clone_into(&mut self.report.path);
+        Ok(())
+    }
+
     /// Says how far it is.
     pub fn tell(&self) -> Result<(), ImportError> {
         let rows = self.report.rows;
+        if self.total_parts > 0 {
+            let done = self.report.parts.len() as u64 - 1;
+            self.progress.emit(Reading { rows, done, total: self.total_parts });
+            return self.check();
+        }
         let done = if self.counts_rows { rows } else { self.position.get() };
         self.progress.emit(Reading { rows, done: done.min(self.total), total: self.total });
         self.check()

@@ -497,7 +497,8 @@ fn what_is_not_a_table_is_called_by_its_name() {
         ("a.jsonl", b"\x89PNG\r\n", "picture"),
         ("a.arrow", b"ARROW1\0\0", "datasets.Dataset.from_file"),
         ("a.pkl", b"\x80\x04\x95", "pickle"),
-        ("a.csv", b"BZh91AY", "bzip2"),
+        ("a.csv", b"\x04\x22\x4d\x18x", "lz4 -d"),
+        ("a.csv", b"7z\xbc\xaf\x27\x1c", "7z x"),
         ("a.jsonl", b"<!DOCTYPE html><html>", "web page"),
         ("a.jsonl", b"ab\0\x01\x02c\0", "it is no text"),
     ] {
@@ -506,6 +507,13 @@ fn what_is_not_a_table_is_called_by_its_name() {
     }
     assert!(matches!(read_bytes("a.csv", b"a,b\n").unwrap_err(), ImportError::NoRows { .. }));
     assert!(matches!(read_bytes("a.csv", b"").unwrap_err(), ImportError::NoRows { .. }));
+    for (bytes, words) in
+        [(&b"BZh91AY"[..], "(bzip2) is damaged"), (b"\xfd7zXZ\0", "(xz) is damaged")]
+    {
+        let error = read_bytes("a.csv", bytes).unwrap_err();
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.contains(words), "{said}");
+    }
     let gone = rows(&PathBuf::from("/nowhere/a.csv"), &Quiet).unwrap_err();
     assert!(matches!(gone, ImportError::Read { .. }));
 }
