@@ -192,12 +192,18 @@ impl Encoder {
         progress: &dyn Progress<Embedded>,
     ) -> Result<Vec<Embedding>, Error> {
         self.vector_width()?;
-        // As sentence-transformers counts it: the prompt by itself, but for the token that ends it.
+        // As sentence-transformers counts it: the prompt by itself, but for a special token that ends it.
         let leaves_out = !self.config.includes_prompt && self.config.pooling.is_over_all();
         let skipped = if prompt.is_empty() || !leaves_out || self.config.messages.is_some() {
             0
         } else {
-            self.encode("", prompt)?.ids.len().saturating_sub(1)
+            let ids = self.encode("", prompt)?.ids;
+            let tokenizer = match &self.body {
+                Body::Encoder(model) => model.tokenizer()?,
+                Body::Decoder(model) => model.tokenizer(),
+            };
+            let is_ended = ids.last().is_some_and(|id| tokenizer.is_special(*id));
+            ids.len() - usize::from(is_ended)
         };
         let mut found = Vec::with_capacity(texts.len());
         // Ids of a few thousand texts at a time: texts of one length are run together.

@@ -285,6 +285,10 @@ impl TensorSource for Asked {
         false
     }
 
+    fn lacks(&self, _name: &str) -> bool {
+        false
+    }
+
     fn interleaves_heads(&self) -> bool {
         false
     }
@@ -300,6 +304,18 @@ mod tests {
     use super::*;
     use crate::llm::card::ModelSource;
     use crate::llm::model::{LoadOptions, Model};
+
+    #[test]
+    fn a_newborn_has_a_head_of_its_own_where_it_is_to() {
+        let heads = [true, false].map(|tie_word_embeddings| {
+            let newborn = Newborn { tie_word_embeddings, hidden_size: 16, ..Newborn::default() };
+            let folder = tempfile::tempdir().unwrap();
+            create(&newborn, "a cat and a hat", 7, folder.path()).unwrap();
+            let bytes = std::fs::read(folder.path().join("model.safetensors")).unwrap();
+            bytes.windows(14).any(|part| part == b"lm_head.weight")
+        });
+        assert_eq!(heads, [false, true]);
+    }
 
     #[test]
     fn a_newborn_is_loaded_and_is_the_same_of_the_same_seed() {

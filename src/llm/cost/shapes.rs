@@ -93,6 +93,10 @@ impl TensorSource for Asked {
         false
     }
 
+    fn lacks(&self, _name: &str) -> bool {
+        false
+    }
+
     fn interleaves_heads(&self) -> bool {
         false
     }

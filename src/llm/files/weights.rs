@@ -81,6 +81,11 @@ pub(crate) trait TensorSource {
     /// Whether there is a tensor of this name.
     fn has(&self, name: &str) -> bool;
 
+    /// Whether it is known not to be there: what only writes down what it is asked for lacks nothing.
+    fn lacks(&self, name: &str) -> bool {
+        !self.has(name)
+    }
+
     /// Whether the one is there, whether the other is, and whether both hold the same.
     fn same(&self, one: &str, other: &str) -> [bool; 3];
 }

@@ -35,7 +35,7 @@ pub(crate) fn load(
 /// the configuration makes one. Models that make vectors are mostly saved without.
 pub(crate) fn has_head(config: &Config, source: &dyn TensorSource) -> bool {
     let head = config.naming.names(config.norm_placement).head;
-    config.tied_head || source.has(&format!("{head}.weight"))
+    config.tied_head || !source.lacks(&format!("{head}.weight"))
 }
 
 pub(super) struct Loader<'a> {
