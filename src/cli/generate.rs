@@ -62,7 +62,7 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 200)]
     max_new_tokens: usize,
 
-    /// The language of the text, as the model's tokenizer calls it (mBART: de_DE, NLLB: deu_Latn)
+    /// The language of the text, as the model's tokenizer calls it (`de_DE` of mBART, `deu_Latn` of NLLB)
     #[arg(long, value_name = "CODE")]
     source_language: Option<String>,
 

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use tuning_fork_engine::data::table;
 use tuning_fork_engine::data::table::ImportError;
+use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::Quiet;
 
 #[global_allocator]
@@ -194,12 +195,14 @@ fn a_folder_with_the_parts_of_a_table_is_that_table() {
     let error = rows(folder.path()).unwrap_err().to_string();
     assert!(error.contains("1 of the 3 parts of the table “train”"), "{error}");
     assert!(error.contains("00002-of-00003"), "{error}");
-    std::fs::write(
-        folder.path().join("train-00002-of-00003.jsonl"),
+    let write = |name: &str, text: &str| {
+        files::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+    };
+    write(
+        "train-00002-of-00003.jsonl",
         "{\"prompt\": \"last\", \"n\": 1}\n{\"prompt\": \"very last\", \"n\": 2}\n",
-    )
-    .unwrap();
-    std::fs::write(folder.path().join("README.md"), "A data set.").unwrap();
+    );
+    write("README.md", "A data set.");
     let (found, report) = rows(folder.path()).unwrap();
     assert_eq!(report.words(), "JSON Lines, in 3 files");
     assert_eq!((found.len(), report.rows), (8, 8));

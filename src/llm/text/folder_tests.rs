@@ -41,7 +41,7 @@ fn an_encoders_folder_is_read_as_autotokenizer_reads_it() {
     are_read_alike(include_str!("../../../tests/reference/text/tokenizer_encoders.json"), 4);
 }
 
-/// BigBird, mBART, NLLB and Pegasus.
+// BigBird, mBART, NLLB and Pegasus.
 #[test]
 fn a_translators_folder_is_read_as_autotokenizer_reads_it() {
     are_read_alike(include_str!("../../../tests/reference/text/tokenizer_languages.json"), 5);
