@@ -347,13 +347,8 @@ impl Bundle {
             .iter()
             .map(|(name, bytes)| (name.clone(), files::sha256_of_bytes(bytes)))
             .collect();
-        let source_sha256 = if config.data.is_dir() {
-            folder::sha256(&config.data)
-        } else {
-            files::sha256_of_file(&config.data, |_bytes| Ok(()))
-        };
-        let source_sha256 =
-            source_sha256.map_err(|source| Error::Read { path: config.data.clone(), source })?;
+        let source_sha256 = folder::sha256(&config.data)
+            .map_err(|source| Error::Read { path: config.data.clone(), source })?;
         let manifest = Manifest {
             made_by: format!("Tuning Fork {}", env!("CARGO_PKG_VERSION")),
             made: record::timestamp(OffsetDateTime::now_utc()),

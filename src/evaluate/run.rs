@@ -265,9 +265,7 @@ impl Prepared {
 }
 
 fn hash(path: &Path) -> Result<String, AskError> {
-    let hash =
-        if path.is_dir() { folder::sha256(path) } else { files::sha256_of_file(path, |_| Ok(())) };
-    hash.map_err(|source| AskError::Read { path: path.to_owned(), source })
+    folder::sha256(path).map_err(|source| AskError::Read { path: path.to_owned(), source })
 }
 
 /// Asks about every row that has no answer yet, and writes the table once all have one. Whoever stops

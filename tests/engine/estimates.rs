@@ -11,7 +11,7 @@ use tuning_fork_engine::llm::net::tree::TokenTree;
 use tuning_fork_engine::llm::{self, Adapter, Keep, LoraSpec, Model, Weights};
 use tuning_fork_engine::train;
 use tuning_fork_engine::train::StartRequest;
-use tuning_fork_engine::train::config::{LoraConfig, TrainConfig};
+use tuning_fork_engine::train::config::{LoraConfig, Objective, TrainConfig};
 use tuning_fork_engine::train::estimate::{Estimate, Estimator, Memory, Time};
 use tuning_fork_engine::train::objective::logprobs;
 use tuning_fork_engine::train::record::CHECKPOINT_FILE;
@@ -179,4 +179,31 @@ fn most_kept(model: &Model, config: &TrainConfig, adapter: &Adapter) -> u64 {
         model.run_tree(&tree, Some(adapter), None, Keep::Everything).unwrap().kept_bytes()
     });
     kept.max().unwrap()
+}
+
+#[test]
+fn a_run_on_the_parts_of_a_table_is_estimated_as_on_the_whole() {
+    let model = load(&reference("models/llama"), Weights::F32);
+    let folder = tempfile::tempdir().unwrap();
+    let parts = folder.path().join("parts");
+    std::fs::create_dir(&parts).unwrap();
+    let row = |at: usize| format!("{{\"prompt\": \"Name {at}.\", \"completion\": \" An oak.\"}}\n");
+    let rows: Vec<String> = (0..8).map(row).collect();
+    let write = |path: &Path, rows: &[String]| {
+        files::write_atomic(path, rows.concat().as_bytes()).unwrap();
+    };
+    write(&parts.join("train-00000-of-00002.jsonl"), &rows[..5]);
+    write(&parts.join("train-00001-of-00002.jsonl"), &rows[5..]);
+    let whole = folder.path().join("whole.jsonl");
+    write(&whole, &rows);
+    let estimate = |data: &Path| {
+        let config = TrainConfig {
+            objective: Objective::Sft,
+            data: data.to_owned(),
+            ..TrainConfig::default()
+        };
+        let found = Estimator::default().estimate(&model, &config, (data, None), &Quiet).unwrap();
+        (found.train_rows, found.held_out_rows, found.steps, found.memory.peak())
+    };
+    assert_eq!(estimate(&parts), estimate(&whole));
 }

@@ -206,15 +206,18 @@ fn of_tables(folder: &Path, found: &[PathBuf]) -> Option<Result<Vec<PathBuf>, St
     Some(Err(format!("it is a folder with tables, and no document to be read: {names}. {advice}")))
 }
 
-/// A hash of all files that a folder of documents holds, with their names.
-pub fn sha256(folder: &Path) -> io::Result<String> {
+/// The hash of a table's file; where it is a folder, of all files in it with their names.
+pub fn sha256(path: &Path) -> io::Result<String> {
+    if !path.is_dir() {
+        return files::sha256_of_file(path, |_| Ok(()));
+    }
     let mut found = Vec::new();
-    collect(folder, DEEPEST, &mut found)?;
+    collect(path, DEEPEST, &mut found)?;
     found.sort();
     let mut lines = String::new();
-    for path in found {
-        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
-        let hash = files::sha256_of_file(&path, |_| Ok(()))?;
+    for file in found {
+        let name = file.strip_prefix(path).unwrap_or(&file).to_string_lossy();
+        let hash = files::sha256_of_file(&file, |_| Ok(()))?;
         lines.push_str(&format!("{hash} {name}\n"));
     }
     Ok(files::sha256_of_bytes(lines.as_bytes()))

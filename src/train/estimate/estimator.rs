@@ -10,7 +10,7 @@ use super::speed;
 use super::speed::Speed;
 use super::time::{Time, Workload};
 use crate::data::split::Split;
-use crate::files;
+use crate::data::table::folder;
 use crate::jobs::Progress;
 use crate::llm;
 use crate::llm::Shapes;
@@ -102,9 +102,10 @@ impl Estimator {
     ) -> Result<Estimate, Error> {
         let mut hashes = Vec::new();
         for source in config.sources(data) {
+            let hash = folder::sha256(source.path);
             let path = source.path.to_owned();
-            let bytes = std::fs::read(&path).map_err(|source| Error::Read { path, source })?;
-            hashes.push((files::sha256_of_bytes(&bytes), source.share.to_bits()));
+            let hash = hash.map_err(|source| Error::Read { path, source })?;
+            hashes.push((hash, source.share.to_bits()));
         }
         let is_arranged = config.packs().is_some()
             || config.objective == Objective::Kto
