@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::error::Error;
 use super::labels::{Labels, Problem};
 use super::messages::{Messages, Said};
-use super::model::TokenizerSettings;
 use super::module_file::{read_json, setting};
 use super::sentence::{MODULES, cut, default_prompt};
 use crate::llm::{Model, Positions};
@@ -80,7 +79,7 @@ impl Judge {
             no: token("false_token_id")?,
             messages: Messages::read(&network)?,
             prompt: default_prompt(folder)?,
-            most: most.or_else(|| TokenizerSettings::of(&network).longest),
+            most,
             labels: Labels { names: vec!["LABEL_0".to_owned()], problem },
             network,
         }))

@@ -8,6 +8,7 @@ use super::after::{self, After};
 use super::error::Error;
 use super::gguf;
 use super::messages::Messages;
+use super::model::TokenizerSettings;
 use super::module_file::{read_json, setting, settings_path};
 use super::pooling::{Pooling, Poolings};
 use crate::llm;
@@ -239,13 +240,16 @@ fn named_prompt(
 }
 
 /// Where sentence-transformers cuts texts, and whether it makes them lower case.
+/// How many tokens of a text the settings of a network let it read, else those of its tokenizer; and
+/// whether texts are lower-cased.
 pub(super) fn cut(folder: &Path) -> Result<(Option<usize>, bool), Error> {
-    let Some(path) = settings_path(folder) else { return Ok((None, false)) };
+    let of_tokenizer = || TokenizerSettings::of(folder).longest;
+    let Some(path) = settings_path(folder) else { return Ok((of_tokenizer(), false)) };
     let config = read_json(&path)?;
     let most = config.get("max_seq_length").and_then(Value::as_u64);
     let lowers = config.get("do_lower_case").and_then(Value::as_bool) == Some(true);
     // Two tokens begin and end a text.
-    Ok((most.map(|most| (most as usize).max(2)), lowers))
+    Ok((most.map(|most| (most as usize).max(2)).or_else(of_tokenizer), lowers))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::after::After;
 use super::error::Error;
 use super::families_pairs::is_pair;
-use super::model::{Encoded, EncoderModel, TokenizerSettings, config_at, is_encoder};
+use super::model::{Encoded, EncoderModel, config_at, is_encoder};
 use super::network::{Network, Tokens};
 use super::pooling::{Pooling, Poolings};
 use super::sentence::SentenceConfig;
@@ -119,16 +119,13 @@ impl Encoder {
         self.config.after.iter().try_fold(pooled, |width, after| after.width(width))
     }
 
-    /// The most tokens of a text that are read. What sentence-transformers' own file says stands in place
-    /// of what the tokenizer's says.
+    /// The most tokens of a text that are read.
     fn most_tokens(&self) -> Option<usize> {
         let positions = match &self.body {
             Body::Encoder(model) => model.positions(),
             Body::Decoder(model) => Some(model.config().context_length),
         };
-        let told =
-            self.config.most_tokens.or_else(|| TokenizerSettings::of(&self.config.network).longest);
-        [told, positions].into_iter().flatten().min()
+        [self.config.most_tokens, positions].into_iter().flatten().min()
     }
 
     /// Another way from tokens to one vector than the folder's.
