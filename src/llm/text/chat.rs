@@ -203,15 +203,22 @@ impl ChatTemplate {
         add_generation_prompt: bool,
         beside: &Beside,
     ) -> Result<String, ChatError> {
-        let Beside { tools, kwargs } = beside;
+        Ok(self.filled_beside(messages, add_generation_prompt, beside)?.0)
+    }
+
+    fn filled_beside(
+        &self,
+        messages: &[Message],
+        add_generation_prompt: bool,
+        Beside { tools, kwargs }: &Beside,
+    ) -> Result<(String, Vec<Generated>), ChatError> {
         let surroundings = Surroundings {
             add_generation_prompt,
             tools: tools.clone(),
             named: kwargs.clone(),
             now: None,
         };
-        let messages = messages.iter().map(as_json).collect();
-        self.fill(messages, surroundings)
+        self.filled(messages.iter().map(as_json).collect(), surroundings)
     }
 
     /// As [`Self::render_beside`], with the characters that an assistant wrote: what stands between
@@ -222,11 +229,7 @@ impl ChatTemplate {
         messages: &[Message],
         beside: &Beside,
     ) -> Result<(String, Vec<Range<usize>>), ChatError> {
-        let Beside { tools, kwargs } = beside;
-        let surroundings =
-            Surroundings { tools: tools.clone(), named: kwargs.clone(), ..Surroundings::default() };
-        let messages = messages.iter().map(as_json).collect();
-        let (text, generated) = self.filled(messages, surroundings)?;
+        let (text, generated) = self.filled_beside(messages, false, beside)?;
         let written = generated.into_iter().map(|Generated { before, characters }| {
             let start = text[..before].chars().count();
             start..start + characters
