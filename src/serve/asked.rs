@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::error::Refusal;
 use super::fields::{Fields, kind, missing, wrong};
 use super::likelihoods::Top;
+use super::questions::Decisions;
 use super::sampled::{MOST_TOP, Sampled};
 use super::served::Served;
 use crate::data::forms::Beside;
@@ -15,6 +16,11 @@ pub const COMPLETIONS: &str = "/v1/completions";
 pub const CHAT: &str = "/v1/chat/completions";
 pub const EMBEDDINGS: &str = "/v1/embeddings";
 pub const LABELS: &str = "/v1/labels";
+pub const DECISIONS: &str = "/v1/systemone";
+pub const DECISIONS_BATCH: &str = "/v1/systemone/batch";
+
+/// Where something is computed.
+pub const COMPUTED: [&str; 6] = [COMPLETIONS, CHAT, EMBEDDINGS, LABELS, DECISIONS, DECISIONS_BATCH];
 
 /// OpenAI's own default of `max_tokens` in completions.
 const USUAL_TOKENS: usize = 16;
@@ -30,6 +36,7 @@ pub enum Asked {
     Chat(Chat),
     Vectors(Vectors),
     Labels(Labels),
+    Decisions(Decisions),
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +115,11 @@ impl Asked {
             EMBEDDINGS => {
                 served.vectors(adapter)?;
                 Self::Vectors(Vectors::read(adapter, &mut fields)?)
+            }
+            DECISIONS | DECISIONS_BATCH => {
+                served.writer()?;
+                let is_batch = path == DECISIONS_BATCH;
+                Self::Decisions(Decisions::read(adapter, &mut fields, is_batch)?)
             }
             _ => {
                 served.writer()?;

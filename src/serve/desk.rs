@@ -14,7 +14,7 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::asked::{Asked, CHAT, COMPLETIONS, EMBEDDINGS, LABELS};
+use super::asked::{Asked, COMPUTED};
 use super::error::Refusal;
 use super::key::Key;
 use super::reply::{Answer, Said, line};
@@ -88,7 +88,7 @@ impl Desk {
                     let path: String = path.chars().take(100).collect();
                     refused.push(Refused { path, status: refusal.status });
                 }
-                let is_posted = [COMPLETIONS, CHAT, EMBEDDINGS, LABELS].contains(&path.as_str());
+                let is_posted = COMPUTED.contains(&path.as_str());
                 let response = told(&refusal);
                 if refusal.status == 405 {
                     exchange::allowing(if is_posted { "POST" } else { "GET, HEAD" }, response)
@@ -131,7 +131,7 @@ impl Desk {
                 allow(&request, &Method::GET)?;
                 Ok(json_of(&self.served.list()))
             }
-            COMPLETIONS | CHAT | EMBEDDINGS | LABELS => {
+            _ if COMPUTED.contains(&path) => {
                 allow(&request, &Method::POST)?;
                 self.compute(path, request).await
             }
@@ -144,8 +144,8 @@ impl Desk {
                     return Ok(json_of(&self.served.card(&named)));
                 }
                 let message = format!(
-                    "There is nothing at this path. This server has {HEALTH}, {MODELS}, \
-                     {COMPLETIONS}, {CHAT}, {EMBEDDINGS} and {LABELS}."
+                    "There is nothing at this path. This server has {HEALTH}, {MODELS} and {}.",
+                    COMPUTED.join(", ")
                 );
                 Err(Refusal::with(404, message).code("unknown_url"))
             }

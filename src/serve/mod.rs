@@ -7,12 +7,14 @@
 mod asked;
 mod chat;
 mod completions;
+mod decisions;
 mod desk;
 mod error;
 mod fields;
 pub mod key;
 mod labels;
 mod likelihoods;
+mod questions;
 mod reply;
 mod sampled;
 pub mod served;

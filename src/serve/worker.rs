@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::asked::{Asked, CHAT, COMPLETIONS, EMBEDDINGS, LABELS};
+use super::asked::{Asked, CHAT, COMPLETIONS, DECISIONS, DECISIONS_BATCH, EMBEDDINGS, LABELS};
 use super::completions::Usage;
 use super::error::Refusal;
 use super::reply::{Reply, event};
 use super::served::Served;
 use super::watch::Watch;
-use super::{chat, completions, labels, vectors};
+use super::{chat, completions, decisions, labels, vectors};
 use crate::jobs::Progress;
 
 /// How often it looks whether it should stop.
@@ -139,6 +139,8 @@ fn path_of(asked: &Asked) -> &'static str {
         Asked::Chat(_) => CHAT,
         Asked::Vectors(_) => EMBEDDINGS,
         Asked::Labels(_) => LABELS,
+        Asked::Decisions(asked) if asked.is_batch => DECISIONS_BATCH,
+        Asked::Decisions(_) => DECISIONS,
     }
 }
 
@@ -168,6 +170,7 @@ fn compute(
         Asked::Chat(asked) => chat::whole(served, asked, watch)?,
         Asked::Vectors(asked) => vectors::whole(served, asked, watch)?,
         Asked::Labels(asked) => labels::whole(served, asked, watch)?,
+        Asked::Decisions(asked) => decisions::whole(served, asked, watch)?,
     };
     reply.whole(Ok(answer.to_string().into_bytes()));
     Ok(usage)

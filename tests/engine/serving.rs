@@ -520,6 +520,80 @@ fn labels_are_scored_as_evaluate_scores_them() {
 }
 
 #[test]
+fn typed_questions_are_answered_with_exact_probabilities() {
+    let (model, open) = (tiny(), Open::tiny());
+    let probabilities = |content: &str, answers: &[&str]| {
+        let order: Vec<usize> = (0..answers.len()).collect();
+        let answers = answers.iter().map(|&answer| answer.to_owned()).collect();
+        let asked = Presentation { content: content.to_owned(), order: order.clone(), answers };
+        let room = (0, model.config().context_length);
+        let asked = Asked::encode(&model, &asked, room).unwrap().unwrap();
+        let scored = Scorer::new(&model, None).score::<()>(&[], &[asked], &Quiet).unwrap();
+        weigh(&[order], &scored, &scored, false).unwrap().probabilities
+    };
+    let questions = json!({
+        "team": {"type": "choice", "instructions": "Which team?",
+                 "criteria": {"billing": "refunds", "tech": ""}},
+        "tone": {"type": "score", "instructions": "How angry?", "criteria": ["calm", "angry", "furious"]},
+        "leaves": {"type": "noul", "instructions": "Will they leave?"},
+    });
+    let said = open.good("/v1/systemone", &json!({"state": TEXT, "questions": questions}));
+    let close = |found: &Value, expected: f64| {
+        let found = found.as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    };
+    let asked = |instructions: &str, options: &str, end: &str| {
+        format!("{instructions}\n\nText: {TEXT}\n\nOptions:\n{options}\n\n{end}")
+    };
+    let in_words = "Answer with one of the options, in its words, and nothing else.";
+    let in_numbers = "Answer with the number of one option and nothing else.";
+
+    let team = &said["answers"]["team"];
+    let expected = probabilities(
+        &asked("Which team?", "- billing: refunds\n- tech", in_words),
+        &["billing", "tech"],
+    );
+    close(&team["probabilities"]["billing"], expected[0]);
+    close(&team["probabilities"]["tech"], expected[1]);
+    assert_eq!(team["choice"], if expected[0] >= expected[1] { "billing" } else { "tech" });
+    let entropy: f64 = expected.iter().map(|p| -p * p.ln()).sum();
+    close(&team["confidence"], 1.0 - entropy / 2.0_f64.ln());
+    close(&team["answer_confidence"], expected[0].max(expected[1]));
+
+    let tone = &said["answers"]["tone"];
+    let levels = asked("How angry?", "- 0: calm\n- 1: angry\n- 2: furious", in_numbers);
+    let expected = probabilities(&levels, &["0", "1", "2"]);
+    close(&tone["probabilities"]["2"], expected[2]);
+    close(&tone["score"], expected[1] + 2.0 * expected[2]);
+    assert_eq!(tone["legend"], json!({"0": "calm", "1": "angry", "2": "furious"}));
+
+    let expected =
+        probabilities(&asked("Will they leave?", "- no\n- yes", in_words), &["no", "yes"]);
+    close(&said["answers"]["leaves"]["noul"], expected[1]);
+    assert!(said["usage"]["input_tokens"].as_u64().unwrap() > 0);
+
+    let both = json!({"states": [TEXT, "another"], "questions": questions});
+    let batch = open.good("/v1/systemone/batch", &both);
+    assert_eq!(batch["results"][0], said);
+    assert_eq!(batch["results"].as_array().unwrap().len(), 2);
+    let each = (0..2).map(|at| batch["results"][at]["usage"]["input_tokens"].as_u64().unwrap());
+    assert_eq!(batch["total_usage"]["input_tokens"], each.sum::<u64>());
+
+    // In both orders, averaged.
+    let two = json!({"state": TEXT, "questions": {"team": questions["team"]}, "orders": 2});
+    let averaged = &open.good("/v1/systemone", &two)["answers"]["team"]["probabilities"]["tech"];
+    let turned = probabilities(
+        &asked("Which team?", "- tech\n- billing: refunds", in_words),
+        &["tech", "billing"],
+    );
+    let as_given = team["probabilities"]["tech"].as_f64().unwrap();
+    close(averaged, f64::midpoint(as_given, turned[0]));
+    let (status, said) =
+        open.refused("/v1/systemone", &json!({"state": "a", "questions": {"q": 1}}));
+    assert!(status == 400 && said.contains("Question \"q\" is a number"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_answered_is_refused_in_openais_form_with_a_sentence() {
     let open = Open::tiny();
     let (status, said) = open.raw("/v1/completions", "{\"prompt\": ");
