@@ -49,7 +49,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "input")]
     other_text: Option<String>,
 
-    /// JSON Lines: rows of {"text"} or {"ids"}; with {"`other_text`"} or {"`other_ids`"}, two prompts
+    /// JSON Lines: rows of `{"text"}` or `{"ids"}`; with `{"other_text"}` or `{"other_ids"}`, two prompts
     #[arg(long, value_name = "FILE")]
     input: Option<std::path::PathBuf>,
 

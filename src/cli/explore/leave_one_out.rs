@@ -29,7 +29,7 @@ pub struct LeaveOneOutArgs {
     #[arg(long, value_name = "TEXT", requires = "text")]
     answer: Option<String>,
 
-    /// JSON Lines: rows of {"text", "answer"} or {"ids", "`answer_ids`"}
+    /// JSON Lines: rows of `{"text", "answer"}` or `{"ids", "answer_ids"}`
     #[arg(long, value_name = "FILE", required_unless_present = "text")]
     input: Option<PathBuf>,
 
