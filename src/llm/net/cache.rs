@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::TensorId;
 use half::f16;
+use half::slice::HalfFloatSliceExt as _;
 use tuning_fork_kernels::{BLOCK, Blocks, KEY_LANES, KEY_TILE, KeysValues, Numbers};
 
 use crate::llm::config::CacheNumbers;
@@ -413,40 +414,34 @@ impl Store {
     /// Writes rows of `dim` numbers; `place` says where a row of so many starts and how far its numbers
     /// are apart.
     fn put(&mut self, rows: &[f32], dim: usize, place: impl Fn(usize, usize) -> (usize, usize)) {
-        fn put<T>(
+        fn put<T: Copy>(
             to: &mut [T],
-            rows: std::slice::ChunksExact<'_, f32>,
+            rows: std::slice::ChunksExact<'_, T>,
             place: impl Fn(usize) -> (usize, usize),
-            convert: impl Fn(f32) -> T,
         ) {
             for (index, row) in rows.enumerate() {
                 let (start, step) = place(index);
                 for (to, value) in to[start..].iter_mut().step_by(step).zip(row) {
-                    *to = convert(*value);
+                    *to = *value;
                 }
             }
         }
-        let rows = rows.chunks_exact(dim);
         match self {
             Self::F32(numbers) => {
-                put(
-                    Arc::make_mut(numbers).as_mut_slice(),
-                    rows,
-                    |row| place(row, dim),
-                    |value| value,
-                );
+                let rows = rows.chunks_exact(dim);
+                put(Arc::make_mut(numbers).as_mut_slice(), rows, |row| place(row, dim));
             }
             Self::F16(numbers) => {
-                put(
-                    Arc::make_mut(numbers).as_mut_slice(),
-                    rows,
-                    |row| place(row, dim),
-                    f16::from_f32,
-                );
+                // All at once: one by one, each would ask again what the processor can do.
+                let mut halves = vec![f16::ZERO; rows.len()];
+                halves.convert_from_f32_slice(rows);
+                put(Arc::make_mut(numbers).as_mut_slice(), halves.chunks_exact(dim), |row| {
+                    place(row, dim)
+                });
             }
             Self::Q8(numbers, scales) => {
                 let (numbers, scales) = (Arc::make_mut(numbers), Arc::make_mut(scales));
-                for (index, row) in rows.enumerate() {
+                for (index, row) in rows.chunks_exact(dim).enumerate() {
                     let (first, step) = place(index, dim);
                     let (scale, scale_step) = place(index, dim.div_ceil(BLOCK));
                     for (block, values) in row.chunks(BLOCK).enumerate() {
