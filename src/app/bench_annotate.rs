@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eframe::egui;
 use serde_json::{Map, json};
@@ -52,6 +52,9 @@ pub struct AnnotateBenchOptions {
 pub struct AnnotateBenchReport {
     /// From when it was asked for until it is on the screen.
     pub open_secs: f64,
+
+    /// The longest frame's work of this program until then.
+    pub open_max_ms: f64,
 
     /// Of pairs: until the file with the answers to be judged is there.
     pub queue_secs: f64,
@@ -218,6 +221,9 @@ struct Measured {
     report: AnnotateBenchReport,
     asked: Instant,
     is_open: bool,
+
+    /// Of pairs: whether the verdicts are there, and the answers are asked for.
+    is_read: bool,
     frame_start: Instant,
 
     /// In seconds.
@@ -236,14 +242,9 @@ impl Measured {
         let mut asked = Instant::now();
         let mut workbench =
             Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);
-        let mut report = AnnotateBenchReport::default();
         workbench.state.prefs.panel = PanelId::Annotate;
-        if options.pairs {
-            report.open_secs = asked.elapsed().as_secs_f64();
-            asked = Instant::now();
-            let path = options.folder.join("answers.jsonl");
-            workbench.handle(AnnotateCommand::UseAnswers(path));
-        } else {
+        // Verdicts on pairs are read with their project.
+        if !options.pairs {
             asked = Instant::now();
             workbench.state.codes.view = AnnotateView::Codes;
             CODER.clone_into(&mut workbench.state.codes.coder);
@@ -254,9 +255,10 @@ impl Measured {
             workbench,
             options,
             shared,
-            report,
+            report: AnnotateBenchReport::default(),
             asked,
             is_open: false,
+            is_read: false,
             frame_start: asked,
             frames: Vec::new(),
             verdicts: Vec::new(),
@@ -267,19 +269,19 @@ impl Measured {
     fn step(&mut self) {
         let state = &mut self.workbench.state;
         if !self.is_open {
-            self.is_open = if self.options.pairs {
-                state.annotate.has_prompts()
-            } else {
-                state.codes.is_coding()
-            };
-            if self.is_open {
-                let secs = self.asked.elapsed().as_secs_f64();
-                let report = &mut self.report;
-                *(if self.options.pairs {
-                    &mut report.queue_secs
-                } else {
-                    &mut report.open_secs
-                }) = secs;
+            let secs = self.asked.elapsed().as_secs_f64();
+            if !self.options.pairs {
+                self.is_open = state.codes.is_coding();
+                self.report.open_secs = secs;
+            } else if self.is_read {
+                self.is_open = state.annotate.has_prompts();
+                self.report.queue_secs = secs;
+            } else if !state.annotate.is_reading {
+                self.is_read = true;
+                self.report.open_secs = secs;
+                self.asked = Instant::now();
+                let path = self.options.folder.join("answers.jsonl");
+                self.workbench.handle(AnnotateCommand::UseAnswers(path));
             }
             return;
         }
@@ -325,8 +327,11 @@ impl eframe::App for Measured {
         let was_open = self.is_open;
         self.step();
         self.workbench.ui(ui, frame);
+        let taken = self.frame_start.elapsed().as_secs_f64();
         if was_open {
-            self.frames.push(self.frame_start.elapsed().as_secs_f64());
+            self.frames.push(taken);
+        } else {
+            self.report.open_max_ms = self.report.open_max_ms.max(taken * 1e3);
         }
         if self.verdicts.len() >= self.options.given {
             self.finish();
@@ -334,7 +339,9 @@ impl eframe::App for Measured {
             self.workbench.state.window.closing = Closing::Agreed;
             ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
         }
-        ui.ctx().request_repaint();
+        // Before that it is drawn when there is something to say, as it is for a person.
+        let pause = if self.is_open { Duration::ZERO } else { Duration::from_millis(100) };
+        ui.ctx().request_repaint_after(pause);
     }
 
     fn on_exit(&mut self, gl: Option<&eframe::glow::Context>) {

@@ -86,6 +86,9 @@ pub struct Workbench {
     /// What the latest estimate was asked for.
     estimated: Option<EstimateInputs>,
 
+    /// What the program was given, which is opened once the project is.
+    waiting_to_open: Option<Opened>,
+
     /// Who is to be answered once the answer under way has ended.
     waiting_for_answer: Option<Asker>,
 
@@ -162,6 +165,7 @@ impl Workbench {
             store: PairStore::default(),
             wake,
             estimated: None,
+            waiting_to_open: None,
             waiting_for_answer: None,
             search_wanted: false,
             speed_wanted: false,
@@ -188,7 +192,12 @@ impl Workbench {
             workbench.handle(ModelsCommand::Load(source));
         }
         match given {
-            Some((_, Some(kind))) => workbench.open_given(kind),
+            Some((_, Some(kind))) => {
+                workbench.waiting_to_open = Some(kind);
+                if !workbench.state.annotate.is_reading {
+                    workbench.open_waiting();
+                }
+            }
             Some((path, None)) => workbench.tell_not_opened(path),
             None => {}
         }

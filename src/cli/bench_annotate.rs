@@ -50,6 +50,7 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
         return out::json(&value);
     }
     out::line(&format!("opened after        {:>8.2} s", report.open_secs))?;
+    out::line(&format!("a frame until then  {:>8.2} ms at most", report.open_max_ms))?;
     if pairs {
         out::line(&format!("the answers after   {:>8.2} s", report.queue_secs))?;
     }

@@ -23,6 +23,7 @@ pub mod record;
 pub mod remarks;
 pub mod replay;
 pub mod samples;
+pub mod scan;
 pub mod split;
 pub mod store;
 pub mod table;

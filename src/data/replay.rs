@@ -4,6 +4,7 @@
 //! ones.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::data::counts::VerdictCounts;
 use crate::data::glance::hash;
@@ -44,15 +45,35 @@ pub struct Replay {
 /// same id: with ids as they should be, none.
 #[derive(Clone, Debug, Default)]
 struct Index {
-    places: HashMap<u64, u32>,
+    places: HashMap<u64, u32, BuildHasherDefault<AsItIs>>,
     earlier: Vec<Option<u32>>,
+}
+
+/// What is a hash already is not hashed again.
+#[derive(Clone, Copy, Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl Replay {
     /// A file is going to be read, of about so many lines.
     pub fn begin(lines: usize) -> Self {
-        let index =
-            Index { places: HashMap::with_capacity(lines), earlier: Vec::with_capacity(lines) };
+        let mut index = Index { places: HashMap::default(), earlier: Vec::with_capacity(lines) };
+        index.places.reserve(lines);
         let list = KeptList::with_capacity(lines);
         Self { list, index: Some(index), ..Self::default() }
     }

@@ -3,26 +3,28 @@
 //!
 //! Work that cannot be written stays in memory and can be saved somewhere else.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::data::counts::VerdictCounts;
-use crate::data::glance::{Glance, hash};
+use crate::data::glance::hash;
 use crate::data::kept::{Given, Kept, ReadError, Reader, Records};
-use crate::data::line::{Line, Return, Tombstone, is_other_row, parse, text_of};
+use crate::data::line::{Line, Return, Tombstone, parse};
 use crate::data::record::VerdictRecord;
 use crate::data::replay::Replay;
+use crate::data::scan::{BadLine, Scanned, Scanning, scan};
 use crate::files;
+use crate::jobs::{Progress, Quiet};
 
 /// Why a verdict is not on the disk. The store still has it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("{} could not be read", path.display())]
     Read { path: PathBuf, source: io::Error },
+
+    #[error("{} was not read to its end, since that was stopped", path.display())]
+    Stopped { path: PathBuf },
 
     #[error(
         "{} holds something other than this program's verdicts (line {line}: {problem}), and verdicts would be \
@@ -45,14 +47,6 @@ pub enum StoreError {
          stay in memory ({unsaved} not saved)", path.display()
     )]
     OtherWindow { path: PathBuf, unsaved: usize },
-}
-
-/// A line that was passed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadLine {
-    /// From 1.
-    pub line: usize,
-    pub problem: String,
 }
 
 /// What was found when the file was opened.
@@ -121,32 +115,41 @@ pub struct PairStore {
     lock: Option<Arc<files::Lock>>,
 }
 
-/// A store that was opened, and what came with it.
-#[derive(Debug)]
-pub struct Opened {
-    pub store: PairStore,
-    pub recovered: Recovered,
-
-    /// Whether what had waited for a project could be written.
-    pub carried_over: Result<(), StoreError>,
-}
+/// The file that a store keeps other windows from, if there is one: whoever opens it anew has it at once.
+#[derive(Clone, Debug, Default)]
+pub struct Holding(Option<(PathBuf, Arc<files::Lock>)>);
 
 impl PairStore {
-    /// Reads `path` as [`Self::open`] does, and writes what `before` could not write there.
-    pub fn open_after(path: &Path, before: &Self) -> Result<Opened, StoreError> {
+    /// Reads `path` as [`Self::open`] does, and keeps other windows from writing to it. What `before`
+    /// could not write is not in it yet: see [`Self::carry_over`].
+    ///
+    /// Of a million verdicts that takes seconds.
+    pub fn open_to_write(
+        path: &Path,
+        before: &Holding,
+        progress: &dyn Progress<Scanning>,
+    ) -> Result<(Self, Recovered), StoreError> {
         // Before it is read: nobody writes to it in between.
-        let held = match &before.lock {
-            Some(lock) if before.path.as_deref() == Some(path) => Ok(Some(Arc::clone(lock))),
+        let held = match &before.0 {
+            Some((held, lock)) if held == path => Ok(Some(Arc::clone(lock))),
             _ => hold(path),
         };
         // Where no lock can be made, nothing can be written either, and that says why.
         let is_shared = held.is_ok();
-        let (mut store, recovered) = Self::open_with(path, held.ok().flatten())?;
-        store.is_shared = is_shared;
-        store.unsaved.clone_from(&before.unsaved);
-        store.take_in_unsaved();
-        let carried_over = store.write_unsaved().map(drop);
-        Ok(Opened { store, recovered, carried_over })
+        let (store, recovered) = Self::open_with(path, held.ok().flatten(), progress)?;
+        Ok((Self { is_shared, ..store }, recovered))
+    }
+
+    /// What it keeps other windows from.
+    pub fn holding(&self) -> Holding {
+        Holding(self.path.clone().zip(self.lock.clone()))
+    }
+
+    /// Writes what another store could not write. Where this cannot either, it has it in memory.
+    pub fn carry_over(&mut self, before: &Self) -> Result<(), StoreError> {
+        self.unsaved.clone_from(&before.unsaved);
+        self.take_in_unsaved();
+        self.write_unsaved().map(drop)
     }
 
     /// Reads `path`; a file that is not there is an empty store. A last line that was cut short
@@ -154,22 +157,24 @@ impl PairStore {
     /// lines that are no verdicts are left where they are and passed over. A file without a single
     /// verdict is somebody's own: it is refused, and nothing is done to it.
     pub fn open(path: &Path) -> Result<(Self, Recovered), StoreError> {
-        Self::open_with(path, None)
+        Self::open_with(path, None, &Quiet)
     }
 
     /// `lock`: held from now on.
     fn open_with(
         path: &Path,
         lock: Option<Arc<files::Lock>>,
+        progress: &dyn Progress<Scanning>,
     ) -> Result<(Self, Recovered), StoreError> {
         // Where a window has it, a last line without an end is being written.
         let is_own = lock.is_some() || !files::is_locked(&lock_path(path));
         let mut recovered = Recovered::default();
-        let mut store = Self { path: Some(path.to_owned()), lock, ..Self::default() };
-        let lines =
-            read(path).map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
-        let Lines { replay, bad_lines, other, cut_short } = lines;
-        store.replay = replay;
+        let scanned = scan(path, progress)
+            .map_err(|source| StoreError::Read { path: path.to_owned(), source })?;
+        let Some(Scanned { replay, bad_lines, other, cut_short, .. }) = scanned else {
+            return Err(StoreError::Stopped { path: path.to_owned() });
+        };
+        let store = Self { path: Some(path.to_owned()), replay, lock, ..Self::default() };
         recovered.bad_lines = bad_lines;
         recovered.verdict_count = store.counts().all();
         if let Some(BadLine { line, problem }) = other {
@@ -280,7 +285,7 @@ impl PairStore {
             return Ok(false);
         };
         let Some(lock) = hold(&path).ok().flatten() else { return Ok(false) };
-        let (fresh, _) = Self::open_with(&path, Some(lock))?;
+        let (fresh, _) = Self::open_with(&path, Some(lock), &Quiet)?;
         let unsaved = std::mem::take(&mut self.unsaved);
         *self = Self { unsaved, is_shared: true, ..fresh };
         self.take_in_unsaved();
@@ -340,7 +345,7 @@ impl PairStore {
         }
         written.map_err(write_error)?;
         // What is read again from now on is read there: the old file may have had this name.
-        let (fresh, _) = Self::open_with(path, None)?;
+        let (fresh, _) = Self::open_with(path, None, &Quiet)?;
         *self = fresh;
         Ok(())
     }
@@ -370,118 +375,6 @@ fn check_place(path: &Path) -> io::Result<()> {
         folder.display()
     );
     Err(io::Error::new(io::ErrorKind::NotFound, words))
-}
-
-/// What is in a file.
-#[derive(Default)]
-struct Lines {
-    replay: Replay,
-    bad_lines: Vec<BadLine>,
-
-    /// The first line of a file that holds data of another kind, such as training pairs. `None`: the file
-    /// has a verdict, or nothing but what may be left of some.
-    other: Option<BadLine>,
-
-    /// Where a last line begins that was cut short, and the line.
-    cut_short: Option<(usize, Vec<u8>)>,
-}
-
-/// So much of a file is in memory at once.
-const BLOCK: u64 = 4 << 20;
-
-/// A line that was read.
-enum Seen {
-    Blank,
-
-    /// A verdict, and the hash of the id of the one that it replaces.
-    Verdict(Kept, Option<u64>),
-    Undo(String),
-    Redo(String),
-    Bad(String),
-}
-
-fn seen(line: &[u8], at: u64, path: &Arc<PathBuf>) -> Seen {
-    let place = |glance| Kept::in_file(glance, path, at, line.len() as u32);
-    if let Some((glance, replaces)) = text_of(line).ok().and_then(Glance::of_line) {
-        return Seen::Verdict(place(glance), replaces);
-    }
-    match parse(line) {
-        Ok(None) => Seen::Blank,
-        Ok(Some(Line::Verdict(record))) => {
-            let replaces = record.remarks.replaces.as_deref().map(hash);
-            Seen::Verdict(place(Glance::of(&record)), replaces)
-        }
-        Ok(Some(Line::Undo(tombstone))) => Seen::Undo(tombstone.undo),
-        Ok(Some(Line::Redo(back))) => Seen::Redo(back.redo),
-        Err(problem) => Seen::Bad(problem),
-    }
-}
-
-/// Reads a file block by block; one that is not there is empty.
-fn read(path: &Path) -> io::Result<Lines> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(Lines::default()),
-        Err(err) => return Err(err),
-    };
-    let all_bytes = file.metadata()?.len();
-    let path = Arc::new(path.to_owned());
-    let mut file = BufReader::with_capacity(1 << 16, file);
-    let mut found = Lines::default();
-    let (mut number, mut start, mut has_ours) = (0, 0, false);
-    let mut block = Vec::new();
-    loop {
-        let is_end = file.by_ref().take(BLOCK).read_to_end(&mut block)? == 0;
-        let end = match block.iter().rposition(|byte| *byte == b'\n') {
-            _ if is_end => block.len(),
-            Some(last) => last + 1,
-            None => continue,
-        };
-        let mut at = start;
-        let lines: Vec<(&[u8], u64)> = block[..end]
-            .split_inclusive(|byte| *byte == b'\n')
-            .map(|line| {
-                let begins = at;
-                at += line.len() as u64;
-                (line, begins)
-            })
-            .collect();
-        if start == 0 {
-            // A little more than the lines of the beginning let expect. None is shorter than this.
-            let share = all_bytes as f64 / end.max(1) as f64;
-            let expected = (lines.len() as f64 * share * 1.02).min(all_bytes as f64 / 200.0);
-            found.replay = Replay::begin(expected as usize);
-        }
-        let all: Vec<Seen> = lines.par_iter().map(|(line, at)| seen(line, *at, &path)).collect();
-        for ((line, at), seen) in lines.into_iter().zip(all) {
-            number += 1;
-            has_ours |= !matches!(seen, Seen::Blank | Seen::Bad(_));
-            match seen {
-                Seen::Blank => {}
-                Seen::Verdict(kept, replaces) => found.replay.add(kept, replaces),
-                Seen::Undo(id) => _ = found.replay.take_back(&id),
-                Seen::Redo(id) => _ = found.replay.put_back(&id),
-                Seen::Bad(problem) => {
-                    if found.other.is_none() && !has_ours && is_other_row(line) {
-                        found.other = Some(BadLine { line: number, problem: problem.clone() });
-                    }
-                    if line.ends_with(b"\n") {
-                        found.bad_lines.push(BadLine { line: number, problem });
-                    } else {
-                        found.cut_short = Some((at as usize, line.to_vec()));
-                    }
-                }
-            }
-        }
-        if is_end {
-            break;
-        }
-        start += end as u64;
-        block.drain(..end);
-    }
-    found.replay.end();
-    found.other = found.other.filter(|_| !has_ours);
-    Ok(found)
 }
 
 /// Beside the verdicts: held by the window that writes them.

@@ -217,10 +217,10 @@ fn what_was_taken_back_can_be_put_back_in_another_file() {
 #[test]
 fn two_windows_do_not_write_to_one_file() {
     let (_folder, path) = folder();
-    let none = PairStore::default();
-    let mut first = PairStore::open_after(&path, &none).unwrap().store;
+    let open = |before| PairStore::open_to_write(&path, &before, &Quiet).unwrap().0;
+    let mut first = open(Holding::default());
     first.append(record("1", "a", Verdict::Left)).unwrap();
-    let mut second = PairStore::open_after(&path, &none).unwrap().store;
+    let mut second = open(Holding::default());
     assert!(second.is_elsewhere() && !first.is_elsewhere());
     let said = second.append(record("2", "b", Verdict::Right)).unwrap_err().to_string();
     assert!(said.starts_with("another window has") && said.ends_with("(1 not saved)"), "{said}");
@@ -232,8 +232,8 @@ fn two_windows_do_not_write_to_one_file() {
     assert_eq!(ids(&second), ["1", "3", "2", "4"]);
     assert_eq!(ids(&PairStore::open(&path).unwrap().0), ["1", "3", "2", "4"]);
     // The same project opened once more in the same window stays its own.
-    let again = PairStore::open_after(&path, &second).unwrap().store;
-    assert!(!again.is_elsewhere());
+    let again = open(second.holding());
+    assert!(!again.is_elsewhere() && again.unsaved_count() == 0);
 }
 
 #[test]

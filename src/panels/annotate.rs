@@ -27,7 +27,7 @@ use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_
 use crate::data::remarks::Strength;
 use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::draft::Field;
-use crate::state::annotate::{AnnotateState, Phase};
+use crate::state::annotate::{AnnotateState, Phase, STILL_READING};
 use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
@@ -335,6 +335,10 @@ fn next_step_ui(
     commands: &mut Commands,
 ) {
     ui.horizontal_wrapped(|ui| {
+        if annotate.is_reading {
+            ui.add(Label::new(theme::muted(ui, STILL_READING)).wrap());
+            return;
+        }
         if let Some(activity) = annotate.activity() {
             ui.label(activity);
             let stop = ActionButton::new("Stop").icon(icons::STOP).shortcut("Esc");

@@ -45,6 +45,9 @@ use crate::llm::generate::{AdapterMode, GenerateEvent, GenerateRequest, Lane, Pr
 pub const DEFAULT_GUIDELINE: &str = "Prefer the answer that is correct, well supported and brief, \
                                      and that says what it does not know";
 
+/// Why nothing is judged while a project is being opened.
+pub const STILL_READING: &str = "The verdicts of the project are still being read";
+
 /// The two sides of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -82,6 +85,9 @@ pub struct AnnotateState {
 
     /// Which models are preferred, as far as the verdicts say.
     pub arena: ArenaPage,
+
+    /// Whether a project is being opened whose verdicts are not all read yet: until then none is given.
+    pub is_reading: bool,
 
     /// Verdicts that could not be written to the project. The app counts them.
     pub unsaved_count: usize,
@@ -185,9 +191,15 @@ impl AnnotateState {
         let (mut prompts, mut given) = (Vec::new(), Vec::new());
         self.groups.clear();
         for Candidates { prompt, answers } in imported.items {
-            if answers.len() > 2 {
-                self.groups.push(Group { first: prompts.len(), answers: answers.clone() });
-            }
+            let answers = match <[_; 2]>::try_from(answers) {
+                Ok(both) => {
+                    prompts.push(prompt);
+                    given.push(Some(GivenPair(both)));
+                    continue;
+                }
+                Err(answers) => answers,
+            };
+            self.groups.push(Group { first: prompts.len(), answers: answers.clone() });
             for (at, one) in answers.iter().enumerate() {
                 for other in &answers[at + 1..] {
                     prompts.push(prompt.clone());
@@ -272,11 +284,11 @@ impl AnnotateState {
     }
 
     pub fn can_undo(&self) -> bool {
-        self.history.can_undo()
+        !self.is_reading && self.history.can_undo()
     }
 
     pub fn can_redo(&self) -> bool {
-        self.history.can_redo()
+        !self.is_reading && self.history.can_redo()
     }
 
     /// What is on a side of the screen.
@@ -480,6 +492,9 @@ impl AnnotateState {
 
     /// Why this verdict cannot be given now. `None`: it can.
     pub fn why_not(&self, verdict: Verdict) -> Option<&'static str> {
+        if self.is_reading {
+            return Some(STILL_READING);
+        }
         if self.prompt().is_none() {
             return Some("There is no prompt left to judge");
         }

@@ -1,13 +1,21 @@
 //! What all that runs behind the window has in common, and that nothing a person made is lost.
 
+use std::path::Path;
+
 use tuning_fork::app::tasks::answer::Answering;
 use tuning_fork::app::tasks::estimate::EstimateRun;
+use tuning_fork::app::tasks::read_verdicts::ReadVerdicts;
 use tuning_fork::app::tasks::survey::SurveyData;
 use tuning_fork::app::tasks::train::Train;
 use tuning_fork::app::work::Held;
 use tuning_fork::data::pair::Verdict;
+use tuning_fork::data::scan::Scanning;
+use tuning_fork::data::store::{PairStore, StoreError};
+use tuning_fork::examples::record;
 use tuning_fork::files;
 use tuning_fork::hub::fetch::queue::QueueCommand;
+use tuning_fork::jobs::Quiet;
+use tuning_fork::state::annotate::STILL_READING;
 use tuning_fork::state::command::{
     AnnotateCommand, Command, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand,
     WindowCommand,
@@ -130,4 +138,102 @@ fn another_project_is_not_opened_over_verdicts_that_could_not_be_saved() {
     app.run();
     let rows = files::read_jsonl::<serde_json::Value>(&elsewhere).expect("they are there");
     assert_eq!(rows.len(), 1);
+}
+
+/// To the next prompt.
+fn two_answers(app: &mut App) {
+    app.ask(Command::Annotate(AnnotateCommand::AnswerPrompt));
+    app.answer_pair();
+}
+
+/// More verdicts than are read at once.
+const MANY: usize = 20_000;
+
+fn with_many_verdicts(project: &Path) {
+    std::fs::create_dir_all(project).expect("the folder is ours");
+    let path = project.join("pairs.jsonl");
+    files::write_in_pieces(&path, |to| {
+        (0..MANY).try_for_each(|number| {
+            let record = record(&number.to_string(), &format!("{number}"), Verdict::Right);
+            writeln!(to, "{}", serde_json::to_string(&record)?)
+        })
+    })
+    .expect("the folder is ours");
+    assert!(std::fs::metadata(&path).expect("it is there").len() > 4 << 20);
+}
+
+fn lines_of(project: &Path) -> usize {
+    let text = std::fs::read_to_string(project.join("pairs.jsonl")).expect("verdicts");
+    text.lines().count()
+}
+
+fn open(app: &mut App, project: &Path) {
+    app.ask(Command::Project(ProjectCommand::Open(project.to_owned())));
+}
+
+#[test]
+fn very_many_verdicts_are_read_behind_the_window_and_nothing_is_judged_meanwhile() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    with_many_verdicts(&second);
+    let mut app = App::with_model_in(&first);
+    label_one(&mut app);
+    two_answers(&mut app);
+    open(&mut app, &second);
+    app.sees("Opening the project");
+    app.sees(STILL_READING);
+    open(&mut app, &second); // impatience
+    let Held { request: (path, before), feeder } =
+        app.script.borrow_mut().take::<ReadVerdicts>().expect("it is read");
+    assert!(!feeder.was_cancelled() && app.script.borrow().started::<ReadVerdicts>().is_none());
+    feeder.emit(Scanning { done: 3_000_000, total: 6_000_000 });
+    app.run();
+    app.sees("3.0 MB of 6.0 MB");
+    app.ask(Command::Annotate(AnnotateCommand::Judge(Verdict::Left)));
+    app.ask(Command::Annotate(AnnotateCommand::UndoVerdict));
+    let state = &app.harness.state().state;
+    assert_eq!((state.project.as_path(), state.annotate.counts().all()), (&*first, 1));
+    assert_eq!((lines_of(&first), lines_of(&second)), (1, MANY));
+
+    feeder.finish(PairStore::open_to_write(&path, &before, &Quiet));
+    app.run();
+    let state = &app.harness.state().state;
+    assert_eq!((state.project.as_path(), state.annotate.counts().all()), (&*second, MANY));
+    two_answers(&mut app);
+    app.ask(Command::Annotate(AnnotateCommand::Judge(Verdict::Left)));
+    assert_eq!((lines_of(&first), lines_of(&second)), (1, MANY + 1));
+}
+
+#[test]
+fn a_project_whose_reading_is_stopped_leaves_the_one_before_open() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    with_many_verdicts(&second);
+    let mut app = App::with_model_in(&first);
+    open(&mut app, &second);
+    let Held { request: (path, _), feeder } =
+        app.script.borrow_mut().take::<ReadVerdicts>().expect("it is read");
+    app.ask(Command::Project(ProjectCommand::StopOpening));
+    assert!(feeder.was_cancelled());
+    feeder.finish(Err(StoreError::Stopped { path }));
+    app.run();
+    app.sees("The project was not opened");
+    assert_eq!(app.harness.state().state.project, first);
+    label_one(&mut app);
+    assert_eq!(lines_of(&first), 1);
+}
+
+#[test]
+fn another_project_than_the_one_that_is_being_read_takes_its_place() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [first, second, third] = ["first", "second", "third"].map(|name| folder.path().join(name));
+    with_many_verdicts(&second);
+    let mut app = App::with_model_in(&first);
+    open(&mut app, &second);
+    let Held { feeder, .. } = app.script.borrow_mut().take::<ReadVerdicts>().expect("it is read");
+    open(&mut app, &third);
+    assert!(feeder.was_cancelled());
+    assert_eq!(app.harness.state().state.project, third);
+    label_one(&mut app);
+    assert_eq!((lines_of(&third), lines_of(&second)), (1, MANY));
 }

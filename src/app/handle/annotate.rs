@@ -30,6 +30,16 @@ const NOT_SAVED: &str = "The verdict could not be saved";
 
 impl Workbench {
     pub(super) fn handle_annotate(&mut self, command: AnnotateCommand) {
+        let judges = matches!(
+            command,
+            AnnotateCommand::Judge(_)
+                | AnnotateCommand::UndoVerdict
+                | AnnotateCommand::RedoVerdict
+                | AnnotateCommand::KeepRanking
+        );
+        if judges && self.state.annotate.is_reading {
+            return; // the panel says so; what is known of the verdicts is about to be another's
+        }
         match command {
             AnnotateCommand::ChoosePrompts => self.ask(Ask::PromptsFile),
             AnnotateCommand::ChooseAnswers => self.ask(Ask::AnswersFile),

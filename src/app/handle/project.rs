@@ -6,10 +6,13 @@ use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::list_runs::ListRuns;
 use crate::app::tasks::rate_models::RateModels;
+use crate::app::tasks::read_verdicts::ReadVerdicts;
 use crate::data::judging::{self, Judging};
 use crate::data::project::{self, Access, Project};
 use crate::data::samples;
-use crate::data::store::{Opened, PairStore};
+use crate::data::scan::Scanning;
+use crate::data::store::{PairStore, Recovered, StoreError};
+use crate::jobs::Quiet;
 use crate::state::annotate::arena::ArenaPage;
 use crate::state::command::{AnnotateCommand, ProjectCommand, TrainCommand};
 use crate::state::notice::Notice;
@@ -18,34 +21,23 @@ use crate::state::train::form::DataSource;
 use crate::state::train::runs::RunView;
 use crate::train::record::runs::RunState;
 
+/// A file of at most so many bytes is read on the window's thread, in a few milliseconds: its project is
+/// there in the first frame.
+const AT_ONCE: u64 = 4 << 20;
+
 impl Workbench {
     pub(super) fn handle_project(&mut self, command: ProjectCommand) {
         match command {
             ProjectCommand::Choose => self.ask(Ask::ProjectFolder),
             ProjectCommand::Open(folder) => self.open_project(Some(folder)),
+            ProjectCommand::StopOpening => self.tasks.stop::<ReadVerdicts>(),
         }
     }
 
-    /// Opens the project in `folder`, or the default one, and says what was recovered.
-    ///
-    /// Verdicts that could not be saved are never dropped for it: those of another project keep
-    /// that one open, and those that were made without a project go into this one.
+    /// Opens the project in `folder`, or the default one, and says what was recovered. Where its
+    /// verdicts are many they are read behind the window, and until then all is as it was.
     pub(in crate::app) fn open_project(&mut self, folder: Option<PathBuf>) {
-        let unsaved = self.store.unsaved_count();
-        if let (Some(open), 1..) = (&self.project, unsaved) {
-            let name = open.folder.display();
-            let summary = match unsaved {
-                1 => format!("1 verdict of {name} is not saved yet"),
-                count => format!("{count} verdicts of {name} are not saved yet"),
-            };
-            self.state.notices.push(
-                Notice::problem(PanelId::Annotate, summary)
-                    .hint("Save them elsewhere, then open the other project")
-                    .remedy("Save elsewhere…", AnnotateCommand::SaveElsewhere),
-            );
-            return;
-        }
-        if !self.close_study() {
+        if !self.can_leave_project() {
             return;
         }
         let Some(folder) = folder.or_else(project::default_folder) else {
@@ -65,6 +57,71 @@ impl Workbench {
                 return;
             }
         };
+        if self.tasks.of::<ReadVerdicts>().any(|task| task.project.folder == project.folder) {
+            return; // it is being opened
+        }
+        self.tasks.drop_all::<ReadVerdicts>(); // of a project that is not wanted any more
+        let (path, before) = (project.pairs_path(), self.store.holding());
+        self.state.annotate.is_reading =
+            std::fs::metadata(&path).is_ok_and(|file| file.len() > AT_ONCE);
+        if self.state.annotate.is_reading {
+            self.start(ReadVerdicts { project, at: Scanning::default() }, (path, before));
+            return;
+        }
+        match PairStore::open_to_write(&path, &before, &Quiet) {
+            Ok((store, recovered)) => self.use_project(project, store, &recovered),
+            Err(err) => self.tell_unread(&err),
+        }
+    }
+
+    /// Verdicts that could not be saved are never dropped for another project: those of a project keep
+    /// that one open, and those that were made without one go into the one that is opened next.
+    fn can_leave_project(&mut self) -> bool {
+        let unsaved = self.store.unsaved_count();
+        if let (Some(open), 1..) = (&self.project, unsaved) {
+            let name = open.folder.display();
+            let summary = match unsaved {
+                1 => format!("1 verdict of {name} is not saved yet"),
+                count => format!("{count} verdicts of {name} are not saved yet"),
+            };
+            self.state.notices.push(
+                Notice::problem(PanelId::Annotate, summary)
+                    .hint("Save them elsewhere, then open the other project")
+                    .remedy("Save elsewhere…", AnnotateCommand::SaveElsewhere),
+            );
+            return false;
+        }
+        self.close_study()
+    }
+
+    /// The verdicts of a project could not be read, or were not to be: the one before stays open.
+    pub(in crate::app) fn tell_unread(&mut self, error: &StoreError) {
+        let summary = match error {
+            StoreError::Stopped { .. } => "The project was not opened",
+            _ => "The verdicts could not be read",
+        };
+        let notice = Notice::error(PanelId::Annotate, summary, error);
+        self.state.notices.push(notice.remedy("Open another…", ProjectCommand::Choose));
+    }
+
+    /// What was given to the program is opened, now that its project is.
+    pub(in crate::app) fn open_waiting(&mut self) {
+        if let Some(given) = self.waiting_to_open.take() {
+            self.open_given(given);
+        }
+    }
+
+    /// A project whose verdicts are read takes the place of the one before.
+    pub(in crate::app) fn use_project(
+        &mut self,
+        project: Project,
+        store: PairStore,
+        recovered: &Recovered,
+    ) {
+        // Asked once more: while they were read, a study may have been opened.
+        if !self.can_leave_project() {
+            return;
+        }
         if let Access::ReadOnly { reason } = &project.access {
             self.state.notices.push(
                 Notice::problem(PanelId::Annotate, reason.clone())
@@ -72,21 +129,12 @@ impl Workbench {
                     .remedy("Save elsewhere…", AnnotateCommand::SaveElsewhere),
             );
         }
-        let Opened { store, recovered, carried_over } =
-            match PairStore::open_after(&project.pairs_path(), &self.store) {
-                Ok(opened) => opened,
-                Err(err) => {
-                    let notice =
-                        Notice::error(PanelId::Annotate, "The verdicts could not be read", &err);
-                    self.state.notices.push(notice.remedy("Open another…", ProjectCommand::Choose));
-                    return;
-                }
-            };
         if let Some((first, others)) = recovered.sentences().split_first() {
             let notice = Notice::info(PanelId::Annotate, first.clone());
             self.state.notices.push(notice.hint(others.join(". ")));
         }
-        self.store = store;
+        let before = std::mem::replace(&mut self.store, store);
+        let carried_over = self.store.carry_over(&before);
         self.state.annotate.set_given(self.store.given());
         self.tasks.drop_all::<RateModels>(); // of the verdicts before
         self.state.annotate.arena = ArenaPage::default();

@@ -6,8 +6,8 @@ use eframe::egui::{
 
 use super::pressed::pressed;
 use crate::panels::shortcuts::DIGITS;
-use crate::state::annotate::AnnotateState;
 use crate::state::annotate::ranking::Ranking;
+use crate::state::annotate::{AnnotateState, STILL_READING};
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::{ActionButton, Weight};
 use crate::widgets::card::{self, Tone, chip_ui};
@@ -321,12 +321,14 @@ pub(super) fn rank_buttons_ui(ui: &mut Ui, annotate: &mut AnnotateState, command
     let (is_begun, is_complete) = (ranking.is_begun(), ranking.is_complete());
     ui.horizontal_wrapped(|ui| {
         let keep = ActionButton::primary("Keep the order").shortcut("Enter");
-        let keep = keep.add_enabled(ui, is_begun && is_complete);
+        let keep = keep.add_enabled(ui, is_begun && is_complete && !annotate.is_reading);
         let keep = keep.on_hover_text("A verdict for every pair of these answers");
         if keep
-            .on_disabled_hover_text(
-                "Drag the answers into an order, or press their keys, the best one first",
-            )
+            .on_disabled_hover_text(if annotate.is_reading {
+                STILL_READING
+            } else {
+                "Drag the answers into an order, or press their keys, the best one first"
+            })
             .clicked()
         {
             commands.push(AnnotateCommand::KeepRanking);

@@ -268,6 +268,12 @@ mod tests {
         found.map(|made| made.record.id.clone())
     }
 
+    /// Beside the 64 of [`Kept`], which the store shares: a million verdicts take 80 MB.
+    #[test]
+    fn a_verdict_takes_sixteen_bytes_in_the_history() {
+        assert_eq!(size_of::<Made>() + size_of::<Tally>(), 16);
+    }
+
     #[test]
     fn counts_and_what_counts_for_a_prompt_follow_every_step_of_the_history() {
         let mut history = History { latest: vec![0; 60], ..History::default() };

@@ -7,4 +7,7 @@ pub enum ProjectCommand {
     /// Asks for a folder.
     Choose,
     Open(PathBuf),
+
+    /// What is being opened is not, after all.
+    StopOpening,
 }
