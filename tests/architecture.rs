@@ -219,6 +219,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("backward", &["adapter", "config", "net"]),
             ("headers", &["card", "config", "files", "net", "text"]),
             ("model", &["adapter", "card", "config", "files", "headers", "net", "text"]),
+            ("model_passes", &["adapter", "config", "model", "net"]),
             ("model_training", &["adapter", "backward", "card", "files", "model", "net"]),
             ("newborn", &["config", "files", "net", "text"]),
             ("adapter_files", &["adapter", "card", "config", "files", "model", "net"]),

@@ -120,7 +120,7 @@ pub fn lens(
         let states = if layer == layer_count {
             hidden
         } else {
-            normed = model.final_normed(hidden);
+            normed = model.final_normed(hidden)?;
             &normed
         };
         let rows_at_once = (SCORES / config.vocab_size.max(1)).max(1);

@@ -47,6 +47,9 @@ pub enum Error {
     )]
     NotOwnable { architecture: String, part: &'static str },
 
+    #[error("this model is computed by {engine}, which cannot {what}")]
+    OtherEngine { engine: String, what: &'static str },
+
     /// A setting of `config.json` or of a GGUF file that this program cannot honour.
     #[error("{} has {}; {expected}", path.display(), setting(key, found.as_deref()))]
     Setting { path: PathBuf, key: String, found: Option<String>, expected: String },

@@ -16,6 +16,7 @@ pub mod files;
 pub mod generate;
 pub mod headers;
 pub mod model;
+mod model_passes;
 mod model_training;
 pub mod net;
 pub mod newborn;

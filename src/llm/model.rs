@@ -1,10 +1,8 @@
 //! A loaded model: the one thing that generates, scores and trains.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
 use sha2::{Digest as _, Sha256};
 
 use super::adapter::lora::{Adapter, HEAD};
@@ -23,11 +21,9 @@ use super::headers::inspect::Opened;
 use super::headers::survey::TensorNeed;
 use super::net::buffers::Buffer;
 use super::net::cache::KvCache;
-use super::net::infer::Witness;
+use super::net::decoder::{Decoder, Following};
 use super::net::loader;
-use super::net::times::Times;
 use super::net::transformer::{LoadEvent, Transformer};
-use super::net::tree::{SortedTree, TokenTree};
 use super::text::chat::ChatTemplate;
 use super::text::tokenizer::Tokenizer;
 use crate::allocator;
@@ -95,7 +91,7 @@ fn unused_words(unused: &[String]) -> Option<String> {
 pub struct Model {
     pub(super) card: ModelCard,
     pub(super) config: Config,
-    pub(super) transformer: Transformer,
+    pub(super) decoder: Box<dyn Decoder>,
     pub(super) chat: Option<Arc<ChatTemplate>>,
     pub(super) stop_ids: Vec<u32>,
     pub(super) start_id: Option<u32>,
@@ -141,7 +137,7 @@ impl Model {
         let start_id = opened.start_id(&tokenizer);
         let asked = opened.asked();
         let padding_id = opened.padding_id(&config);
-        let transformer = loader::load(&config, &opened.weights, options.weights, progress)?;
+        let decoder = loader::load(&config, &opened.weights, options.weights, progress)?;
         let head = config.naming.names(config.norm_placement).head;
         let lacks_head = (!loader::has_head(&config, &opened.weights)).then_some(head);
         let identity = identity(source, progress)?;
@@ -158,7 +154,7 @@ impl Model {
         Ok(Self {
             card,
             config,
-            transformer,
+            decoder: Box::new(decoder),
             chat,
             stop_ids,
             start_id,
@@ -210,204 +206,11 @@ impl Model {
         &self.unused
     }
 
-    /// A cache as exact as the weights are: for whatever is measured, labelled or compared.
-    pub fn new_cache(&self) -> KvCache {
-        self.cache_of(CacheNumbers::beside(self.transformer.is_packed()))
-    }
-
-    /// A cache for writing an answer, which keeps what was asked for when the model was loaded.
-    pub fn new_answer_cache(&self) -> KvCache {
-        self.answer_cache.map_or_else(|| self.new_cache(), |numbers| self.cache_of(numbers))
-    }
-
-    pub fn cache_of(&self, numbers: CacheNumbers) -> KvCache {
-        KvCache::new(self.transformer.layers.iter().map(|layer| layer.cached_heads()))
-            .with_states(self.config.recurrent.is_some())
-            .kept_as(numbers)
-    }
-
-    /// Runs `ids` after what the cache holds and keeps them in it. Returns the raw scores of the
-    /// wanted positions, f32 (positions, vocabulary).
-    pub fn logits(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        which: Positions,
-    ) -> Result<Tensor, Error> {
-        let wanted = match which {
-            Positions::Last => ids.len().saturating_sub(1)..ids.len(),
-            Positions::All => 0..ids.len(),
-            Positions::From(first) => first.min(ids.len())..ids.len(),
-        };
-        self.begin(ids, cache, adapter)?;
-        let scores = jobs::in_pool(|| {
-            let hidden = self.run(ids, cache, adapter, wanted.clone())?;
-            Ok::<_, Error>(self.transformer.score(&self.config, &hidden, adapter)?)
-        })?;
-        Ok(Tensor::from_vec(scores, (wanted.len(), self.config.vocab_size), &Device::Cpu)?)
-    }
-
-    /// The raw scores after one more token of each of several texts, (texts, vocabulary); each text has a cache
-    /// of its own. The weights are read once for all of them.
-    pub fn lane_logits(
-        &self,
-        ids: &[u32],
-        caches: &mut [KvCache],
-        adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error> {
-        for (id, cache) in ids.iter().zip(&*caches) {
-            self.check_after(&[*id], cache.len() + 1, adapter)?;
-        }
-        for cache in &mut *caches {
-            self.begin_with(cache, adapter)?;
-        }
-        let config = &self.config;
-        if config.recurrent.is_some() || config.restarts_when_long {
-            let mut all = Vec::with_capacity(ids.len() * config.vocab_size);
-            for (id, cache) in ids.iter().zip(caches) {
-                let scores = self.logits(&[*id], cache, adapter, Positions::Last)?;
-                all.extend(scores.flatten_all()?.to_vec1::<f32>()?);
-            }
-            return Ok(all);
-        }
-        jobs::in_pool(|| {
-            let hidden = self.transformer.run_lanes(config, ids, caches, adapter)?;
-            Ok(self.transformer.score(config, &hidden, adapter)?)
+    /// Our own transformer, for whatever changes its layers or has them learn.
+    pub(crate) fn transformer(&self) -> Result<&Transformer, Error> {
+        self.decoder.own().ok_or_else(|| {
+            self.decoder.cannot("give its layers to an adapter, to training or to a file")
         })
-    }
-
-    /// As [`Self::logits`], of any positions, counted within `ids`: (positions, vocabulary).
-    pub fn logits_at(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        positions: &[usize],
-    ) -> Result<Tensor, Error> {
-        self.check_after(ids, cache.len() + ids.len(), adapter)?;
-        if let Some(&position) = positions.iter().find(|position| **position >= ids.len()) {
-            return Err(Error::NoSuchPosition { position, count: ids.len() });
-        }
-        let first = positions.iter().copied().min().unwrap_or(ids.len());
-        let past_last = positions.iter().copied().max().map_or(ids.len(), |last| last + 1);
-        self.begin_with(cache, adapter)?;
-        let hidden = self.run(ids, cache, adapter, first..past_last)?;
-        let width = self.config.width;
-        let rows = positions.iter().flat_map(|at| &hidden[(at - first) * width..][..width]);
-        let rows: Vec<f32> = rows.copied().collect();
-        let scores = self.transformer.score(&self.config, &rows, adapter)?;
-        Ok(Tensor::from_vec(scores, (positions.len(), self.config.vocab_size), &Device::Cpu)?)
-    }
-
-    /// The raw scores after these rows of a tree of tokens that follows what the cache holds, (rows,
-    /// vocabulary). The cache holds afterwards what it held before. A token of the tree is run once,
-    /// however many sequences it is in, and all of them together.
-    pub fn tree_logits(
-        &self,
-        tree: &SortedTree,
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        rows: &[usize],
-    ) -> Result<Tensor, Error> {
-        let tree = tree.tree();
-        self.check_after(tree.ids(), cache.len() + tree.depth(), adapter)?;
-        if let Some(&position) = rows.iter().find(|row| **row >= tree.len()) {
-            return Err(Error::NoSuchPosition { position, count: tree.len() });
-        }
-        let config = &self.config;
-        let scores = jobs::in_pool(|| {
-            self.begin_with(cache, adapter)?;
-            let hidden = self.run_tree_after(tree, cache, adapter)?;
-            let hidden = rows.iter().flat_map(|row| &hidden[row * config.width..][..config.width]);
-            let hidden: Vec<f32> = hidden.copied().collect();
-            Ok::<_, Error>(self.transformer.score(config, &hidden, adapter)?)
-        })?;
-        Ok(Tensor::from_vec(scores, (rows.len(), config.vocab_size), &Device::Cpu)?)
-    }
-
-    /// Hidden states of all rows, (rows, width). Where a layer carries a state, or rope depends on the
-    /// length of a text, one sequence after the other.
-    fn run_tree_after(
-        &self,
-        tree: &TokenTree,
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error> {
-        let config = &self.config;
-        if config.recurrent.is_none() && !config.restarts_when_long {
-            return Ok(self.transformer.run_tree(config, tree, cache, adapter)?.to_vec());
-        }
-        let (held, width) = (cache.len(), config.width);
-        let mut hidden = vec![0.0; tree.len() * width];
-        for segment in tree.segments() {
-            let before = segment.prefix.iter().map(|row| tree.ids()[*row as usize]);
-            let rows = segment.first_row..segment.first_row + segment.len;
-            let ids: Vec<u32> = before.chain(tree.ids()[rows.clone()].iter().copied()).collect();
-            let new = self.run(&ids, cache, adapter, segment.prefix.len()..ids.len())?;
-            hidden[rows.start * width..rows.end * width].copy_from_slice(&new);
-            cache.truncate(held);
-        }
-        Ok(hidden)
-    }
-
-    /// Runs checked ids. Where rope depends on the length of the text and what the cache holds was
-    /// turned for another one, that is run once more.
-    pub(super) fn run(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        wanted: Range<usize>,
-    ) -> Result<Vec<f32>, Error> {
-        self.run_timed(ids, cache, adapter, wanted, None)
-    }
-
-    /// The same; `times` is told what its parts take.
-    pub(super) fn run_timed(
-        &self,
-        ids: &[u32],
-        cache: &mut KvCache,
-        adapter: Option<&Adapter>,
-        wanted: Range<usize>,
-        times: Option<&Times>,
-    ) -> Result<Vec<f32>, Error> {
-        let config = &self.config;
-        let run = |ids: &[u32], cache: &mut KvCache, wanted| {
-            let witness = times.map(Witness::Times);
-            self.transformer.run(config, ids, cache, adapter, wanted, witness)
-        };
-        if config.recurrent.is_some() {
-            // What was forgotten of the states is run once more.
-            let whole = [&cache.behind(), ids].concat();
-            let past = whole.len() - ids.len();
-            let hidden = run(&whole, cache, wanted.start + past..wanted.end + past)?;
-            cache.ids.extend(ids);
-            return Ok(hidden);
-        }
-        if !config.restarts_when_long {
-            return run(ids, cache, wanted);
-        }
-        let length = cache.planned().max(cache.len() + ids.len());
-        let held = cache.len();
-        let stale = config.length_class(cache.turned_for) != config.length_class(length);
-        let hidden = if held > 0 && stale {
-            let whole = [&cache.ids, ids].concat();
-            cache.truncate(0);
-            let hidden = run(&whole, cache, wanted.start + held..wanted.end + held)?;
-            cache.ids = whole;
-            hidden
-        } else {
-            let hidden = run(ids, cache, wanted)?;
-            cache.ids.extend(ids);
-            hidden
-        };
-        cache.turned_for = length;
-        Ok(hidden)
-    }
-
-    pub(crate) fn transformer(&self) -> &Transformer {
-        &self.transformer
     }
 
     /// The tensors that it computes with, in the order of a load, from the headers of its files.
@@ -417,7 +220,7 @@ impl Model {
 
     /// What LoRA can target: every linear layer but the head.
     pub fn linear_layers(&self) -> Vec<LinearInfo> {
-        self.transformer.linear_infos()
+        self.decoder.own().map(Transformer::linear_infos).unwrap_or_default()
     }
 
     /// The same with embedding and head, which have to be named.
@@ -521,7 +324,11 @@ impl Model {
 
     /// Puts the virtual tokens of an adapter's soft prompt before what is run next, where the cache holds
     /// nothing yet. What another one left there is forgotten.
-    fn begin_with(&self, cache: &mut KvCache, adapter: Option<&Adapter>) -> Result<(), Error> {
+    pub(super) fn begin_with(
+        &self,
+        cache: &mut KvCache,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Error> {
         let soft = adapter.and_then(Adapter::soft);
         if !cache.is_empty() || cache.front_of() == soft.map(SoftPrompt::id) {
             return Ok(());
@@ -531,11 +338,11 @@ impl Model {
         jobs::in_pool(|| {
             match soft.kind {
                 SoftKind::Prompt => {
-                    let transformer = &self.transformer;
-                    transformer.run(&self.config, &soft.ids(), cache, adapter, 0..0, None)?;
+                    let tokens = Following { ids: &soft.ids(), adapter, wanted: 0..0 };
+                    self.decoder.run(&self.config, tokens, cache, None)?;
                 }
                 SoftKind::Prefix => {
-                    let layers = self.transformer.layers.len();
+                    let layers = self.config.layer_count();
                     let prefix = soft.keys_values(layers)?;
                     for layer in 0..layers {
                         let [keys, values] = [0, 1].map(|part| prefix.of_layer(layer, part));
@@ -638,3 +445,7 @@ fn hash(paths: &[PathBuf], progress: &dyn Progress<LoadEvent>) -> Result<String,
 #[cfg(test)]
 #[path = "packed_tests.rs"]
 mod packed_tests;
+
+#[cfg(test)]
+#[path = "other_engine_tests.rs"]
+mod other_engine_tests;

@@ -26,13 +26,14 @@ impl Model {
         self.check_trainable()?;
         self.check_reads(tree.ids(), tree.depth(), adapter)?;
         let pass = Pass::new(&self.config, tree, adapter, dropout)?.padding(self.padding_id);
-        Ok(TreePass::run(&self.transformer, pass, keep)?)
+        Ok(TreePass::run(self.transformer()?, pass, keep)?)
     }
 
     /// Hidden rows of a tree, (n, width), to scores, (n, vocabulary), with the final soft-cap.
     pub fn tree_scores(&self, hidden: &[f32], adapter: Option<&Adapter>) -> Result<Scores, Error> {
         self.check_writes()?;
-        Ok(Scores(jobs::in_pool(|| self.transformer.scores(&self.config, hidden, adapter))?))
+        let transformer = self.transformer()?;
+        Ok(Scores(jobs::in_pool(|| transformer.scores(&self.config, hidden, adapter))?))
     }
 
     /// From the gradient by [`Self::tree_scores`], which is used up, to the one by the hidden rows.
@@ -43,7 +44,7 @@ impl Model {
         grad: &mut [f32],
         adapter: Option<&Adapter>,
     ) -> Result<Vec<f32>, Error> {
-        let transformer = &self.transformer;
+        let transformer = self.transformer()?;
         Ok(jobs::in_pool(|| transformer.scores_backward(&self.config, scores, grad, adapter))?)
     }
 
@@ -61,7 +62,7 @@ impl Model {
         adapter: Option<&Adapter>,
         gradients: &mut Gradients,
     ) -> Result<(), Error> {
-        let (transformer, config) = (&self.transformer, &self.config);
+        let (transformer, config) = (self.transformer()?, &self.config);
         let seen = (hidden, scores);
         jobs::in_pool(|| transformer.head_backward(config, seen, grad, adapter, gradients))?;
         Ok(())
@@ -70,6 +71,7 @@ impl Model {
     /// Fails where the backward pass through a part of this model is not written yet: before a run
     /// starts, not in its first step.
     pub fn check_trainable(&self) -> Result<(), Error> {
+        self.transformer()?;
         match self.config.untrainable() {
             None => Ok(()),
             Some(part) => {
@@ -83,10 +85,11 @@ impl Model {
     /// a part of it could only stand still.
     pub fn with_own(&self, own: Own) -> Result<Self, Error> {
         self.check_ownable()?;
+        let transformer = self.transformer()?;
         Ok(Self {
             card: self.card.clone(),
             config: self.config.clone(),
-            transformer: jobs::in_pool(|| self.transformer.with_own(own)),
+            decoder: Box::new(jobs::in_pool(|| transformer.with_own(own))),
             chat: self.chat.clone(),
             stop_ids: self.stop_ids.clone(),
             start_id: self.start_id,
@@ -120,11 +123,15 @@ impl Model {
     /// The tensors that learn of a model with weights of its own, to be changed; then [`Self::settle`] is
     /// to be called.
     pub(crate) fn own_tensors(&mut self, own: Own) -> Vec<OwnTensor<'_>> {
-        self.transformer.own_tensors(&self.config, own)
+        let Self { decoder, config, .. } = self;
+        let transformer = decoder.own_mut().expect("`with_own` has made it of our own transformer");
+        transformer.own_tensors(config, own)
     }
 
     /// After a change of [`Self::own_tensors`].
     pub(crate) fn settle(&mut self) {
-        self.transformer.settle();
+        if let Some(transformer) = self.decoder.own_mut() {
+            transformer.settle();
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::DType;
+use candle_core::{DType, Device, Tensor};
 
 use super::*;
 use crate::jobs::Quiet;

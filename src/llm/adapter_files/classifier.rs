@@ -138,7 +138,7 @@ pub fn save(
     let files = SafetensorsFiles::open(from)?;
     let mut own: BTreeMap<String, Values<'_>> = BTreeMap::new();
     let mut called: BTreeMap<String, String> = BTreeMap::new();
-    for (name, values) in values_of(model) {
+    for (name, values) in values_of(model)? {
         let Some(stored) = files.stored_name(&name) else { continue };
         // A file that was saved without its head lacks the first word, which goes with one.
         if name.ends_with(&format!(".{stored}")) {

@@ -44,6 +44,7 @@ impl Adapter {
     /// A new adapter that changes nothing yet: A is drawn from `seed` as PEFT draws it (uniform
     /// within ±1/√inputs, which is `kaiming_uniform(a=√5)`), B is zero.
     pub fn init(model: &Model, spec: &LoraSpec, seed: u64) -> Result<Self, Error> {
+        model.transformer()?;
         let (layers, refused): (Vec<_>, Vec<_>) = model
             .adaptable_layers()
             .into_iter()
@@ -121,7 +122,7 @@ impl Adapter {
 
     /// The biases and tables that learn beside it, as the model has them.
     fn bring_own(&mut self, model: &Model, spec: &LoraSpec) -> Result<(), Error> {
-        let transformer = model.transformer();
+        let transformer = model.transformer()?;
         for linear in transformer.linears() {
             let learns = match spec.bias {
                 Bias::None => false,

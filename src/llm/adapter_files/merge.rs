@@ -82,8 +82,9 @@ pub fn merge(
 fn check_mergeable(adapter: &Adapter, model: &Model) -> Result<(), Error> {
     let vocab_size = model.config().vocab_size;
     soft::check_none(adapter, "there is nothing to merge")?;
+    let transformer = model.transformer()?;
     let has_no_bias = |name: &str| {
-        let linear = model.transformer().linears().find(|linear| linear.name == name);
+        let linear = transformer.linears().find(|linear| linear.name == name);
         linear.is_some_and(|linear| linear.bias.is_none())
     };
     let new_bias = adapter
@@ -323,7 +324,7 @@ pub(super) fn model_parts<'a>(
     model: &'a Model,
     adapter: &'a Adapter,
 ) -> Result<Vec<Part<'a>>, Error> {
-    let (config, transformer) = (model.config(), model.transformer());
+    let (config, transformer) = (model.config(), model.transformer()?);
     let mut parts = Vec::new();
     let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
         let shape = match order {

@@ -70,8 +70,8 @@ impl Adapter {
         let mut laid = Laid::default();
         let mut working = Working::new(&config, found.remove(""), &weights)?;
         let mut mixtures = Mixtures::new(&config, model, &weights);
-        let linear =
-            |module: &str| model.transformer().linears().find(|linear| linear.name == module);
+        let transformer = model.transformer()?;
+        let linear = |module: &str| transformer.linears().find(|linear| linear.name == module);
         for found in found.into_values() {
             if found.written == SCORE_HEAD {
                 let weight = score_weight(&found, width, &weights)?;
@@ -141,7 +141,7 @@ impl Adapter {
             }
             if working.is_method() {
                 if module == HEAD {
-                    let (head, _) = working.layer(&found, &model.transformer().head, None)?;
+                    let (head, _) = working.layer(&found, &transformer.head, None)?;
                     tables.head = Some(head);
                 } else {
                     let linear = linear(&module).ok_or_else(|| working.no_layer(&module))?;
@@ -249,17 +249,13 @@ impl Adapter {
         if kind == Start::Plain && !self.config.use_dora {
             return Ok(());
         }
-        let linears: HashMap<&str, _> = model
-            .transformer()
-            .linears()
-            .map(|linear| (linear.name.as_str(), &linear.weight))
-            .collect();
+        let transformer = model.transformer()?;
+        let linears = transformer.linears();
+        let linears: HashMap<&str, _> =
+            linears.map(|linear| (linear.name.as_str(), &linear.weight)).collect();
         self.pairs.par_iter_mut().filter(|_| kind != Start::Plain).try_for_each(
             |(module, pair)| {
-                let matrix = linears
-                    .get(module.as_str())
-                    .copied()
-                    .unwrap_or_else(|| &model.transformer().head);
+                let matrix = linears.get(module.as_str()).copied().unwrap_or(&transformer.head);
                 let values = matrix.dequantize();
                 let weight = Weight { values: &values, rows: matrix.rows(), cols: matrix.cols() };
                 let rank = pair.a.dims()[0];
@@ -281,15 +277,13 @@ impl Adapter {
         if !self.config.use_dora {
             return Ok(());
         }
-        let linears: HashMap<&str, _> = model
-            .transformer()
-            .linears()
-            .map(|linear| (linear.name.as_str(), &linear.weight))
-            .collect();
+        let transformer = model.transformer()?;
+        let linears = transformer.linears();
+        let linears: HashMap<&str, _> =
+            linears.map(|linear| (linear.name.as_str(), &linear.weight)).collect();
         let path = &self.path;
         self.pairs.par_iter_mut().try_for_each(|(module, pair)| {
-            let matrix =
-                linears.get(module.as_str()).copied().unwrap_or_else(|| &model.transformer().head);
+            let matrix = linears.get(module.as_str()).copied().unwrap_or(&transformer.head);
             let own = matrix.as_f32();
             let widened = if own.is_none() { matrix.dequantize() } else { Vec::new() };
             let values = own.unwrap_or(&widened);

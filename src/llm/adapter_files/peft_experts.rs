@@ -81,7 +81,7 @@ impl<'a> Mixtures<'a> {
         let layer = module.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.'));
         let layer = layer.and_then(|(number, rest)| Some((number.parse::<usize>().ok()?, rest)));
         let Some((layer, rest)) = layer else { return Ok(false) };
-        let Some(experts) = model.transformer().mixture(layer) else { return Ok(false) };
+        let Some(experts) = model.transformer()?.mixture(layer) else { return Ok(false) };
         let Some(place) = place(rest, &experts.name) else { return Ok(false) };
         let (a, b) = found.both(self.path)?;
         let theirs = present_name(found.written.trim_end_matches(WRAPPED));

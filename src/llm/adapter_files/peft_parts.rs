@@ -61,7 +61,7 @@ pub(super) fn with_rows(
             format!("it has vectors of single tokens of {module}, and {CONFIG} names none");
         return Err(Error::adapter(path, problem));
     };
-    let transformer = model.transformer();
+    let transformer = model.transformer()?;
     let own = if module == HEAD { &transformer.head } else { &transformer.embedding };
     let (count, width) = (own.rows(), own.cols());
     if rows.dims() != [ids.len(), width] {
@@ -117,7 +117,7 @@ pub(super) fn check_untouched(
     untouched: &Tensor,
     path: &Path,
 ) -> Result<(), Error> {
-    let transformer = model.transformer();
+    let transformer = model.transformer()?;
     let own = match module {
         HEAD => &transformer.head,
         _ if module == model.config().embedding_module() => &transformer.embedding,
@@ -153,7 +153,7 @@ pub(super) fn own_bias(
         let problem = format!("{module} has a trained bias, and {CONFIG} says bias = none");
         return Err(Error::adapter(path, problem));
     }
-    let layer = model.transformer().linears().find(|layer| layer.name == module);
+    let layer = model.transformer()?.linears().find(|layer| layer.name == module);
     let own = layer.and_then(|layer| layer.bias.as_ref());
     if own.is_none_or(|own| bias.dims() != [own.len()]) {
         let problem = format!(

@@ -66,7 +66,7 @@ impl Adapter {
 /// What the layers get of these tokens, row by row.
 fn vectors(model: &Model, ids: &[u32]) -> Result<Vec<f32>, Error> {
     model.check_after(ids, 0, None)?;
-    let (config, embedding) = (model.config(), &model.transformer().embedding);
+    let (config, embedding) = (model.config(), &model.transformer()?.embedding);
     let mut all = vec![0.0; ids.len() * config.width];
     for (id, row) in ids.iter().zip(all.chunks_exact_mut(config.width)) {
         embedding.dequantize_row(*id as usize, row);

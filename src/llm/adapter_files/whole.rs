@@ -46,7 +46,7 @@ pub fn save(model: &Model, folder: &Path) -> Result<(), Error> {
 fn save_files(model: &Model, from: &Path, folder: &Path) -> Result<(), Error> {
     let files = SafetensorsFiles::open(from)?;
     let mut own: BTreeMap<String, Values<'_>> = BTreeMap::new();
-    for (name, values) in values_of(model) {
+    for (name, values) in values_of(model)? {
         if let Some(stored) = files.stored_name(&name) {
             own.insert(stored.to_owned(), values);
         }
@@ -81,8 +81,8 @@ fn save_files(model: &Model, from: &Path, folder: &Path) -> Result<(), Error> {
 }
 
 /// Every tensor of a decoder, by transformers' name, as its files have it.
-pub(super) fn values_of(model: &Model) -> Vec<(String, Values<'_>)> {
-    let (config, transformer) = (model.config(), model.transformer());
+pub(super) fn values_of(model: &Model) -> Result<Vec<(String, Values<'_>)>, Error> {
+    let (config, transformer) = (model.config(), model.transformer()?);
     let names = config.naming.names(config.norm_placement);
     let usual = Order::OutputsInputs;
     let mut found = Vec::new();
@@ -136,5 +136,5 @@ pub(super) fn values_of(model: &Model) -> Vec<(String, Values<'_>)> {
             found.push((format!("{}.bias", norm.name), values));
         }
     }
-    found
+    Ok(found)
 }

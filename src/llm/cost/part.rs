@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::Result;
 use tuning_fork_kernels::{Bytes, QMatrix};
 
 use crate::llm::config::Config;
+use crate::llm::error::Error;
 use crate::llm::files::quantize::quantize;
 use crate::llm::files::weights::Weights;
 use crate::llm::model::Model;
@@ -15,12 +15,12 @@ impl Model {
     /// This model's first layers under the first tokens of its vocabulary, with the weights kept
     /// as `weights` says. It computes nonsense, in the time that the same layers take of a whole
     /// model. Weights are shared where they stay as they are.
-    pub fn part(&self, layers: usize, tokens: usize, weights: Weights) -> Result<Self> {
+    pub fn part(&self, layers: usize, tokens: usize, weights: Weights) -> Result<Self, Error> {
         let layers = layers.min(self.config.layer_count());
         let tokens = tokens.min(self.config.vocab_size);
         let kinds = self.config.layers[..layers].to_vec();
         let config = Config { layers: kinds, vocab_size: tokens, ..self.config.clone() };
-        let whole = &self.transformer;
+        let whole = self.transformer()?;
         let kept = |matrix: &QMatrix| kept_as(weights, matrix);
         let mut few = Vec::with_capacity(layers);
         for layer in &whole.layers[..layers] {
@@ -44,7 +44,7 @@ impl Model {
         Ok(Self {
             card: self.card.clone(),
             config,
-            transformer,
+            decoder: Box::new(transformer),
             chat: None,
             stop_ids: Vec::new(),
             start_id: None,

@@ -1,24 +1,19 @@
 //! Looking inside a run: hidden states and attention weights, as transformers' `output_hidden_states`
 //! and `output_attentions` give them, and the parts of a pass by themselves.
 
-use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use rayon::prelude::*;
 
 use crate::jobs;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::error::Error;
 use crate::llm::model::Model;
-use crate::llm::net::buffers::Buffer;
 use crate::llm::net::cache::KvCache;
+use crate::llm::net::decoder::Following;
 use crate::llm::net::infer::Witness;
-use crate::llm::net::layer::Seen;
-use crate::llm::net::rows::{dot, softcap, softmax, softmax_with_sink};
 use crate::llm::net::times::{Times, secs};
-use crate::llm::net::transformer::Layer;
 
 /// What a pass took, in seconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,45 +84,13 @@ impl Model {
                 return Err(Error::NoAttention { index });
             }
         }
-        let Some(&last) = layers.iter().max() else { return Ok(()) };
-        let keys_of = |index: usize| config.layers[index].keys_of;
-        let lenders: Vec<usize> = layers.iter().filter_map(|index| keys_of(*index)).collect();
-        let mut lent: BTreeMap<usize, Buffer> = BTreeMap::new();
-        let mut failure = None;
+        if layers.is_empty() {
+            return Ok(());
+        }
         let mut cache = self.new_cache();
         self.begin(ids, &mut cache, adapter)?;
-        // What the layers know of the virtual tokens, before the text.
-        let mut begun = cache.clone();
-        let front = begun.virtual_tokens();
-        let mut look = |index: usize, hidden: &[f32]| -> Result<ControlFlow<()>, Error> {
-            if !layers.contains(&index) && !lenders.contains(&index) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            let layer = &self.transformer().layers[index];
-            let rope = config.layers[index].rope;
-            let table = rope.map(|rope| config.ropes[rope].table(front, ids.len()));
-            let Seen { q, k, .. } =
-                layer.queries_keys_values(config, hidden, adapter, table.as_ref())?;
-            let flow = if layers.contains(&index) {
-                let k = keys_of(index).and_then(|other| lent.get(&other)).unwrap_or(&k);
-                let [mut keys, _] = begun.layer_mut(keys_of(index).unwrap_or(index)).rows_from(0);
-                keys.extend_from_slice(k);
-                on_layer(index, layer.attention_weights(&q, &keys, (ids.len(), front)))
-            } else {
-                ControlFlow::Continue(())
-            };
-            if lenders.contains(&index) {
-                lent.insert(index, k);
-            }
-            Ok(if index == last { ControlFlow::Break(()) } else { flow })
-        };
-        self.watch(ids, &mut cache, adapter, &mut |index, hidden| {
-            look(index, hidden).unwrap_or_else(|error| {
-                failure = Some(error);
-                ControlFlow::Break(())
-            })
-        })?;
-        failure.map_or(Ok(()), Err)
+        let tokens = Following { ids, adapter, wanted: 0..0 };
+        self.decoder.attention(config, tokens, &mut cache, layers, on_layer)
     }
 
     /// Runs `ids` after what the cache holds and shows the hidden states on their way, (positions,
@@ -146,15 +109,8 @@ impl Model {
             index += 1;
             on_states(index - 1, hidden)
         };
-        let transformer = self.transformer();
-        transformer.run(
-            self.config(),
-            ids,
-            cache,
-            adapter,
-            0..0,
-            Some(Witness::States(&mut watch)),
-        )?;
+        let tokens = Following { ids, adapter, wanted: 0..0 };
+        self.decoder.run(self.config(), tokens, cache, Some(Witness::States(&mut watch)))?;
         Ok(())
     }
 
@@ -184,7 +140,7 @@ impl Model {
         jobs::in_pool(|| {
             let last = ids.len() - 1..ids.len();
             let hidden = self.run_timed(ids, cache, adapter, last, Some(&times))?;
-            let score = || self.transformer().score(self.config(), &hidden, adapter);
+            let score = || self.decoder.score(self.config(), &hidden, adapter);
             Times::around(Some(&times), |times| &times.head, score)?;
             Ok::<_, Error>(())
         })?;
@@ -199,48 +155,13 @@ impl Model {
     }
 
     /// Hidden states through the final norm, (positions, width) each.
-    pub fn final_normed(&self, states: &[f32]) -> Vec<f32> {
-        let Some(norm) = &self.transformer().final_norm else { return states.to_vec() };
-        jobs::in_pool(|| norm.run(states).to_vec())
+    pub fn final_normed(&self, states: &[f32]) -> Result<Vec<f32>, Error> {
+        jobs::in_pool(|| self.decoder.final_norm(states))
     }
 
     /// Hidden states after the final norm, (positions, width), through the head: the raw scores of
     /// what follows each position, (positions, vocabulary).
     pub fn scores_of(&self, normed: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>, Error> {
-        let score = || self.transformer().score(self.config(), normed, adapter);
-        Ok(jobs::in_pool(score)?)
-    }
-}
-
-impl Layer {
-    /// (heads, time, time). `k` has `front` more rows, before those of the text, whose weights are left out.
-    fn attention_weights(&self, q: &[f32], k: &[f32], (time, front): (usize, usize)) -> Vec<f32> {
-        let shape = &self.attention;
-        let (dim, group) = (shape.head_dim, shape.heads / shape.kv_heads);
-        let mut out = vec![0.0; shape.heads * time * time];
-        out.par_chunks_exact_mut(time).enumerate().for_each(|(index, row)| {
-            let (head, row_of) = (index / time, index % time);
-            let q = &q[(row_of * shape.heads + head) * dim..][..dim];
-            let position = front + row_of;
-            let first = shape.first_visible(position);
-            let mut all = vec![0.0; front + time];
-            let scores = &mut all[first..=position];
-            for (at, score) in scores.iter_mut().enumerate() {
-                let k = &k[((first + at) * shape.kv_heads + head / group) * dim..][..dim];
-                *score = dot(q, k) * shape.scale;
-            }
-            if let Some(alibi) = shape.alibi {
-                alibi.add(head, shape.scale, first, scores);
-            }
-            if let Some(cap) = shape.softcap {
-                softcap(cap, scores);
-            }
-            match self.sinks.get(head) {
-                None => softmax(scores),
-                Some(sink) => softmax_with_sink(scores, *sink),
-            }
-            row.copy_from_slice(&all[front..]);
-        });
-        out
+        jobs::in_pool(|| self.decoder.score(self.config(), normed, adapter))
     }
 }

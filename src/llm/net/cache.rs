@@ -1,5 +1,6 @@
 //! What the model remembers of a sequence: the keys and values of every layer.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use candle_core::TensorId;
@@ -25,6 +26,9 @@ pub struct KvCache {
     /// Of a model with recurrent layers, which cannot go back by a token.
     states: Option<States>,
 
+    /// Where another engine keeps the tokens, what it keeps of them in place of our layers.
+    theirs: Option<Theirs>,
+
     /// See [`Self::plan`].
     planned: usize,
 
@@ -49,7 +53,33 @@ impl KvCache {
         let (planned, turned_for) = (0, 0);
         let layers = layers.collect();
         let front = None;
-        Self { layers, len: 0, front, states: None, planned, ids: Vec::new(), turned_for }
+        let (states, theirs) = (None, None);
+        Self { layers, len: 0, front, states, theirs, planned, ids: Vec::new(), turned_for }
+    }
+
+    /// The same, empty, of another engine, which cannot go back by a token either.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no other engine is built in yet"))]
+    pub(crate) fn of_engine() -> Self {
+        Self { theirs: Some(Theirs(None)), ..Self::new([]) }
+    }
+
+    /// What another engine keeps of the tokens that it has taken in. `None`: it has none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
+    pub(crate) fn theirs<T: Any>(&self) -> Option<&T> {
+        self.theirs.as_ref()?.0.as_ref()?.downcast_ref()
+    }
+
+    /// What it keeps once it has taken in `count` more.
+    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
+    pub(crate) fn keep_theirs<T: Any + Send + Sync>(&mut self, kept: T, count: usize) {
+        self.theirs = Some(Theirs(Some(Arc::new(kept))));
+        self.advance(count);
+    }
+
+    /// Whether it keeps the tokens themselves, so that what cannot go back by a few of them can take them
+    /// in once more.
+    pub(crate) fn keeps_ids(&self) -> bool {
+        self.states.is_some() || self.theirs.is_some()
     }
 
     /// The same, empty, for a model of which some layers carry states.
@@ -72,7 +102,7 @@ impl KvCache {
 
     /// How many tokens of a text it holds.
     pub fn len(&self) -> usize {
-        if self.states.is_some() { self.ids.len() } else { self.len - self.virtual_tokens() }
+        if self.keeps_ids() { self.ids.len() } else { self.len - self.virtual_tokens() }
     }
 
     /// How many virtual tokens stand before them.
@@ -121,6 +151,10 @@ impl KvCache {
 
     /// Where the states can go back to, at most `len`: that is where the layers then are.
     fn go_back(&mut self, len: usize) -> usize {
+        if let Some(theirs) = self.theirs.as_mut().filter(|_| len < self.len) {
+            theirs.0 = None;
+            return 0;
+        }
         let Some(States { now, kept }) = &mut self.states else { return len };
         if len >= self.len {
             return self.len;
@@ -274,12 +308,21 @@ impl KvCache {
         let last = pieces[pieces.len() - 1];
         self.len = last.end() + virtual_tokens;
         self.turned_for = last.turned_for;
+        if let Some(theirs) = &mut self.theirs {
+            // It may have gone on since: all of it is taken in once more.
+            (theirs.0, self.len) = (None, 0);
+        }
         if let (Some(States { now, kept }), Some(states)) = (&mut self.states, &last.states) {
             now.clone_from(states);
             kept.retain(|(at, _)| *at <= end);
         }
     }
 }
+
+/// What another engine keeps of the tokens that it has taken in. Clones share it: it is replaced, never
+/// changed.
+#[derive(Clone)]
+struct Theirs(Option<Arc<dyn Any + Send + Sync>>);
 
 /// What recurrent layers carry, now and at places to go back to.
 #[derive(Clone)]

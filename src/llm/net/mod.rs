@@ -1,8 +1,10 @@
 //! The decoder itself: its parts, the pass that only answers, and what it remembers.
 
+mod attended;
 pub mod attention;
 pub mod buffers;
 pub mod cache;
+pub(crate) mod decoder;
 pub(crate) mod experts;
 pub(crate) mod feed;
 pub(crate) mod infer;
