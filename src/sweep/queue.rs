@@ -2,7 +2,7 @@
 //!
 //! What a run has done is in its own folder, which is believed more than the list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::expand::Planned;
+use crate::data::table::folder;
 use crate::files;
 use crate::files::Lock;
 use crate::train::config::{TrainConfig, run_file};
@@ -160,10 +161,9 @@ impl Queue {
         for run in planned {
             for source in run.config.sources(&run.config.data) {
                 let data = absolute(source.path);
-                // Of a folder of files nothing is kept.
-                if !data_sha256.contains_key(&data) && !data.is_dir() {
-                    let hash = hash(&data)?;
-                    data_sha256.insert(data, hash);
+                if let btree_map::Entry::Vacant(place) = data_sha256.entry(data) {
+                    let hash = hash(place.key())?;
+                    place.insert(hash);
                 }
             }
         }
@@ -293,8 +293,7 @@ fn take(folder: &Path) -> Result<Lock, Error> {
 }
 
 fn hash(data: &Path) -> Result<String, Error> {
-    files::sha256_of_file(data, |_| Ok(()))
-        .map_err(|source| Error::Read { path: data.to_owned(), source })
+    folder::sha256(data).map_err(|source| Error::Read { path: data.to_owned(), source })
 }
 
 /// What the folder of a run says counts: the list is written less often.
@@ -365,6 +364,23 @@ mod tests {
         let queue = Queue::new(&planned, |number, run| run.folder(number)).unwrap();
         queue.check_data().unwrap();
         files::write_atomic(&folder.path().join("pairs.jsonl"), b"{\"a\":1}\n").unwrap();
+        assert!(matches!(queue.check_data(), Err(Error::OtherData(_))));
+    }
+
+    #[test]
+    fn a_folder_of_data_is_hashed_with_all_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("texts");
+        files::write_atomic(&data.join("one.txt"), b"one").unwrap();
+        files::write_atomic(&data.join("more/two.txt"), b"two").unwrap();
+        let config =
+            TrainConfig { model: "m".to_owned(), data: data.clone(), ..TrainConfig::default() };
+        let definition = Definition { seeds: Seeds::Count(2), ..Definition::of(&config) };
+        let queue = Queue::new(&expand(&definition).unwrap(), |number, run| run.folder(number));
+        let queue = queue.unwrap();
+        assert_eq!(queue.data_sha256.len(), 1);
+        queue.check_data().unwrap();
+        files::write_atomic(&data.join("more/two.txt"), b"two!").unwrap();
         assert!(matches!(queue.check_data(), Err(Error::OtherData(_))));
     }
 

@@ -9,9 +9,8 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::joined;
 use crate::data::pair::Text;
-use crate::data::table::ImportError;
+use crate::data::table::{self, ImportError};
 use crate::eval::closest::{Compared, Scored, mean_logprobs};
-use crate::files;
 use crate::jobs::{Progress, Quiet};
 use crate::llm;
 use crate::llm::generate::AdapterMode;
@@ -88,12 +87,8 @@ impl Work for MakePairStudy {
         if by_model {
             score(&mut found.items, services, adapter, progress)?;
         }
-        let sha256 = if file.is_dir() {
-            String::new()
-        } else {
-            files::sha256_of_file(&file, |_| Ok(()))
-                .map_err(|source| MakePairStudyError::Read { path: file.clone(), source })?
-        };
+        let sha256 = table::folder::sha256(&file)
+            .map_err(|source| MakePairStudyError::Read { path: file.clone(), source })?;
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let place = folder::new_folder(&project, &plans.name);
         let mut made = make_of(&place, *plans, found.items, (&name, &sha256), &now)?;

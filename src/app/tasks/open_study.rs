@@ -7,7 +7,6 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::table::{self, ImportError};
-use crate::files;
 use crate::jobs::Progress;
 use crate::jobs::Quiet;
 use crate::state::notice::Notice;
@@ -74,7 +73,7 @@ impl Work for OpenStudy {
         Ok(match wanted {
             Wanted::Kept(path) => Folder::open(&path, Use::Write)?,
             Wanted::New { project, table, plans, now } => {
-                let sha256 = files::sha256_of_file(&table, |_| Ok(()))
+                let sha256 = table::folder::sha256(&table)
                     .map_err(|source| OpenStudyError::Read { path: table.clone(), source })?;
                 let rows = table::rows(&table, &Quiet)?.rows;
                 let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();

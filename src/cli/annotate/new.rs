@@ -12,7 +12,6 @@ use crate::cli::out;
 use crate::data::codebook::Class;
 use crate::data::joined;
 use crate::data::table;
-use crate::files;
 use crate::jobs::Quiet;
 use crate::study::draw::Sampling;
 use crate::study::folder::Folder;
@@ -264,7 +263,7 @@ fn check_columns(args: &NewArgs, plans: &Plans, columns: &[String]) -> anyhow::R
 fn of_table(args: &NewArgs, path: &Path, plans: Plans) -> anyhow::Result<Folder> {
     let table = table::rows(path, &Quiet)?;
     check_columns(args, &plans, &table.report.columns)?;
-    let sha256 = files::sha256_of_file(path, |_| Ok(()))
+    let sha256 = table::folder::sha256(path)
         .with_context(|| format!("{} could not be read", path.display()))?;
     let rows = table.rows.clone();
     let mut folder = make(&args.folder, plans, rows, (&file_name(path), &sha256), &now()?)?;
@@ -286,12 +285,8 @@ fn of_pairs(args: &NewArgs, path: &Path, plans: Plans) -> anyhow::Result<Folder>
     if found.alike > 0 {
         out::note(&alike_words(found.alike));
     }
-    let sha256 = if path.is_dir() {
-        String::new()
-    } else {
-        files::sha256_of_file(path, |_| Ok(()))
-            .with_context(|| format!("{} could not be read", path.display()))?
-    };
+    let sha256 = table::folder::sha256(path)
+        .with_context(|| format!("{} could not be read", path.display()))?;
     let source = (file_name(path), sha256);
     let mut folder = make_of(&args.folder, plans, found.items, (&source.0, &source.1), &now()?)?;
     folder.set_origins(&found.origins)?;
