@@ -149,6 +149,16 @@ pub fn move_aside(path: &Path, whole: &[u8], tail: &[u8]) -> io::Result<PathBuf>
     Ok(damaged)
 }
 
+/// That a folder is not there any more in which something was begun: it is not begun anew there. `or_else`:
+/// what can be done beside putting it back.
+pub fn gone(folder: &Path, or_else: &str) -> io::Error {
+    let words = format!(
+        "the folder {} is not there any more: it was moved, renamed or deleted. Put it back where it was{or_else}",
+        folder.display()
+    );
+    io::Error::new(io::ErrorKind::NotFound, words)
+}
+
 /// [`append_line`] with `value` as JSON.
 pub fn append_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     append_line(path, &serde_json::to_string(value)?)

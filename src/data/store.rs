@@ -367,14 +367,10 @@ fn check_place(path: &Path) -> io::Result<()> {
         return Ok(());
     };
     if folder.is_dir() {
-        return Ok(());
+        Ok(())
+    } else {
+        Err(files::gone(folder, ", or save the verdicts elsewhere"))
     }
-    let words = format!(
-        "the folder {} is not there any more: it was moved, renamed or deleted. Put it back where it \
-         was, or save the verdicts elsewhere",
-        folder.display()
-    );
-    Err(io::Error::new(io::ErrorKind::NotFound, words))
 }
 
 /// Beside the verdicts: held by the window that writes them.

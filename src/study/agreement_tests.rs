@@ -9,7 +9,8 @@ use crate::study::design::Study;
 use crate::study::folder::tests::{code, made, said};
 use crate::study::folder::{Folder, create};
 use crate::study::item::Item;
-use crate::study::log::{Suggested, Verdict};
+use crate::study::log::Verdict;
+use crate::study::log_line::Suggested;
 use crate::study::variable::{Variable, Variables};
 
 fn close(estimate: &Estimate, expected: f64) {

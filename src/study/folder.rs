@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::design::{Study, StudyError};
 use super::item::Item;
-use super::log::{self, CoderLog, Known, Use, Verdict};
+use super::log::{CoderLog, Known, Use, Verdict};
+use super::log_line;
 use super::plan::{self, Slot};
 use super::value::Value;
 use crate::files;
@@ -99,7 +100,7 @@ pub fn look(path: &Path) -> Result<Look, StudyError> {
         let Ok(open) = File::open(&file) else { continue };
         let mut line = String::new();
         let read = BufReader::new(open).read_line(&mut line);
-        if let (Ok(_), Some(coder)) = (read, log::coder_of(&line)) {
+        if let (Ok(_), Some(coder)) = (read, log_line::coder_of(&line)) {
             coders.push(coder);
         }
     }

@@ -3,18 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::de::{MapAccess, Visitor};
-use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::design::StudyError;
 use super::item::Item;
+use super::log_line::{Line, Name, Suggested, Values, line};
 use super::moment::Moment;
 use super::value::Value;
 use super::variable::{FIRST, SECOND, Variables};
@@ -51,111 +47,10 @@ pub struct Verdict {
     pub suggestion: Option<Box<Suggested>>,
 }
 
-/// What a model said of an item, and whether the coder had seen it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Suggested {
-    pub value: Value,
-    pub seen: bool,
-}
-
 impl Verdict {
     pub fn value(&self, variable: usize) -> Option<&Value> {
         let at = u16::try_from(variable).ok()?;
         self.values.iter().find(|(place, _)| *place == at).map(|(_, value)| value)
-    }
-}
-
-/// A line of the file. What it is follows from which of the keys it has.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Line<'a> {
-    /// The first line: whose codes of which study.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    coder: Option<Name<'a>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    study: Option<Name<'a>>,
-
-    /// The number of the verdict that is taken back, or put back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    undo: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    redo: Option<usize>,
-
-    /// A verdict: its number, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    n: Option<usize>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    item: Option<Name<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pass: Option<u8>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    values: Option<Values<'a>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    at: Option<Name<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<f32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    flagged: Option<bool>,
-    /// `first` or `second`.
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    left: Option<Name<'a>>,
-
-    /// With which probability the item was drawn. For whoever has only this file: the study reads it
-    /// from its items.
-    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
-    inclusion: Option<f64>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    reason: Option<Name<'a>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
-    guideline: Option<Name<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suggestion: Option<Suggested>,
-}
-
-/// Values by the name of their variable.
-struct Values<'a>(Vec<(Cow<'a, str>, Value)>);
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, value)?;
-        }
-        map.end()
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Values<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Read;
-        impl<'de> Visitor<'de> for Read {
-            type Value = Values<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("values by the name of their variable")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Values<'de>, A::Error> {
-                let mut values = Vec::with_capacity(1);
-                while let Some(Name(name)) = map.next_key()? {
-                    values.push((name, map.next_value()?));
-                }
-                Ok(Values(values))
-            }
-        }
-        deserializer.deserialize_map(Read)
-    }
-}
-
-/// A text of JSON, without a copy where it has no escapes. (Serde's own `Cow` inside an `Option` is
-/// always a copy.)
-#[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'a> From<&'a str> for Name<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
     }
 }
 
@@ -517,18 +412,14 @@ impl CoderLog {
     fn check_place(&self) -> io::Result<()> {
         // The folder of the logs is made for the first of them; the study's own is there.
         let folder = self.path.ancestors().nth(if self.has_header { 1 } else { 2 });
-        let is_gone = folder.is_some_and(|folder| folder != Path::new("") && !folder.is_dir());
-        let words = match folder {
-            Some(folder) if is_gone => format!(
-                "the folder {} is not there any more: it was moved, renamed or deleted. Put it back \
-                 where it was",
-                folder.display()
-            ),
-            _ if self.is_lost() => "another program has moved or deleted the file. All of it is \
-                                    written anew with the next verdict"
-                .to_owned(),
-            _ => return Ok(()),
-        };
+        if let Some(folder) = folder.filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+            return Err(files::gone(folder, ""));
+        }
+        if !self.is_lost() {
+            return Ok(());
+        }
+        let words = "another program has moved or deleted the file. All of it is written anew with the next \
+                     verdict";
         Err(io::Error::new(io::ErrorKind::NotFound, words))
     }
 
@@ -617,16 +508,6 @@ impl CoderLog {
             ..Line::default()
         })
     }
-}
-
-fn line(line: &Line<'_>) -> String {
-    serde_json::to_string(line).expect("texts and numbers are valid JSON")
-}
-
-/// Whose log begins with this line.
-pub fn coder_of(first_line: &str) -> Option<String> {
-    let line: Line<'_> = serde_json::from_str(first_line).ok()?;
-    line.coder.map(|Name(coder)| coder.into_owned())
 }
 
 /// Why a line was not taken.

@@ -15,6 +15,7 @@ pub mod folder;
 pub mod forms;
 pub mod item;
 pub mod log;
+pub mod log_line;
 pub mod make;
 pub mod moment;
 pub mod package;

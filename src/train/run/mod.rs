@@ -11,6 +11,7 @@ pub mod rates;
 mod request;
 pub mod setup;
 mod training;
+mod unused;
 
 pub use request::{ResumeRequest, StartRequest};
 pub(crate) use training::without_aborting;
