@@ -237,3 +237,20 @@ fn another_project_than_the_one_that_is_being_read_takes_its_place() {
     label_one(&mut app);
     assert_eq!((lines_of(&third), lines_of(&second)), (1, MANY));
 }
+
+#[test]
+fn what_the_program_was_given_is_opened_once_its_large_project_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let project = folder.path().join("large");
+    with_many_verdicts(&project);
+    let file = folder.path().join("run.toml");
+    files::write_atomic(&file, b"max_steps = 123\n").expect("the folder is ours");
+    let mut app = App::given(&file, &project);
+    let Held { request: (path, before), feeder } =
+        app.script.borrow_mut().take::<ReadVerdicts>().expect("it is read");
+    assert_ne!(app.harness.state().state.prefs.panel, PanelId::Train, "not yet");
+    feeder.finish(PairStore::open_to_write(&path, &before, &Quiet));
+    app.run();
+    let state = &app.harness.state().state;
+    assert_eq!((&state.project, state.prefs.panel), (&project, PanelId::Train));
+}

@@ -97,6 +97,13 @@ impl App {
         app
     }
 
+    /// With a file that the program was given, in the project that was open last.
+    pub fn given(file: &std::path::Path, project: &std::path::Path) -> Self {
+        let nowhere = tempfile::tempdir().expect("a temporary folder");
+        let prefs = Prefs { project: Some(project.to_owned()), ..Prefs::default() };
+        Self::open_at(file.to_owned(), nowhere, prefs)
+    }
+
     /// The model gives two answers to the prompt in Annotate.
     pub fn answer_pair(&mut self) {
         let held = self.script.borrow_mut().take::<Answering>().expect("two answers");
