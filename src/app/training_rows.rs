@@ -61,13 +61,17 @@ impl TrainingRows {
         match self {
             Self::File(path) | Self::TextFile(path) => {
                 let folder = run_dir.parent().unwrap_or(run_dir);
-                std::fs::create_dir_all(folder)?;
+                files::folders::make(folder)?;
                 files::check_writable(folder)?;
                 Ok(path.clone())
             }
             Self::Pairs(_) | Self::Verdicts(_) | Self::Text(_) | Self::Carried(_) => {
                 let path = run_dir.join(DATA_FILE);
-                self.write(&path)?;
+                if let Err(error) = self.write(&path) {
+                    // Else what has not begun would be a run that cannot be read. One with files stays.
+                    std::fs::remove_dir(run_dir).ok();
+                    return Err(error);
+                }
                 Ok(path)
             }
         }

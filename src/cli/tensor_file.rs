@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 
+use crate::files;
+
 /// Tensors of f32 under their names, in the order in which they are appended. The file is there once
 /// it is whole.
 pub struct TensorFile {
@@ -30,7 +32,7 @@ impl TensorFile {
         header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
-        let file = std::fs::create_dir_all(folder)
+        let file = files::folders::make(folder)
             .and_then(|()| tempfile::Builder::new().prefix(".writing-").tempfile_in(folder))
             .with_context(|| format!("{} could not be written", path.display()))?;
         let mut file = BufWriter::with_capacity(1 << 20, file);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files;
+use crate::files::folders::InUse;
 
 /// What `project.toml` says. Keys that this version does not know are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct Project {
     pub folder: PathBuf,
     pub settings: ProjectSettings,
     pub access: Access,
+
+    /// One that is moved while it is open is not begun anew at its old place.
+    in_use: InUse,
 }
 
 impl Project {
@@ -99,7 +103,8 @@ impl Project {
                     .map_err(|source| ProjectError::Create { path, source })?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), settings, access })
+        let in_use = InUse::new(folder);
+        Ok(Self { folder: folder.to_owned(), settings, access, in_use })
     }
 
     /// The log of verdicts.
@@ -181,6 +186,20 @@ mod tests {
         assert_eq!(later, project);
         // The file itself can be opened, too.
         assert_eq!(Project::open_or_create(&folder.join("project.toml"), NOW).unwrap(), project);
+    }
+
+    #[test]
+    fn nothing_is_written_at_the_old_place_of_a_project_that_was_moved_while_it_is_open() {
+        let parent = tempfile::tempdir().unwrap();
+        let (folder, away) = (parent.path().join("project"), parent.path().join("away"));
+        let project = Project::open_or_create(&folder, NOW).unwrap();
+        std::fs::rename(&folder, &away).unwrap();
+        files::write_atomic(&project.datasets_dir().join("a.csv"), b"a").unwrap_err();
+        assert!(!folder.exists());
+        // Whoever opens that place means it.
+        drop(project);
+        Project::open_or_create(&folder, NOW).unwrap();
+        assert!(folder.join("project.toml").exists());
     }
 
     #[test]

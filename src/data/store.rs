@@ -369,7 +369,8 @@ fn check_place(path: &Path) -> io::Result<()> {
     if folder.is_dir() {
         Ok(())
     } else {
-        Err(files::gone(folder, ", or save the verdicts elsewhere"))
+        let help = "Put it back where it was, or save the verdicts elsewhere";
+        Err(files::folders::not_there(folder, help))
     }
 }
 

@@ -154,8 +154,8 @@ pub fn make(order: &Order, progress: &dyn Progress<Reading>) -> Result<Made, Err
     }
     if !base.is_on_hub() && !order.with_model && order.base.is_none() {
         bundle.notes.push(format!(
-            "the base model is the folder {} on this machine: for another machine, give its name or path there \
-             (--base), or copy it into the bundle (--with-model)",
+            "the base model is the folder {} on this machine. For another machine, copy it into the bundle (a \
+             checkbox in the window, --with-model), or give its name or path there (--base)",
             base.name
         ));
     }
@@ -432,7 +432,7 @@ fn pretty(value: &impl serde::Serialize) -> String {
 
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     if let Some(folder) = to.parent() {
-        let made = std::fs::create_dir_all(folder);
+        let made = files::folders::make(folder);
         made.map_err(|source| Error::Write { path: folder.to_owned(), source })?;
     }
     match std::fs::copy(from, to) {

@@ -346,7 +346,7 @@ impl Running {
         let there = self.folder.strip_prefix("~/").unwrap_or(&self.folder);
         let out = std::path::absolute(bundle.join("out"))
             .map_err(|source| Error::Read { path: bundle.to_owned(), source })?;
-        let made = std::fs::create_dir_all(&out);
+        let made = files::folders::make(&out);
         made.map_err(|source| Error::Write { path: out.clone(), source })?;
         let to = format!("{}/", out.display());
         self.place.copy(&format!("{host}:{there}/out/"), &to, &["optimizer.pt", "rng_state*"])

@@ -412,15 +412,18 @@ impl CoderLog {
     fn check_place(&self) -> io::Result<()> {
         // The folder of the logs is made for the first of them; the study's own is there.
         let folder = self.path.ancestors().nth(if self.has_header { 1 } else { 2 });
-        if let Some(folder) = folder.filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
-            return Err(files::gone(folder, ""));
+        let is_gone = folder.is_some_and(|folder| folder != Path::new("") && !folder.is_dir());
+        match folder {
+            Some(folder) if is_gone => {
+                Err(files::folders::not_there(folder, "Put it back where it was"))
+            }
+            _ if self.is_lost() => {
+                let words = "another program has moved or deleted the file. All of it is written \
+                             anew with the next verdict";
+                Err(io::Error::new(io::ErrorKind::NotFound, words))
+            }
+            _ => Ok(()),
         }
-        if !self.is_lost() {
-            return Ok(());
-        }
-        let words = "another program has moved or deleted the file. All of it is written anew with the next \
-                     verdict";
-        Err(io::Error::new(io::ErrorKind::NotFound, words))
     }
 
     /// Takes the latest verdict back and says which item it was about: a line that says so is added.

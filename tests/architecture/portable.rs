@@ -36,8 +36,8 @@ const PLACES: [(&str, &[&str]); 4] = [
     ("\"/sys/", &[]),
     // Scripts for a container, which is Linux.
     ("\"/tmp", &["elsewhere/scripts.rs"]),
-    // In files.rs: a test for Linux alone.
-    ("new(\"sh\")", &["elsewhere/place.rs", "files.rs"]),
+    // In files/tests.rs: a test for Linux alone.
+    ("new(\"sh\")", &["elsewhere/place.rs", "files/tests.rs"]),
 ];
 
 #[test]

@@ -48,7 +48,7 @@ pub fn export(
     title: &str,
     folder: &Path,
 ) -> io::Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
+    files::folders::make(folder)?;
     files::write_atomic(&folder.join("metrics.csv"), table::csv(history).as_bytes())?;
     let cells = cells(history, objective);
     files::write_atomic(&folder.join("curves.svg"), svg(&cells, title)?.as_bytes())?;

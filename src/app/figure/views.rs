@@ -20,7 +20,7 @@ const MOST_ROWS: usize = 64;
 /// Writes CSV, SVG and PNG into a folder and returns it.
 pub fn export(exported: &Exported, title: &str, folder: &Path) -> io::Result<PathBuf> {
     font::use_bundled()?;
-    std::fs::create_dir_all(folder)?;
+    files::folders::make(folder)?;
     let sheet = sheet(exported, title);
     let path = |ending: &str| folder.join(format!("{}.{ending}", exported.name()));
     files::write_atomic(&path("csv"), &table::csv(exported))?;

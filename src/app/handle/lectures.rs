@@ -158,7 +158,7 @@ impl Workbench {
             };
             file::text(&lecture)
         };
-        let written = std::fs::create_dir_all(open.folder.join(FOLDER))
+        let written = files::folders::make(&open.folder.join(FOLDER))
             .and_then(|()| files::write_atomic(&path, text.as_bytes()));
         match written {
             Ok(()) => {
@@ -197,7 +197,7 @@ impl Workbench {
         });
         let mut paths = names.map(|name| folder.join(name));
         let path = paths.find(|path| !path.exists()).expect("there is no end of numbers");
-        let written: io::Result<()> = std::fs::create_dir_all(&folder)
+        let written: io::Result<()> = files::folders::make(&folder)
             .and_then(|()| files::write_atomic(&path, TOUR_TOML.as_bytes()));
         match written {
             Ok(()) => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::app::Workbench;
 use crate::app::tasks::run_pair_set::RunPairSet;
 use crate::explore::pair_set::{PairSet, PairSetView};
+use crate::files;
 use crate::state::command::{PairSetCommand, ProjectCommand};
 use crate::state::look_inside::pair_set::FOLDER;
 use crate::state::notice::Notice;
@@ -54,7 +55,7 @@ impl Workbench {
             return;
         };
         let Some(path) = list.path(&open.folder) else { return };
-        let written = std::fs::create_dir_all(open.folder.join(FOLDER))
+        let written = files::folders::make(&open.folder.join(FOLDER))
             .map_err(|err| err.to_string())
             .and_then(|()| list.set().write(&path).map_err(|err| err.to_string()));
         match written {

@@ -69,7 +69,7 @@ impl Task<Workbench> for RunPairSet {
             let path = folder.join(format!("{model}{}.json", adapter.unwrap_or_default()));
             let text =
                 serde_json::to_string_pretty(&found).expect("numbers and texts are valid JSON");
-            let written = std::fs::create_dir_all(folder)
+            let written = files::folders::make(folder)
                 .and_then(|()| files::write_atomic(&path, text.as_bytes()));
             if let Err(error) = written {
                 let summary = "What the model made of the list could not be kept";

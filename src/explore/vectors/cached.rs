@@ -104,7 +104,7 @@ impl Cache {
         for vector in kept.values() {
             vector.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         }
-        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+        let written = path.parent().map_or(Ok(()), files::folders::make);
         if let Err(error) = written.and_then(|()| files::write_atomic(path, &bytes)) {
             log::warn!("vectors are not kept: {}: {error}", path.display());
         }

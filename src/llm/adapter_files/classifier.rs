@@ -116,7 +116,7 @@ pub fn save(
     folder: &Path,
 ) -> Result<(), Error> {
     let write_error = |source| Error::Write { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(write_error)?;
+    files::folders::make(folder).map_err(write_error)?;
     let config = with_labels(config_of(model)?, head, told);
     let score = with_f32(head.weight.as_tensor(), |values| Ok(values.to_vec()))?;
     let shape = head.weight.dims().to_vec();

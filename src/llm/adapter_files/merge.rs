@@ -51,7 +51,7 @@ pub fn merge(
 ) -> Result<(), Error> {
     check_mergeable(adapter, model)?;
     let write_error = |path: &Path, source| Error::Write { path: path.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(|err| write_error(folder, err))?;
+    files::folders::make(folder).map_err(|err| write_error(folder, err))?;
     let mut entries = std::fs::read_dir(folder).map_err(|err| write_error(folder, err))?;
     if entries.next().is_some() {
         let source = io::Error::other("the folder is not empty: choose a new one");

@@ -12,6 +12,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::hf_config;
 use super::merge::{copy_others, model_parts};
 use super::parts::{Order, Part, Values, order, write_tensors};
+use crate::files;
 use crate::jobs::Quiet;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::ModelSource;
@@ -26,7 +27,7 @@ use crate::llm::net::ops::RowNorm;
 /// Files that are there are replaced, each whole; `config.json` comes last, and a folder without it is no model.
 pub fn save(model: &Model, folder: &Path) -> Result<(), Error> {
     let write_error = |source| Error::Write { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(write_error)?;
+    files::folders::make(folder).map_err(write_error)?;
     match &model.card().source {
         ModelSource::Folder(from) => {
             save_files(model, from, folder)?;

@@ -96,7 +96,7 @@ impl ReferenceCache {
     pub fn keep<'a>(&self, found: impl Iterator<Item = (&'a Example, &'a Reference)>) {
         let append = || -> io::Result<()> {
             if let Some(folder) = self.path.parent() {
-                std::fs::create_dir_all(folder)?;
+                files::folders::make(folder)?;
             }
             let mut file = OpenOptions::new().append(true).create(true).open(&self.path)?;
             let records = found.flat_map(|(example, of)| record(&row_hash(example), *of));
