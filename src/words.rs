@@ -14,6 +14,12 @@ pub fn duration(secs: f64) -> String {
     }
 }
 
+/// [`duration`] of an estimate in a sentence: `about 11 min`, and `less than 1 s` as it is.
+pub fn about_duration(secs: f64) -> String {
+    let words = duration(secs);
+    if words.starts_with("less") { words } else { format!("about {words}") }
+}
+
 /// `98 MB`, `1.2 GB`: decimal units, as the Hub and disks count.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -105,6 +111,7 @@ mod tests {
         for (secs, expected) in table {
             assert_eq!(duration(secs), expected);
         }
+        assert_eq!([0.2, 68.0].map(about_duration), ["less than 1 s", "about 68 s"]);
     }
 
     #[test]

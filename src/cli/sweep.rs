@@ -20,7 +20,7 @@ use crate::sweep::table::{SUMMARY_FILE, TABLE_FILE, Table};
 use crate::sweep::work;
 use crate::sweep::work::{Ended, SweepEvent};
 use crate::sweep::worker::Worker;
-use crate::words::{counted, duration, gigabytes};
+use crate::words::{about_duration, counted, duration, gigabytes};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -178,7 +178,7 @@ fn told(queue: &Queue) -> String {
             .push_str(&format!(" ({configurations}, {} each)", counted(seeds, "seed", "seeds")));
     }
     if let Some(secs) = total_secs(queue) {
-        sentence.push_str(&format!(" · about {} in all", duration(secs)));
+        sentence.push_str(&format!(" · {} in all", about_duration(secs)));
     }
     sentence
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them in a window.
 
-pub use crate::words::{bytes, counted, duration, thousands as count};
+pub use crate::words::{about_duration, bytes, counted, duration, thousands as count};
 
 /// `212 of 269 MB · 8.0 MB/s · 7 s left`: a transfer, as far as it is known.
 pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f64>) -> String {

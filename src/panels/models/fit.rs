@@ -166,7 +166,7 @@ fn training_time_ui(ui: &mut Ui, training: &Training, pace: Option<f64>) {
         format::count((step_macs / 1_000_000_000) as usize),
         format::count((pace / 1e9) as usize)
     );
-    let amount = format!("about {} for {} pairs", format::duration(secs), fit::PAIRS);
+    let amount = format!("{} for {} pairs", format::about_duration(secs), fit::PAIRS);
     line_ui(ui, "Time to train", tone, words, &amount, &about);
 }
 

@@ -38,8 +38,8 @@ impl EstimateSlot {
         };
         let peak = gigabytes(estimate.memory.peak());
         let free = free.map_or_else(String::new, |free| format!(" ({} free here)", are(free)));
-        let time = words::duration(estimate.time.total_secs());
-        let sentence = format!("Needs about {peak} of memory{free} and about {time}");
+        let time = words::about_duration(estimate.time.total_secs());
+        let sentence = format!("Needs about {peak} of memory{free} and {time}");
         let measuring = estimate.time.evaluation_secs;
         if measuring < LONG || measuring < estimate.time.training_secs {
             return Some(sentence);

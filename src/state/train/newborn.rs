@@ -5,7 +5,7 @@ use crate::llm::newborn::Newborn;
 use crate::llm::text::born::TokenKind;
 use crate::train::config::TrainConfig;
 use crate::train::estimate::{ModelSize, Tokens, memory_for};
-use crate::words::{duration, gigabytes, thousands};
+use crate::words::{about_duration, gigabytes, thousands};
 
 /// Settings by the time that they take on two cores.
 #[derive(Clone, Copy, Debug)]
@@ -124,9 +124,9 @@ impl Takes {
             format!("{:.1} million parameters", parameters as f64 / 1e6)
         };
         format!(
-            "{parameters} · {} of memory · about {} on two cores · {} tokens in all",
+            "{parameters} · {} of memory · {} on two cores · {} tokens in all",
             gigabytes(memory),
-            duration(secs),
+            about_duration(secs),
             thousands(tokens as usize)
         )
     }

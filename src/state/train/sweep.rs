@@ -98,7 +98,7 @@ pub fn sentence(
     let own = work(config);
     let secs: f64 =
         planned.iter().map(|run| estimate.time.total_secs() * work(&run.config) / own).sum();
-    format!("{sentence} · about {} in all", words::duration(secs))
+    format!("{sentence} · {} in all", words::about_duration(secs))
 }
 
 impl SweepState {
@@ -188,7 +188,7 @@ impl UnderWay {
         let left = self
             .secs_left
             .filter(|secs| *secs > 0.0)
-            .map_or_else(String::new, |secs| format!(" · about {} left", words::duration(secs)));
+            .map_or_else(String::new, |secs| format!(" · {} left", words::about_duration(secs)));
         format!("{done} of {} {} done{left}", words::counted(count, "run", "runs"), verb(done))
     }
 }
@@ -222,9 +222,14 @@ pub fn number(value: f64) -> String {
 /// `0.6100 ± 0.0300 (0.5355 to 0.6845)`: mean, standard deviation, 95 % interval of the mean.
 pub fn spread(found: Option<Repeats>) -> String {
     let Some(Repeats { mean, deviation, interval, .. }) = found else { return String::new() };
-    let deviation = deviation.map_or_else(String::new, |value| format!(" ± {}", number(value)));
+    // Beside a mean with four decimals, what is small has as many, as long as they say something.
+    let is_plain = mean.abs() >= 1e-3;
+    let beside = |value: f64| {
+        if is_plain && value.abs() >= 5e-5 { format!("{value:.4}") } else { number(value) }
+    };
+    let deviation = deviation.map_or_else(String::new, |value| format!(" ± {}", beside(value)));
     let interval = interval
-        .map_or_else(String::new, |(low, high)| format!(" ({} to {})", number(low), number(high)));
+        .map_or_else(String::new, |(low, high)| format!(" ({} to {})", beside(low), beside(high)));
     format!("{}{deviation}{interval}", number(mean))
 }
 
