@@ -68,6 +68,9 @@ pub const KEYS: [(&str, &str); 19] = [
 /// Lower than this, in lines of text, the buttons of the verdicts share a row.
 const LOW: f32 = 40.0;
 
+/// The same where the phones of the room have a row, too.
+const LOW_WITH_PHONES: f32 = 46.0;
+
 /// Draws the panel and asks for what was clicked or pressed.
 pub fn annotate_panel_ui(
     ui: &mut Ui,
@@ -101,7 +104,8 @@ fn judging_ui(
     commands: &mut Commands,
 ) {
     let whole = ui.available_height();
-    let is_low = whole < theme::em(ui) * LOW;
+    let low = if around.room.open().is_some() { LOW_WITH_PHONES } else { LOW };
+    let is_low = whole < theme::em(ui) * low;
     let least = if annotate.ranking().is_some() {
         rank::least_height(ui, annotate)
     } else {
@@ -129,7 +133,7 @@ fn judging_ui(
 
 fn unsaved_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
     if annotate.unsaved_count > 0 {
-        unsaved_card_ui(ui, annotate.unsaved_count, commands);
+        unsaved_card_ui(ui, annotate, commands);
     }
 }
 

@@ -92,6 +92,9 @@ pub struct AnnotateState {
     /// Verdicts that could not be written to the project. The app counts them.
     pub unsaved_count: usize,
 
+    /// Why they could not.
+    pub unsaved_because: Option<String>,
+
     /// Why an earlier verdict could not be shown again. The app tells it.
     pub unreadable: Option<String>,
 

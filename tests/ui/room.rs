@@ -240,7 +240,7 @@ fn the_phones_guess_the_next_token_beside_what_is_typed_in() {
 
 #[test]
 fn a_pair_goes_to_the_phones_as_it_stands_on_the_screen() {
-    let mut window = Window::sized(pair_asked(), 1280.0, 1080.0);
+    let mut window = Window::new(pair_asked());
     window.click("Reveal the room's votes");
     assert_eq!(window.asked(), [Command::Room(RoomCommand::RevealPair)]);
     let mut app = App::with_model();

@@ -261,7 +261,12 @@ impl Workbench {
     /// Counts anew, and says so where a verdict is only in memory.
     pub(super) fn report_saving(&mut self, saved: Result<(), StoreError>) {
         self.count_verdicts();
+        // Said for as long as it is so: the notice goes when the next answers are asked for.
+        if let Err(StoreError::Write { source, .. }) = &saved {
+            self.state.annotate.unsaved_because = Some(source.to_string());
+        }
         if self.store.unsaved_count() == 0 {
+            self.state.annotate.unsaved_because = None;
             self.state.notices.withdraw(PanelId::Annotate, NOT_SAVED);
         }
         let Err(err) = saved else { return };

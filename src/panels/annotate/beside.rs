@@ -179,15 +179,24 @@ fn reason_ui(ui: &mut Ui, draft: &mut Draft) {
     }
 }
 
-/// A field has the cursor when it is opened.
+/// A field has the cursor when it is opened, and is in sight.
 fn focus_opened(ui: &Ui, field: &eframe::egui::Response) {
     let id = field.id.with("was open");
     let frame = ui.ctx().cumulative_frame_nr();
-    let before: Option<u64> = ui.data(|data| data.get_temp(id));
-    ui.data_mut(|data| data.insert_temp(id, frame));
-    if before.is_none_or(|before| before + 1 < frame) {
+    // When it was drawn last, and when it was opened.
+    let before: Option<(u64, u64)> = ui.data(|data| data.get_temp(id));
+    let opened = match before {
+        Some((drawn, opened)) if drawn + 1 >= frame => opened,
+        _ => frame,
+    };
+    ui.data_mut(|data| data.insert_temp(id, (frame, opened)));
+    if opened == frame {
         field.request_focus();
+    }
+    // The panel may find out only now that it has too little room, and scroll from then on.
+    if frame < opened + 3 {
         field.scroll_to_me(None);
+        ui.ctx().request_repaint();
     }
 }
 

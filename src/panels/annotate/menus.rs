@@ -58,12 +58,15 @@ pub(super) fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut
 }
 
 /// What was made is only in memory: said until it is safe.
-pub(super) fn unsaved_card_ui(ui: &mut Ui, count: usize, commands: &mut Commands) {
+pub(super) fn unsaved_card_ui(ui: &mut Ui, annotate: &AnnotateState, commands: &mut Commands) {
+    let count = annotate.unsaved_count;
+    let because = annotate.unsaved_because.as_ref();
+    let because = because.map_or_else(String::new, |why| format!(": {why}"));
     let p = theme::palette(ui);
     let frame = card::frame(ui).fill(p.problem_soft);
     frame.show(ui, |ui| {
         let sentence = format!(
-            "{count} {} only in memory: the project's file could not be written",
+            "{count} {} only in memory: the project's file could not be written{because}",
             if count == 1 { "change is" } else { "changes are" }
         );
         Sides::new().shrink_left().show(
