@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eframe::egui;
 use eframe::egui::{Frame, Id, Label, Margin, OutputCommand, ScrollArea, Ui, vec2};
 use egui_commonmark::{CommonMarkCache, CommonMarkViewer};
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::button::ActionButton;
 use super::theme::{self, icons};
@@ -66,20 +66,17 @@ fn blocks_ui(ui: &mut Ui, id: &str, text: &str, memory: &mut Memory) {
         let drawn = ui.push_id(block.place.start, |ui| match &block.content {
             Content::Prose => {
                 let prose = &text[block.place.clone()];
-                if !has_table(prose) {
-                    ui.set_max_width(width.min(theme::em(ui) * MEASURE));
-                }
+                ui.set_max_width(width.min(theme::em(ui) * MEASURE));
                 CommonMarkViewer::new().show(ui, cache, prose);
+            }
+            // It takes the width that it needs.
+            Content::Table => {
+                CommonMarkViewer::new().show(ui, cache, &text[block.place.clone()]);
             }
             Content::Code(code) => code_ui(ui, code),
         });
         *known = Some(drawn.response.rect.height());
     }
-}
-
-/// Whether some line is a row of a table, which takes the width that it needs.
-fn has_table(prose: &str) -> bool {
-    prose.lines().any(|line| line.trim_start().starts_with('|'))
 }
 
 #[derive(Clone)]
@@ -139,18 +136,21 @@ enum Content {
     /// Markdown, as it stands.
     Prose,
 
+    /// The same, of a table.
+    Table,
+
     /// Without its fences and their indentation.
     Code(String),
 }
 
-/// Takes a text apart at its blocks of code and its headings. Quotations stay whole.
+/// Takes a text apart at its blocks of code, its tables and its headings. Quotations and lists stay whole.
 fn blocks(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let prose = |place: Range<usize>| Block { place, content: Content::Prose };
     let (mut quotations, mut lists) = (0, 0);
     let mut code: Option<String> = None;
     let mut start = 0;
-    for (event, place) in Parser::new(text).into_offset_iter() {
+    for (event, place) in Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter() {
         match event {
             Event::Start(Tag::BlockQuote(_)) => quotations += 1,
             Event::End(TagEnd::BlockQuote(_)) => quotations -= 1,
@@ -159,6 +159,11 @@ fn blocks(text: &str) -> Vec<Block> {
             Event::Start(Tag::Heading { .. }) if quotations == 0 && lists == 0 => {
                 blocks.push(prose(start..place.start));
                 start = place.start;
+            }
+            Event::Start(Tag::Table(_)) if quotations == 0 && lists == 0 => {
+                blocks.push(prose(start..place.start));
+                blocks.push(Block { place: place.clone(), content: Content::Table });
+                start = place.end;
             }
             Event::Start(Tag::CodeBlock(_)) if quotations == 0 => {
                 let line = text[..place.start].trim_end_matches([' ', '\t']).len().max(start);
@@ -183,7 +188,7 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks.push(prose(start..text.len()));
     blocks.retain(|block| match block.content {
         Content::Prose => !text[block.place.clone()].trim().is_empty(),
-        Content::Code(_) => true,
+        Content::Table | Content::Code(_) => true,
     });
     blocks
 }
@@ -196,6 +201,7 @@ mod tests {
     fn told(text: &str) -> Vec<String> {
         let tell = |block: Block| match block.content {
             Content::Prose => format!("prose: {}", &text[block.place]),
+            Content::Table => format!("table: {}", &text[block.place]),
             Content::Code(code) => format!("code: {code}"),
         };
         blocks(text).into_iter().map(tell).collect()
@@ -209,6 +215,11 @@ mod tests {
         assert_eq!(told("```\nnever closed"), ["code: never closed"]);
         assert_eq!(told("# A\na\n## B\nb"), ["prose: # A\na\n", "prose: ## B\nb"]);
         assert_eq!(told("\n\n"), [""; 0]);
+        let table = "| a |\n|---|\n| b |\n";
+        let (above, below) = ("prose: # A\na\n\n", "prose: \nb\n");
+        let told_table = format!("table: {table}");
+        assert_eq!(told(&format!("# A\na\n\n{table}\nb\n")), [above, &told_table, below]);
+        assert_eq!(told("- a\n\n  | b |\n  |---|\n"), ["prose: - a\n\n  | b |\n  |---|\n"]);
         let nested = "````\n```\na\n```\n````\n#b\n\n    c\n> ```\n> d\n> ```\n";
         assert_eq!(
             told(nested),

@@ -290,7 +290,7 @@ fn a_run_that_stopped_early_says_why_and_offers_its_best_checkpoint() {
     }));
     let mut harness = open(train, tiny_model());
     harness.get_by_label("Stopped early at step 40 of 200");
-    harness.get_by_label(reason);
+    harness.get_by_label(reason.strip_prefix("Stopped early: ").unwrap());
     harness.get_by_label("Try step 20, the best checkpoint").click();
     harness.run();
     assert_eq!(
@@ -653,7 +653,8 @@ fn what_a_run_changed_is_measured_and_shown_with_its_uncertainty() {
         neutral_kl: interval(0.02),
     });
     harness.run();
-    harness.get_by_label("75 %  (47 to 91)");
+    // The intervals begin below each other.
+    harness.get_by_label("75 %    (47 to 91)");
     harness.get_by_label("12 held-out rows");
     harness.get_by_label("0.0200  (0.0100 to 0.0300)");
     harness.get_by_label("Measure again");

@@ -59,8 +59,10 @@ impl Task<Workbench> for Dialog {
     }
 
     fn failed(self, error: NoDialog, app: &mut Workbench) {
-        let notice = Notice::error(self.panel, "No file dialog could be opened", &error)
-            .hint("Install one of them, or drop the file or the folder onto this window");
+        // On Linux alone, so the keys are these.
+        let hint = "Install one of them. Until then, drop a file or a folder onto this window, or press \
+                    Ctrl+K and type its path: also one that is to be written";
+        let notice = Notice::error(self.panel, "No file dialog could be opened", &error).hint(hint);
         app.state.notices.push(notice);
     }
 

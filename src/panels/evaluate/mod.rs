@@ -153,10 +153,7 @@ fn left_ui(
     });
     // However much there is to say, the form keeps most of the height.
     let most = ui.available_height() * 0.45;
-    // Of an evaluation that is complete nothing is left to ask.
-    if !evaluate.open.as_ref().is_some_and(OpenEvaluation::is_finished)
-        || evaluate.front == Front::Form
-    {
+    if evaluate.front == Front::Form || can_be_asked(evaluate, around) {
         Panel::bottom("evaluate_run")
             .resizable(false)
             .frame(Frame::new().inner_margin(margin))
@@ -188,6 +185,14 @@ fn left_ui(
             }
         });
     });
+}
+
+/// Of an evaluation that is complete nothing is left to ask, and one under way is stopped above its rows.
+fn can_be_asked(evaluate: &EvaluateState, around: &Surroundings<'_>) -> bool {
+    let is_under_way = evaluate.asking.is_some() && around.model.remote().is_none();
+    let is_over =
+        |open: &OpenEvaluation| open.is_finished() || (is_under_way && open.kept.is_some());
+    !evaluate.open.as_ref().is_some_and(is_over)
 }
 
 /// The buttons that ask, or why they cannot.

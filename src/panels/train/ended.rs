@@ -8,7 +8,7 @@ use crate::state::train::form::counted;
 use crate::state::train::live::LiveRun;
 use crate::state::train::runs::RunView;
 use crate::train::config::metric::{Metric, MetricFacts, Written};
-use crate::train::record::metrics::{EvalMetrics, RunSummary};
+use crate::train::record::metrics::{Best, EvalMetrics, RunSummary};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, decoration_ui};
 use crate::widgets::format;
@@ -36,7 +36,8 @@ pub(super) fn summary_ui(
         let of_texts = live.objective.reads_texts();
         let what = learned(summary);
         let sentence = if let Some(reason) = &summary.stopped_early {
-            reason.clone()
+            // The headline has said so.
+            reason.strip_prefix("Stopped early: ").unwrap_or(reason).to_owned()
         } else if summary.steps_done == 0 && summary.model_dir.is_some() {
             "It was stopped before the first step: the model has learned nothing yet".to_owned()
         } else if summary.steps_done == 0 {
@@ -51,7 +52,9 @@ pub(super) fn summary_ui(
         ui.add(Label::new(sentence).wrap());
         if let Some(after) = live.evaluation.as_ref().filter(|_| !of_texts) {
             ui.add_space(theme::GAP_SMALL);
-            before_after_ui(ui, live, after);
+            let taken = taken(summary, run).filter(|best| best.step != after.step);
+            let is_last = taken.is_none();
+            before_after_ui(ui, live, (after, is_last));
         }
         if let Some(run) = run.filter(|_| !of_texts) {
             measured_ui(ui, run, commands);
@@ -84,6 +87,13 @@ fn learned(summary: &RunSummary) -> &'static str {
     if summary.model_dir.is_some() { "model" } else { "adapter" }
 }
 
+/// The best checkpoint, where a run leaves it behind.
+fn taken<'a>(summary: &'a RunSummary, run: Option<&RunView>) -> Option<&'a Best> {
+    let is_taken = run.is_some_and(|run| run.config.load_best_model_at_end);
+    let finished = summary.stopped_early.is_some() || summary.steps_done == summary.steps_planned;
+    summary.best.as_ref().filter(|_| is_taken && finished)
+}
+
 /// The best checkpoint, where it is not what the run ended with.
 fn best_ui(
     ui: &mut Ui,
@@ -92,12 +102,10 @@ fn best_ui(
     run: Option<&RunView>,
     commands: &mut Commands,
 ) {
-    let taken = run.is_some_and(|run| run.config.load_best_model_at_end);
     let Some(best) = summary.best.as_ref().filter(|best| best.step < summary.steps_done) else {
         return;
     };
-    let finished = summary.stopped_early.is_some() || summary.steps_done == summary.steps_planned;
-    if taken && finished {
+    if taken(summary, run).is_some() {
         let what = learned(summary);
         let text = format!("The {what} is that of step {}, the best checkpoint", best.step);
         ui.label(theme::muted(ui, text));
@@ -111,8 +119,9 @@ fn best_ui(
     }
 }
 
-/// The held-out rows before and after, as a small table.
-fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
+/// The held-out rows before and after, as a small table. `is_last`: what the run leaves behind is what it had
+/// learned by then.
+fn before_after_ui(ui: &mut Ui, live: &LiveRun, (after, is_last): (&EvalMetrics, bool)) {
     // Before the first step the policy is the reference: each margin is 0, the loss follows from
     // the settings, and no pair is told apart. That needs no measurement.
     let measured = |metric| live.evaluation_before.as_ref()?.values.get(metric);
@@ -150,7 +159,8 @@ fn before_after_ui(ui: &mut Ui, live: &LiveRun, after: &EvalMetrics) {
         };
         ui.label(theme::muted(ui, count));
         ui.label(theme::muted(ui, "before"));
-        ui.label(theme::muted(ui, "after"));
+        let words = if is_last { "after".to_owned() } else { format!("after step {}", after.step) };
+        ui.label(theme::muted(ui, words));
         ui.end_row();
         for (name, before, after) in rows {
             ui.label(name);

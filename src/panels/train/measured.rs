@@ -37,18 +37,15 @@ pub(super) fn measured_ui(ui: &mut Ui, run: &RunView, commands: &mut Commands) {
 fn table_ui(ui: &mut Ui, found: &Comparison) {
     let p = theme::palette(ui);
     let percent = |interval: Interval| {
-        format!(
-            "{:.0} %  ({:.0} to {:.0})",
-            interval.value * 100.0,
-            interval.low * 100.0,
-            interval.high * 100.0
-        )
+        let [value, low, high] =
+            [interval.value, interval.low, interval.high].map(|share| share * 100.0);
+        (format!("{value:.0} %"), format!("({low:.0} to {high:.0})"))
     };
     let written = |interval: Interval, decimals: usize| {
         let Interval { value, low, high } = interval;
-        format!("{value:.decimals$}  ({low:.decimals$} to {high:.decimals$})")
+        (format!("{value:.decimals$}"), format!("({low:.decimals$} to {high:.decimals$})"))
     };
-    let mut rows: Vec<(&str, &str, String)> = Vec::new();
+    let mut rows: Vec<(&str, &str, (String, String))> = Vec::new();
     if let Some(accuracy) = found.accuracy {
         let hint = "Share of pairs whose chosen answer has become more likely than the rejected \
                     one, compared with the base model. 50 % is a coin toss";
@@ -75,7 +72,8 @@ fn table_ui(ui: &mut Ui, found: &Comparison) {
     // Two columns need about 34 letters' heights; below, each number goes under its name.
     if ui.available_width() < theme::em(ui) * 34.0 {
         ui.add(Label::new(theme::muted(ui, format!("{measured}, with 95 % intervals"))).wrap());
-        for (name, hint, value) in rows {
+        for (name, hint, (value, interval)) in rows {
+            let value = format!("{value}  {interval}");
             ui.add(Label::new(name).wrap()).on_hover_text(hint);
             ui.add(Label::new(theme::number(value).color(p.strong)).wrap());
         }
@@ -85,7 +83,10 @@ fn table_ui(ui: &mut Ui, found: &Comparison) {
         ui.label(theme::muted(ui, measured));
         ui.label(theme::muted(ui, "with its 95 % interval"));
         ui.end_row();
-        for (name, hint, value) in rows {
+        let longest = rows.iter().map(|(_, _, (value, _))| value.len()).max().unwrap_or(0);
+        for (name, hint, (value, interval)) in rows {
+            // Digits are equally wide, so the intervals begin below each other.
+            let value = format!("{value:longest$}  {interval}");
             ui.add(Label::new(name)).on_hover_text(hint);
             ui.label(theme::number(value).color(p.strong));
             ui.end_row();

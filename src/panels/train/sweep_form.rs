@@ -209,7 +209,8 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
 /// Every run, before anything starts.
 fn planned_ui(ui: &mut Ui, planned: &[Planned]) {
     let em = theme::em(ui);
-    ScrollArea::vertical().id_salt("sweep planned").max_height(em * 14.0).show(ui, |ui| {
+    let area = ScrollArea::both().id_salt("sweep planned").max_height(em * 14.0);
+    area.auto_shrink([false, true]).show(ui, |ui| {
         Grid::new("sweep_planned").num_columns(4).spacing(Vec2::new(theme::GAP_LARGE, 2.0)).show(
             ui,
             |ui| {
