@@ -45,7 +45,7 @@ pub fn interval_bars_ui(ui: &mut Ui, bars: &[IntervalBar<'_>]) {
     let height = (font.size * 2.6).round();
     for bar in bars {
         let (rect, response) = ui.allocate_exact_size(vec2(width, height), Sense::hover());
-        let said = describe(bar);
+        let said = describe(bar, &spoken(bar.text));
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &said));
         if ui.is_rect_visible(rect) {
             let painter = ui.painter();
@@ -86,7 +86,7 @@ pub fn interval_bars_ui(ui: &mut Ui, bars: &[IntervalBar<'_>]) {
                 write(lower, format!("{} of {}", bar.count, bar.of), p.text);
             }
         }
-        response.on_hover_text(said);
+        response.on_hover_text(describe(bar, &visible_whitespace(bar.text)));
     }
     let words = "Upper bar: exact probability of the first token. Lower bar: how often it came, with \
                  the 95 % interval";
@@ -94,9 +94,9 @@ pub fn interval_bars_ui(ui: &mut Ui, bars: &[IntervalBar<'_>]) {
     ui.add(eframe::egui::Label::new(words).wrap());
 }
 
-fn describe(bar: &IntervalBar<'_>) -> String {
+fn describe(bar: &IntervalBar<'_>, text: &str) -> String {
     let exact = format::percent(bar.exact);
-    let mut words = format!("{}: {exact} expected", spoken(bar.text));
+    let mut words = format!("{text}: {exact} expected");
     if bar.of > 0 {
         words.push_str(&format!(", {} of {} came", bar.count, bar.of));
     }

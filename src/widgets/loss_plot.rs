@@ -96,10 +96,11 @@ pub struct LossPlot<'a> {
 
 impl LossPlot<'_> {
     /// Draws the plot; one that is scrolled out of sight only takes its place, since eight plots
-    /// are most of a frame's work.
+    /// are most of a frame's work. Either way it is the same thing for whoever reads the screen, and so is what
+    /// comes after it.
     pub fn show(self, ui: &mut Ui) -> Response {
         let name = self.spoken();
-        let id = ui.scope_id().with((self.title, "height"));
+        let id = ui.scope_id().with((self.title, "plot"));
         let asked = Vec2::new(ui.available_width(), self.height);
         let last: Option<(Vec2, f32)> = ui.data(|data| data.get_temp(id));
         let known = last.filter(|(last, _)| *last == asked).map(|(_, height)| height);
@@ -107,20 +108,25 @@ impl LossPlot<'_> {
             Rect::from_min_size(ui.next_widget_position(), Vec2::new(asked.x, height))
         });
         let hidden = place.filter(|place| !ui.clip_rect().intersects(*place));
-        let response = if let Some(place) = hidden {
-            ui.allocate_rect(place, Sense::hover())
-        } else {
-            let response = self.drawn(ui);
-            ui.data_mut(|data| data.insert_temp(id, (asked, response.rect.height())));
-            response
-        };
+        let rect = ui.scope(|ui| match hidden {
+            Some(place) => {
+                ui.advance_cursor_after_rect(place);
+                place
+            }
+            None => self.drawn(ui),
+        });
+        let rect = rect.inner;
+        if hidden.is_none() {
+            ui.data_mut(|data| data.insert_temp(id, (asked, rect.height())));
+        }
+        let response = ui.interact(rect, id, Sense::hover());
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &name)
         });
         response
     }
 
-    fn drawn(self, ui: &mut Ui) -> Response {
+    fn drawn(self, ui: &mut Ui) -> Rect {
         let p = theme::palette(ui);
         let frame = egui::Frame::new()
             .fill(p.card)
@@ -133,7 +139,7 @@ impl LossPlot<'_> {
             ui.scope(|ui| self.legend_ui(ui, &p));
             self.plot_ui(ui, &p);
         });
-        shown.response.interact(Sense::hover())
+        shown.response.rect
     }
 
     /// What a screen reader says: `Loss: training 0.412, held out 0.455`.
@@ -188,6 +194,10 @@ impl LossPlot<'_> {
     /// A curve of the legend. Where the space is too small for its name, its line stands alone.
     fn entry_ui(&self, ui: &mut Ui, p: &Palette, curve: &Curve<'_>) {
         let em = theme::em(ui);
+        // Where there are too many curves, the last ones are told by what is beside the plots.
+        if ui.available_width() < em * 5.0 {
+            return;
+        }
         sample_ui(ui, curve.color, curve.mark);
         let room = ui.available_width();
         let name_width = em * 0.5 * curve.name.chars().count() as f32;

@@ -211,7 +211,8 @@ impl PipelineBars<'_> {
                 self.cell_ui(ui, row, at, cell, plan);
             }
         }
-        response.on_hover_text(said).clicked()
+        let shown = self.described(row, &visible_whitespace(row.text));
+        response.on_hover_text(shown).clicked()
     }
 
     fn cell_ui(&self, ui: &Ui, row: &Row<'_>, at: usize, cell: Rect, plan: &Plan) {

@@ -2,10 +2,9 @@
 //! marked places. Curves over steps: see [`super::loss_plot`].
 
 use eframe::egui;
-use eframe::egui::{Align2, Color32, Label, Response, RichText, Sense, Stroke, Ui, Vec2};
+use eframe::egui::{Color32, Label, Response, RichText, Sense, Stroke, Ui, Vec2};
 use egui_plot::{
-    Axis, AxisHints, GridMark, HoverPosition, Line, MarkerShape, Plot, PlotPoint, PlotPoints,
-    Points, Text, VLine,
+    Axis, AxisHints, GridMark, HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points, VLine,
 };
 
 use super::loss_plot::Mark;
@@ -92,6 +91,11 @@ impl RangePlot<'_> {
                     let words = RichText::new(&one.name).small().color(one.color);
                     ui.add(Label::new(words).selectable(false));
                 }
+                // Not beside their lines, where those that are near each other would lie on each other.
+                for place in &self.places {
+                    let words = RichText::new(&place.words).small().color(place.color);
+                    ui.add(Label::new(words).selectable(false));
+                }
                 for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
                     let words = RichText::new(line.name).small().color(line.color);
                     ui.add(Label::new(words).selectable(false));
@@ -162,18 +166,9 @@ impl RangePlot<'_> {
                 marks.iter().map(|value| GridMark { value: *value, step_size: 1.0 }).collect()
             });
         }
-        let of_lines = lines.iter().flat_map(|line| line.points.iter().map(|point| point[1]));
-        let top = of_lines.fold(f64::NEG_INFINITY, f64::max);
         plot.show(ui, move |plot_ui| {
             for Place { x, words, color } in places {
-                plot_ui
-                    .vline(VLine::new(words.clone(), x).color(color).width(1.5).allow_hover(false));
-                let label = Text::new(
-                    "",
-                    PlotPoint::new(x, top),
-                    RichText::new(words).small().color(color),
-                );
-                plot_ui.text(label.anchor(Align2::LEFT_TOP).allow_hover(false));
+                plot_ui.vline(VLine::new(words, x).color(color).width(1.5).allow_hover(false));
             }
             for line in lines {
                 let points = PlotPoints::from(line.points);

@@ -1,10 +1,10 @@
 //! Every panel at every size, in both sizes of type, at 100 and 150 %: no text is cut or covered by
-//! another, and whatever is out of sight can be scrolled to.
+//! another, and whatever is out of sight can be scrolled to. By default in the smallest window only.
 //!
 //! What is drawn is taken from the frame's own shapes: a text's rectangle lies in the rectangle
 //! that it is clipped to. Where it does not, a wheel turned over it must move it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::epaint::text::PlacedRow;
@@ -21,10 +21,17 @@ use crate::support::Window;
 const SIZES: [(f32, f32); 4] =
     [(1280.0, 720.0), (1280.0, 800.0), (1000.0, 640.0), (1920.0, 1080.0)];
 
-const ZOOMS: [f32; 2] = [1.0, 1.5];
+const SMALLEST: (f32, f32) = SIZES[2];
+
+const ZOOMS: [f32; 2] = [1.0, LARGEST];
+
+const LARGEST: f32 = 1.5;
 
 /// The dark theme has the sizes of the light one.
 const THEMES: [Theme; 2] = [Theme::Light, Theme::Projector];
+
+/// A state, and what makes it.
+type Named = (&'static str, fn() -> AppState);
 
 /// Glyphs reach over their rectangle by what smooths their edges.
 const SMOOTHING: f32 = 1.5;
@@ -156,39 +163,40 @@ fn faults(window: &mut Window) -> Vec<String> {
         things.values().filter(|t| t.is_field()).map(|t| t.rect.expand(2.0)).collect();
     let mut found = Vec::new();
     let mut hidden: Vec<String> = Vec::new();
-    let mut beside: Vec<Thing> = Vec::new();
+    let mut beside: Vec<(&str, &Thing)> = Vec::new();
+    let mut sideways: Vec<&Painted> = Vec::new();
+    let mut upright: Vec<&Painted> = Vec::new();
     for text in &texts {
         let room = text.clip.intersect(screen);
         let in_field =
             fields.iter().any(|field| field.contains(text.rect.left_center() + vec2(3.0, 0.0)));
-        let cut_sideways = text.rect.left() < room.left() - SMOOTHING
-            || text.rect.right() > room.right() + SMOOTHING;
-        if cut_sideways && !in_field && !moves_sideways(window, text.rect) {
-            found.push(format!(
-                "cut at the side: {:?} at {:.0?} in {:.0?}",
-                short(&text.words),
-                text.rect,
-                room
-            ));
+        if in_field {
+            continue;
         }
-        let cut = text.rect.top() < room.top() - SMOOTHING
-            || text.rect.bottom() > room.bottom() + SMOOTHING;
-        if cut && !in_field && !can_scroll(window, text) {
-            found.push(format!(
-                "cut above or below: {:?} at {:.0?} in {:.0?}",
-                short(&text.words),
-                text.rect,
-                room
-            ));
+        if text.rect.left() < room.left() - SMOOTHING
+            || text.rect.right() > room.right() + SMOOTHING
+        {
+            sideways.push(text);
+        }
+        if text.rect.top() < room.top() - SMOOTHING
+            || text.rect.bottom() > room.bottom() + SMOOTHING
+        {
+            upright.push(text);
         }
     }
+    let cut = |way: &str, text: &Painted| {
+        let room = text.clip.intersect(screen);
+        format!("cut {way}: {:?} at {:.0?} in {:.0?}", short(&text.words), text.rect, room)
+    };
+    found.extend(stuck_sideways(window, sideways).into_iter().map(|text| cut("at the side", text)));
+    found.extend(stuck(window, upright).into_iter().map(|text| cut("above or below", text)));
     found.extend(overlaps(&texts));
     if has_modal(window) {
         return found; // what is named lies behind it, too
     }
     for (key, thing) in &things {
         if thing.rect.left() < screen.left() - 1.0 || thing.rect.right() > screen.right() + 1.0 {
-            beside.push(thing.clone());
+            beside.push((key.as_str(), thing));
             continue;
         }
         // A text may be one thing, a part of one, or many things: each token of an answer is a button.
@@ -205,10 +213,13 @@ fn faults(window: &mut Window) -> Vec<String> {
             hidden.push(key.clone());
         }
     }
-    for thing in beside {
-        if !moves_sideways(window, thing.rect) {
+    while let Some((key, thing)) = beside.pop() {
+        let of = |window: &Window| self::things(window).get(key).map(|thing| thing.rect);
+        let moved = moves_sideways(window, thing.rect, of);
+        if moved.is_empty() {
             found.push(format!("beside the window: {:?} {:.0?}", short(&thing.name), thing.rect));
         }
+        beside.retain(|(key, _)| !moved.contains(*key));
     }
     for key in unreachable(window, &things, hidden) {
         found.push(format!(
@@ -245,6 +256,17 @@ fn overlaps(texts: &[Painted]) -> Vec<String> {
     found
 }
 
+/// Draws until nothing moves any more: a wheel is turned over two frames or so.
+fn settle(window: &mut Window) {
+    for frame in 0..6 {
+        window.0.step();
+        let mut views = window.0.output().viewport_output.values();
+        if frame > 0 && views.all(|view| !view.repaint_delay.is_zero()) {
+            break;
+        }
+    }
+}
+
 /// Turns the wheel at a place.
 fn scroll(window: &mut Window, at: Pos2, by: f32) {
     window.0.hover_at(at);
@@ -255,9 +277,7 @@ fn scroll(window: &mut Window, at: Pos2, by: f32) {
         source: egui::MouseWheelSource::Wheel,
         modifiers: egui::Modifiers::NONE,
     });
-    for _ in 0..6 {
-        window.0.step();
-    }
+    settle(window);
 }
 
 /// Turns the wheel sideways at a place.
@@ -270,64 +290,138 @@ fn scroll_sideways(window: &mut Window, at: Pos2, by: f32) {
         source: egui::MouseWheelSource::Wheel,
         modifiers: egui::Modifiers::NONE,
     });
-    for _ in 0..6 {
-        window.0.step();
-    }
+    settle(window);
 }
 
-/// Whether what reaches over the right edge lies in a part that scrolls sideways: it is scrolled to, and
-/// a wheel that is turned sideways beside it moves something there.
-fn moves_sideways(window: &mut Window, rect: Rect) -> bool {
+/// Those that no wheel moves which is turned sideways beside them. What is in the same area moves with one of it.
+fn stuck_sideways<'a>(window: &mut Window, mut texts: Vec<&'a Painted>) -> Vec<&'a Painted> {
+    let mut found = Vec::new();
+    while let Some(text) = texts.first().copied() {
+        let of = |window: &Window| {
+            let all = painted(window).into_iter().filter(|now| now.words == text.words);
+            let far = |rect: &Rect| (rect.min - text.rect.min).length();
+            all.map(|now| now.rect).min_by(|one, other| far(one).total_cmp(&far(other)))
+        };
+        let (same, others): (Vec<_>, Vec<_>) =
+            texts.into_iter().partition(|other| other.clip == text.clip);
+        texts = others;
+        if moves_sideways(window, text.rect, of).is_empty() {
+            found.extend(same);
+        }
+    }
+    found
+}
+
+/// What a wheel moves that is turned sideways over what reaches over the right edge, or beside it: it is scrolled
+/// to before. Nothing where that does not move. `of` says where it is now.
+fn moves_sideways(
+    window: &mut Window,
+    rect: Rect,
+    of: impl Fn(&Window) -> Option<Rect>,
+) -> BTreeSet<String> {
     let screen = window.0.ctx.content_rect();
-    let lefts = |window: &Window| -> Vec<f32> {
-        things(window).values().map(|thing| thing.rect.left()).collect()
+    // Not over the edge of what scrolls, nor over its bar.
+    let x = (rect.left() + 12.0).min(screen.right() - 110.0);
+    let middle = pos2(x, screen.height() * 0.5);
+    let now = |window: &Window| of(window).unwrap_or(rect);
+    let is_below = |rect: Rect| rect.center().y > screen.bottom() - 60.0;
+    let left = |window: &Window| of(window).map(|rect| rect.left().round());
+    let lefts = |window: &Window| -> BTreeMap<String, f32> {
+        things(window).into_iter().map(|(key, thing)| (key, thing.rect.left().round())).collect()
     };
-    let middle = pos2(screen.width() * 0.75, screen.height() * 0.5);
-    let is_below = rect.center().y > screen.bottom() - 60.0;
-    let y = if is_below {
-        scroll(window, middle, middle.y - rect.center().y);
-        middle.y
-    } else {
-        rect.center().y
-    };
-    let at = pos2(rect.left().min(screen.right() - 60.0), y);
-    let before = lefts(window);
-    scroll_sideways(window, at, -80.0);
-    let moved = lefts(window) != before;
-    scroll_sideways(window, at, 5000.0);
-    if is_below {
-        scroll(window, middle, 5000.0);
+    let mut moved = BTreeSet::new();
+    // At once, and in steps that do not go past the end of an area that lies in another one.
+    for most in [f32::INFINITY, screen.height() * 0.4] {
+        for _ in 0..40 {
+            if !is_below(now(window)) {
+                break;
+            }
+            let by = middle.y - now(window).center().y;
+            scroll(window, middle, by.max(-most));
+        }
+        let places =
+            [now(window).center().y, middle.y, screen.height() * 0.7, screen.height() * 0.9];
+        for y in places {
+            let (at, before, all) = (pos2(x, y), left(window), lefts(window));
+            scroll_sideways(window, at, -80.0);
+            if before.is_some() && left(window) != before {
+                let has_moved =
+                    |(key, left): (String, f32)| (all.get(&key) != Some(&left)).then_some(key);
+                moved.extend(lefts(window).into_iter().filter_map(has_moved));
+                // A text need not be a thing of its own.
+                moved.insert(String::new());
+            }
+            scroll_sideways(window, at, 5000.0);
+            if !moved.is_empty() {
+                break;
+            }
+        }
+        if is_below(rect) {
+            for _ in 0..2 {
+                scroll(window, middle, 50_000.0);
+            }
+        }
+        if !moved.is_empty() {
+            break;
+        }
     }
     moved
 }
 
-/// Whether the wheel moves a text that is partly out of sight.
-fn can_scroll(window: &mut Window, text: &Painted) -> bool {
+/// Those that are partly out of sight, and that no wheel moves.
+fn stuck<'a>(window: &mut Window, mut texts: Vec<&'a Painted>) -> Vec<&'a Painted> {
+    let mut found = Vec::new();
+    while let Some(text) = texts.first().copied() {
+        let in_area = |other: &&Painted| other.clip == text.clip;
+        let mut moved: Vec<&Painted> = texts.iter().copied().filter(in_area).collect();
+        if can_scroll(window, text, &mut moved) {
+            texts.retain(|text| !moved.iter().any(|moved| std::ptr::eq(*moved, *text)));
+        } else {
+            found.push(texts.remove(0));
+        }
+    }
+    found
+}
+
+/// Whether the wheel moves a text that is partly out of sight; of `others` in the same area, those are kept that
+/// it moves, too.
+fn can_scroll(window: &mut Window, text: &Painted, others: &mut Vec<&Painted>) -> bool {
     let least = LEAST_LINES * 16.0;
     let screen = window.0.ctx.content_rect();
     let seen = text.clip.intersect(screen);
-    let at =
-        pos2(text.rect.center().x.clamp(seen.left() + 2.0, seen.right() - 2.0), seen.center().y);
+    let x = text.rect.center().x.clamp(seen.left() + 2.0, seen.right() - 2.0);
     if seen.height() < least {
         // At the fold of a page, and read once the page is scrolled: not over what scrolls by itself.
-        let at = pos2(at.x, screen.height() * 0.4);
+        let at = pos2(x, screen.height() * 0.4);
         scroll(window, at, -160.0);
-        let is_it =
-            |now: &Painted| now.words == text.words && now.clip.intersect(screen).height() >= least;
-        let is_read = painted(window).iter().any(is_it);
+        let now = painted(window);
+        let is_read = |text: &Painted| {
+            let is_it = |now: &Painted| {
+                now.words == text.words && now.clip.intersect(screen).height() >= least
+            };
+            now.iter().any(is_it)
+        };
+        others.retain(|text| is_read(text));
+        let is_one = is_read(text);
         scroll(window, at, 5000.0);
-        return is_read;
+        return is_one;
     }
-    let is_there = |window: &Window| {
-        painted(window).iter().any(|now| {
-            now.words == text.words
-                && (now.rect.min - text.rect.min).length() < 0.5
-                && now.clip == text.clip
-        })
-    };
-    for by in [-60.0, 60.0, 60.0] {
+    // Over the text, and where another area that scrolls by itself does not lie under the wheel.
+    let over = text.rect.center().y.clamp(seen.top() + 2.0, seen.bottom() - 2.0);
+    let turns = [(over, -60.0), (over, 60.0), (seen.center().y, -60.0), (seen.center().y, 120.0)];
+    for (y, by) in turns {
+        let at = pos2(x, y);
         scroll(window, at, by);
-        if !is_there(window) {
+        let now = painted(window);
+        let is_there = |text: &Painted| {
+            now.iter().any(|now| {
+                now.words == text.words
+                    && (now.rect.min - text.rect.min).length() < 0.5
+                    && now.clip == text.clip
+            })
+        };
+        if !is_there(text) {
+            others.retain(|text| !is_there(text));
             scroll(window, at, if by < 0.0 { 5000.0 } else { -5000.0 });
             scroll(window, at, 5000.0);
             return true;
@@ -350,33 +444,43 @@ fn unreachable(
             columns.push(x);
         }
     }
-    for x in columns {
-        for height in [0.3, 0.5, 0.65, 0.85] {
-            if hidden.is_empty() {
-                return hidden;
-            }
-            let at = pos2(x, screen.height() * height);
-            for by in [-80.0, 160.0] {
-                scroll(window, at, by);
-                let now = things(window);
-                hidden.retain(|key| {
-                    now.get(key)
-                        .is_none_or(|thing| (thing.rect.top() - before[key].rect.top()).abs() < 0.5)
-                });
-            }
-            scroll(window, at, 5000.0);
+    // A long text in a field of a few lines begins in sight.
+    let begins = |key: &String| {
+        let rect = before[key].rect;
+        screen
+            .contains(pos2(screen.center().x, rect.top()))
+            .then_some((rect.center().x, rect.top() + 12.0))
+    };
+    let mut places: Vec<(f32, f32)> = columns
+        .into_iter()
+        .flat_map(|x| [0.3, 0.5, 0.65, 0.85].map(|height| (x, screen.height() * height)))
+        .collect();
+    places.extend(hidden.iter().filter_map(begins));
+    for (x, y) in places {
+        if hidden.is_empty() {
+            return hidden;
         }
+        let at = pos2(x, y);
+        for by in [-80.0, 160.0] {
+            scroll(window, at, by);
+            let now = things(window);
+            let has_moved = |key: &String, thing: &Thing| {
+                (thing.rect.top() - before[key].rect.top()).abs() >= 0.5
+            };
+            // What is another thing once it is in sight would be lost to whoever had it in focus.
+            hidden.retain(|key| !now.get(key).is_some_and(|thing| has_moved(key, thing)));
+        }
+        scroll(window, at, 5000.0);
     }
     hidden
 }
 
-#[expect(clippy::type_complexity, reason = "names, and what makes the state")]
-fn look_through(all: &[(&str, fn() -> AppState)]) {
+fn look_through(all: &[Named], sizes: &[(f32, f32)], zooms: &[f32], themes: &[Theme]) {
     let mut report = String::new();
     for (name, make) in all {
-        for (width, height) in SIZES {
-            for zoom in ZOOMS {
-                for theme in THEMES {
+        for &(width, height) in sizes {
+            for &zoom in zooms {
+                for &theme in themes {
                     let mut state = make();
                     state.prefs.theme = theme;
                     let mut window = Window::zoomed(state, width, height, zoom);
@@ -393,118 +497,55 @@ fn look_through(all: &[(&str, fn() -> AppState)]) {
     assert!(report.is_empty(), "{report}");
 }
 
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_models_on_this_computer() {
-    look_through(&states::INSTALLED);
+/// In each of the windows: too slow for every day. In the smallest one with the largest type, which has the least
+/// room: always.
+macro_rules! nothing_is_cut {
+    ($($name:ident: $states:expr,)*) => {
+        mod everywhere {
+            use super::*;
+
+            $(
+                #[test]
+                #[ignore = "slow: cargo test --test ui everywhere -- --ignored"]
+                fn $name() {
+                    look_through($states, &SIZES, &ZOOMS, &THEMES);
+                }
+            )*
+        }
+
+        mod smallest {
+            use super::*;
+
+            $(
+                #[test]
+                fn $name() {
+                    look_through($states, &[SMALLEST], &[LARGEST], &[Theme::Projector]);
+                }
+            )*
+        }
+    };
 }
 
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_models_on_the_hub() {
-    look_through(&states::HUB);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_the_playground() {
-    look_through(&states::PLAYGROUND);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_look_inside() {
-    look_through(&states::LOOK_INSIDE);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_lectures() {
-    look_through(&states::LECTURES);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_annotate() {
-    look_through(&states::ANNOTATE);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_evaluate() {
-    look_through(&states::EVALUATE);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_train_before_a_run() {
-    look_through(&states::TRAIN_SETUP);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_train_with_a_run() {
-    look_through(&states::TRAIN_RUNS);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_around_the_panels() {
-    look_through(&states::AROUND);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_with_an_encoder_decoder() {
-    look_through(&newer::SEQ2SEQ);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_with_a_model_on_a_server() {
-    look_through(&newer::SERVERS);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_a_questionnaire() {
-    look_through(&newer::QUESTIONNAIRE);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_studies() {
-    look_through(&newer::STUDIES);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_ranking_and_arena() {
-    look_through(&newer::PAIRS);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_results_of_evaluations() {
-    look_through(&newer::EVALUATED);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_other_objectives() {
-    look_through(&newer::OBJECTIVES);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_in_other_runs() {
-    look_through(&newer::OTHER_RUNS);
-}
-
-#[test]
-#[ignore = "slow: cargo test --test ui layouts -- --ignored"]
-fn nothing_is_cut_about_the_program() {
-    look_through(&newer::ABOUT);
+nothing_is_cut! {
+    nothing_is_cut_in_models_on_this_computer: &states::INSTALLED,
+    nothing_is_cut_in_models_on_the_hub: &states::HUB,
+    nothing_is_cut_in_the_playground: &states::PLAYGROUND,
+    nothing_is_cut_in_look_inside: &states::LOOK_INSIDE,
+    nothing_is_cut_in_lectures: &states::LECTURES,
+    nothing_is_cut_in_annotate: &states::ANNOTATE,
+    nothing_is_cut_in_evaluate: &states::EVALUATE,
+    nothing_is_cut_in_train_before_a_run: &states::TRAIN_SETUP,
+    nothing_is_cut_in_train_with_a_run: &states::TRAIN_RUNS,
+    nothing_is_cut_around_the_panels: &states::AROUND,
+    nothing_is_cut_with_an_encoder_decoder: &newer::SEQ2SEQ,
+    nothing_is_cut_with_a_model_on_a_server: &newer::SERVERS,
+    nothing_is_cut_in_a_questionnaire: &newer::QUESTIONNAIRE,
+    nothing_is_cut_in_studies: &newer::STUDIES,
+    nothing_is_cut_in_ranking_and_arena: &newer::PAIRS,
+    nothing_is_cut_in_results_of_evaluations: &newer::EVALUATED,
+    nothing_is_cut_in_other_objectives: &newer::OBJECTIVES,
+    nothing_is_cut_in_other_runs: &newer::OTHER_RUNS,
+    nothing_is_cut_about_the_program: &newer::ABOUT,
 }
 
 /// A pasted text scrolls in its field: what is around the field stays in the window.

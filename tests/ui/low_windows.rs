@@ -9,7 +9,7 @@ use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::{PanelId, Theme};
 
 use crate::support::Window;
-use crate::{layout_newer, layout_states, room};
+use crate::{hub, layout_newer, layout_states, room};
 
 /// Width, height and zoom of windows in which there is too little room for everything.
 const LOW: [(f32, f32, f32); 4] =
@@ -25,8 +25,13 @@ fn themed(mut state: AppState, theme: Theme) -> AppState {
 
 /// Turns the wheel near the right edge, beside the texts: what turns there is the panel.
 fn wheel(window: &mut Window, by: f32) {
+    wheel_at(window, 0.45, by);
+}
+
+/// The same at a height of the window.
+fn wheel_at(window: &mut Window, height: f32, by: f32) {
     let screen = window.0.ctx.content_rect();
-    window.0.hover_at(pos2(screen.right() - 30.0, screen.height() * 0.45));
+    window.0.hover_at(pos2(screen.right() - 30.0, screen.height() * height));
     window.0.event(egui::Event::MouseWheel {
         unit: egui::MouseWheelUnit::Point,
         delta: vec2(0.0, by),
@@ -139,6 +144,19 @@ fn what_is_told_does_not_take_the_cursor_from_a_field() {
     }
 }
 
+/// The same for what is written beside a verdict, where opening it leaves the answers too little room.
+#[test]
+fn a_reason_is_typed_where_the_panel_begins_to_scroll() {
+    for height in [640.0, 700.0, 720.0, 760.0, 800.0] {
+        let mut window = Window::sized(room::pair_asked(), 1280.0, height);
+        window.press(egui::Modifiers::NONE, egui::Key::R);
+        window.0.event(egui::Event::Text("shorter".to_owned()));
+        window.run();
+        assert_eq!(window.state().annotate.draft.reason, "shorter", "at {height}");
+        assert!(is_in_sight(&window, "Reason"), "at {height}");
+    }
+}
+
 #[test]
 fn under_notices_a_panel_is_still_reached() {
     let (_, make) =
@@ -167,6 +185,38 @@ fn in_a_low_window_the_prompt_is_above_the_lower_edge() {
                 let place = format!("{theme:?}, {width} x {height} at {zoom}");
                 assert!(is_in_sight(&window, "Send"), "{place}");
             }
+        }
+    }
+}
+
+#[test]
+fn below_the_connection_settings_the_search_is_reached() {
+    for (width, height, zoom) in LOW {
+        for theme in [Theme::Light, Theme::Projector] {
+            let mut state = themed(hub::finding(), theme);
+            state.hub.settings.open = true;
+            let mut window = Window::zoomed(state, width, height, zoom);
+            let found = |window: &Window| {
+                let screen = window.0.ctx.content_rect();
+                let all = window.0.root().children_recursive();
+                all.filter(|node| {
+                    let name = node.accesskit_node().label().unwrap_or_default();
+                    name.starts_with("HuggingFaceTB/SmolLM2-135M ")
+                        && node.rect().bottom() <= screen.bottom()
+                        && node.rect().top() >= 0.0
+                })
+                .count()
+            };
+            let (mut is_asked, mut is_found) = (false, false);
+            // The page, and the list that scrolls in it.
+            for height in [0.45, 0.8] {
+                for _ in 0..30 {
+                    is_asked |= is_in_sight(&window, "Search the Hub");
+                    is_found |= found(&window) > 0;
+                    wheel_at(&mut window, height, -30.0);
+                }
+            }
+            assert!(is_asked && is_found, "{theme:?}, {width} x {height} at {zoom}");
         }
     }
 }

@@ -147,6 +147,8 @@ pub fn shown(view: Seq2SeqView) -> AppState {
             let spans = &mut loaded.app.harness.state_mut().state.playground.seq2seq.spans;
             spans.text = text();
             spans.text_changed();
+            spans.hidden.clear();
+            spans.toggle(1);
             loaded.app.run();
             loaded.app.click("Fill in");
             loaded.work::<FillSpans>();

@@ -27,6 +27,10 @@ use crate::widgets::theme::icons;
 /// So high, in lines of text, is a tab at least.
 const LEAST_HEIGHT: f32 = 10.0;
 
+/// The same below the settings of the connection, which take most of a low window: else only what a search asks
+/// would be seen, and nothing of what it has found.
+const LEAST_BELOW_SETTINGS: f32 = 24.0;
+
 /// Draws the panel.
 pub fn models_panel_ui(
     ui: &mut Ui,
@@ -36,7 +40,9 @@ pub fn models_panel_ui(
     commands: &mut Commands,
 ) {
     let whole = ui.available_height();
-    let least = whole.min(theme::em(ui) * LEAST_HEIGHT);
+    let has_settings = hub.settings.open && hub.tab != ModelsTab::Installed;
+    let lines = if has_settings { LEAST_BELOW_SETTINGS } else { LEAST_HEIGHT };
+    let least = whole.min(theme::em(ui) * lines);
     Stacked::new("models", least, whole).show(ui, |ui, part| match (part, hub.tab) {
         (Part::Above, _) => inset_ui(ui, |ui| tabs_ui(ui, models, around.model, hub, commands)),
         (Part::Below, _) => {}

@@ -8,11 +8,14 @@ use crate::panels::shortcuts::SEND;
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::{Mode, PlaygroundState};
 use crate::widgets::button::ActionButton;
-use crate::widgets::layout::inset_ui;
+use crate::widgets::layout::{Stacked, inset_ui};
 use crate::widgets::right_to_left::lay_out_field;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
+
+/// So high, in lines of text, is what a view shows of a prompt, where the window is.
+const LEAST: f32 = 14.0;
 
 /// The button that starts the view's work.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,12 @@ impl PlaygroundStop {
             Self::Repeats => PlaygroundCommand::StopRepeats,
         }
     }
+}
+
+/// A view below the prompt: it is seen there, or both scroll.
+pub fn below_prompt<'a>(ui: &Ui, name: &'a str) -> Stacked<'a> {
+    let whole = ui.available_height();
+    Stacked::new(name, whole.min(theme::em(ui) * LEAST), whole)
 }
 
 /// Draws the field and its buttons. True: the button was pressed, or Ctrl+Enter.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use eframe::egui;
 use eframe::egui::{DragValue, Label, Rect, Sense, Ui, vec2};
 
-use super::ask::{PlaygroundStop, Start, ask_ui};
+use super::ask::{PlaygroundStop, Start, ask_ui, below_prompt};
 use crate::explore::growth::{Grown, Growth};
 use crate::explore::tree::ROOT;
 use crate::llm::card::ModelCard;
@@ -19,7 +19,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::candidate_bars::{CandidateBar, Rows, candidate_bars_ui};
 use crate::widgets::card::{card_ui, titled_card_ui};
 use crate::widgets::format;
-use crate::widgets::layout::{column_ui, inset_ui, scrolled_ui};
+use crate::widgets::layout::{Part, column_ui, inset_ui, scrolled_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 use crate::widgets::token_flow::{FlowToken, TokenFlow, visible_whitespace};
@@ -42,10 +42,20 @@ pub fn branches_ui(
         stop: PlaygroundStop::Branches,
         is_running: playground.branches.is_running(),
     };
-    if ask_ui(ui, playground, model, start, commands) {
-        let growth = playground.plant(adapter);
-        commands.push(PlaygroundCommand::Grow(growth));
-    }
+    below_prompt(ui, "branches").show(ui, |ui, part| match part {
+        Part::Above => {
+            if ask_ui(ui, playground, model, start, commands) {
+                let growth = playground.plant(adapter);
+                commands.push(PlaygroundCommand::Grow(growth));
+            }
+        }
+        Part::Rest => view_ui(ui, playground, commands),
+        Part::Below => {}
+    });
+}
+
+/// The tree, and what could come next.
+fn view_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
     let all = ui.available_rect_before_wrap();
     let em = theme::em(ui);
     if playground.branches.tree.is_none() {

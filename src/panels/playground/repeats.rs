@@ -3,7 +3,7 @@
 use eframe::egui;
 use eframe::egui::{DragValue, Label, TextEdit, Ui, vec2};
 
-use super::ask::{PlaygroundStop, Start, ask_ui};
+use super::ask::{PlaygroundStop, Start, ask_ui, below_prompt};
 use super::shared::guessing_ui;
 use crate::llm::card::ModelCard;
 use crate::llm::generate::{Answer, StopReason};
@@ -13,7 +13,7 @@ use crate::state::playground::repeats::{Grid, TemperatureRow, parse_temperatures
 use crate::state::prefs::Prefs;
 use crate::widgets::card::card_ui;
 use crate::widgets::interval_bars::{IntervalBar, interval_bars_ui};
-use crate::widgets::layout::scrolled_ui;
+use crate::widgets::layout::{Part, scrolled_ui};
 use crate::widgets::theme;
 
 /// A token that is likelier than this should have been seen in a few dozen answers.
@@ -33,9 +33,19 @@ pub fn repeats_ui(
         stop: PlaygroundStop::Repeats,
         is_running: playground.repeats.is_running(),
     };
-    if ask_ui(ui, playground, model, start, commands) {
-        commands.push(PlaygroundCommand::Repeat);
-    }
+    below_prompt(ui, "repeated").show(ui, |ui, part| match part {
+        Part::Above => {
+            if ask_ui(ui, playground, model, start, commands) {
+                commands.push(PlaygroundCommand::Repeat);
+            }
+        }
+        Part::Rest => view_ui(ui, playground, prefs, model),
+        Part::Below => {}
+    });
+}
+
+/// The settings, and the answers as a grid.
+fn view_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs, model: &ModelCard) {
     scrolled_ui(ui, "repeats", |ui| {
         settings_ui(ui, playground);
         guessing_ui(ui, &playground.drafts, &mut prefs.guessing, model);

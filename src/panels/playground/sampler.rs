@@ -2,7 +2,7 @@
 
 use eframe::egui::{Key, Label, Modifiers, Ui};
 
-use super::ask::{PlaygroundStop, Start, ask_ui};
+use super::ask::{PlaygroundStop, Start, ask_ui, below_prompt};
 use super::guesses::guesses_ui;
 use super::shared::{fork, settings_ui};
 use crate::llm::card::ModelCard;
@@ -17,7 +17,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::format;
 use crate::widgets::layout;
-use crate::widgets::layout::{column_ui, scrolled_ui};
+use crate::widgets::layout::{Part, column_ui, scrolled_ui};
 use crate::widgets::pipeline_bars::{Column, PipelineBars, Row};
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
@@ -40,10 +40,26 @@ pub fn sampler_ui(
         stop: PlaygroundStop::Answer,
         is_running: playground.running,
     };
-    if ask_ui(ui, playground, model, start, commands) {
-        playground.predict_only = true;
-        commands.push(PlaygroundCommand::Generate);
-    }
+    below_prompt(ui, "sampler").show(ui, |ui, part| match part {
+        Part::Above => {
+            if ask_ui(ui, playground, model, start, commands) {
+                playground.predict_only = true;
+                commands.push(PlaygroundCommand::Generate);
+            }
+        }
+        Part::Rest => view_ui(ui, playground, prefs, (model, room), commands),
+        Part::Below => {}
+    });
+}
+
+/// What comes after the prompt, and the settings.
+fn view_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    prefs: &mut Prefs,
+    (model, room): (&ModelCard, &RoomState),
+    commands: &mut Commands,
+) {
     if playground.vote.is_due() && playground.position().is_some() {
         commands.push(PlaygroundCommand::ScoreGuesses);
     }

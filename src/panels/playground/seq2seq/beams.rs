@@ -227,14 +227,14 @@ fn fate_words(node: &BeamNode) -> String {
 }
 
 fn cell_ui(ui: &Ui, rect: Rect, node: &BeamNode, is_on_path: bool, response: &Response) {
-    let words = format!(
-        "Step {}, candidate {}: {}, {}",
-        node.step,
-        node.rank + 1,
-        spoken(&node.token),
-        fate_words(node)
-    );
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_on_path, &words));
+    let told = |token: &str| {
+        let (step, rank) = (node.step, node.rank + 1);
+        format!("Step {step}, candidate {rank}: {token}, {}", fate_words(node))
+    };
+    response.widget_info(|| {
+        let words = told(&spoken(&node.token));
+        WidgetInfo::selected(Role::Button, true, is_on_path, words)
+    });
     if !ui.is_rect_visible(rect) {
         return;
     }
@@ -269,6 +269,7 @@ fn cell_ui(ui: &Ui, rect: Rect, node: &BeamNode, is_on_path: bool, response: &Re
     painter.galley(pos2(left, token_top + body.size * 1.3), foot, ink);
     if response.hovered() {
         let chance = crate::widgets::format::percent(node.logprob.exp());
+        let words = told(&visible_whitespace(&node.token));
         response.clone().on_hover_text(format!("{words}\nits own probability here: {chance}"));
     }
 }

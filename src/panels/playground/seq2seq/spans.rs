@@ -113,6 +113,20 @@ fn guesses_ui(ui: &mut Ui, spans: &mut SpansState) {
     let (_, originals) = spans.corrupted();
     let em = theme::em(ui);
     let column = ((ui.available_width() - em * 12.0) / 3.0).clamp(em * 6.0, em * 16.0);
+    // In a narrow window it scrolls, and the page does not.
+    egui::ScrollArea::horizontal().id_salt("guesses").show(ui, |ui| {
+        table_ui(ui, spans, &originals, column);
+    });
+    ui.add_space(theme::GAP_SMALL);
+    let about = "What stood in the text, beside the guesses";
+    switch_ui(ui, &mut spans.is_revealed, "Show the hidden words", about);
+    if let Some(filled) = &spans.filled {
+        hint_ui(ui, &format!("Read: {}", filled.given));
+        hint_ui(ui, &format!("Written: {}", filled.written));
+    }
+}
+
+fn table_ui(ui: &mut Ui, spans: &mut SpansState, originals: &[String], column: f32) {
     Grid::new("guesses").striped(true).spacing(vec2(theme::GAP, theme::GAP_SMALL)).show(ui, |ui| {
         for heading in ["", "The room", "The model", "What stood there"] {
             ui.label(theme::muted(ui, heading));
@@ -153,11 +167,4 @@ fn guesses_ui(ui: &mut Ui, spans: &mut SpansState) {
             ui.end_row();
         }
     });
-    ui.add_space(theme::GAP_SMALL);
-    let about = "What stood in the text, beside the guesses";
-    switch_ui(ui, &mut spans.is_revealed, "Show the hidden words", about);
-    if let Some(filled) = &spans.filled {
-        hint_ui(ui, &format!("Read: {}", filled.given));
-        hint_ui(ui, &format!("Written: {}", filled.written));
-    }
 }
