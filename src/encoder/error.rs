@@ -63,10 +63,15 @@ pub enum Error {
     NoLanguage { code: String, own: String },
 
     #[error(
-        "this model has no tokens for languages: leave --source-language and --target-language out, and say \
-         in the text what is to be done"
+        "this model has no tokens for languages: it translates between the two that it was made for, or the \
+         text says what is to be done; leave --source-language and --target-language out"
     )]
     NoLanguages,
+
+    #[error(
+        "this model is told only in which language it shall answer: leave --source-language out"
+    )]
+    NoSourceLanguage,
 
     #[error("the network could not be computed")]
     Compute(#[from] candle_core::Error),

@@ -1,4 +1,4 @@
-//! T5, BART, mBART, M2M100 (NLLB) and Pegasus: an encoder, and a decoder that attends to it. Both halves are described as an encoder
+//! T5, BART, mBART, M2M100 (NLLB), Marian and Pegasus: an encoder, and a decoder that attends to it. Both halves are described as an encoder
 //! is.
 
 use serde_json::{Value, json};
@@ -15,10 +15,13 @@ use crate::llm::config::Activation;
 use crate::llm::config::config_keys::Keys;
 
 /// transformers' `model_type`s of encoder-decoders that are computed here.
-pub const PAIRS: [&str; 6] = ["t5", "mt5", "bart", "mbart", "m2m_100", "pegasus"];
+pub const PAIRS: [&str; 7] = ["t5", "mt5", "bart", "mbart", "m2m_100", "marian", "pegasus"];
 
 /// The vectors of words that both halves and the head share, where none has its own.
 pub(crate) const SHARED: &str = "shared.weight";
+
+/// Those of each half, where it has its own.
+const OWN_WORDS: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
 
 /// Both halves of an encoder-decoder, and its head.
 pub(crate) struct Pair {
@@ -52,7 +55,7 @@ fn is_of_pairs(config: &Value) -> bool {
 
 pub(crate) fn describe(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     match keys.text("model_type").unwrap_or_default() {
-        "bart" | "mbart" | "m2m_100" | "pegasus" => bart(keys),
+        "bart" | "mbart" | "m2m_100" | "marian" | "pegasus" => bart(keys),
         _ => t5(keys),
     }
 }
@@ -66,8 +69,7 @@ pub(crate) fn as_encoder(keys: &Keys<'_>) -> Result<Family, llm::Error> {
 /// Where the vectors of words of a half are: under a name of its own where the file has them twice and they are
 /// not the same, as transformers ties them; files of an encoder alone have only that name.
 pub(crate) fn find_words(description: &mut Description, store: &Store) {
-    const NAMES: [&str; 2] = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
-    let [mut own, mut other] = NAMES;
+    let [mut own, mut other] = OWN_WORDS;
     if description.cross.is_some() {
         std::mem::swap(&mut own, &mut other);
     }
@@ -215,7 +217,8 @@ fn t5(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
 /// feed-forward part, and one at the end.
 fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
     let kind = keys.text("model_type").unwrap_or_default();
-    let (is_bart, is_m2m) = (kind == "bart", kind == "m2m_100");
+    let (is_m2m, is_marian) = (kind == "m2m_100", kind == "marian");
+    let has_norms_after = kind == "bart" || is_marian;
     let padding = id(keys, "pad_token_id");
     // Positions are learned and begin at 2, or computed.
     let (sines, skipped, first) = match kind {
@@ -223,15 +226,22 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
             let padding = padding.unwrap_or(1);
             (Some(Sines::AfterPadding(padding)), 2, FirstPosition::After(padding))
         }
-        "pegasus" => (Some(Sines::Pegasus), 0, FirstPosition::From(0)),
+        "marian" | "pegasus" => (Some(Sines::Pegasus), 0, FirstPosition::From(0)),
         _ => (None, 2, FirstPosition::From(2)),
     };
+    let words = match kind {
+        "m2m_100" => 128_112,
+        "marian" => 58_101,
+        _ => 50_265,
+    };
+    // Marian's two halves may know words of their own.
+    let is_shared = !is_marian || keys.flag("share_encoder_decoder_embeddings", true)?;
     let sizes = |side: [&'static str; 3]| {
         let [layers, heads, inner] = side;
         Sizes::read(
             keys,
             [
-                ("vocab_size", if is_m2m { 128_112 } else { 50_265 }),
+                ("vocab_size", words),
                 ("d_model", 1024),
                 (layers, 12),
                 (heads, 16),
@@ -241,20 +251,28 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
         )
     };
     let reads = sizes(["encoder_layers", "encoder_attention_heads", "encoder_ffn_dim"])?;
-    let writes = sizes(["decoder_layers", "decoder_attention_heads", "decoder_ffn_dim"])?;
+    let mut writes = sizes(["decoder_layers", "decoder_attention_heads", "decoder_ffn_dim"])?;
+    if !is_shared {
+        let own = keys.optional_size("decoder_vocab_size", None)?;
+        writes.vocabulary = own.unwrap_or(reads.vocabulary);
+    }
     let activation =
         keys.activation("activation_function", if is_m2m { "relu" } else { "gelu" })?;
     let is_scaled = keys.flag("scale_embedding", is_m2m)?;
     let half =
         |sizes: &Sizes, side: &str, [positions, norm, last]: [&'static str; 3]| Description {
             prefixes: &["model.", ""],
-            words: SHARED,
+            words: match (is_shared, side) {
+                (true, _) => SHARED,
+                (false, "encoder") => OWN_WORDS[0],
+                (false, _) => OWN_WORDS[1],
+            },
             word_scale: is_scaled.then(|| (sizes.width as f32).sqrt()),
             positions: Some(Learned { name: positions, rows: sizes.positions + skipped, first }),
             sines,
             embedding_norm: sines.is_none().then_some(norm),
-            order: if is_bart { Order::NormAfter } else { Order::NormBefore },
-            final_norm: (!is_bart).then_some(last),
+            order: if has_norms_after { Order::NormAfter } else { Order::NormBefore },
+            final_norm: (!has_norms_after).then_some(last),
             paths: (0..sizes.layers).map(|layer| format!("{side}.layers.{layer}")).collect(),
             layer: LayerNames {
                 query: "self_attn.q_proj",
@@ -298,6 +316,7 @@ fn bart(keys: &Keys<'_>) -> Result<Pair, llm::Error> {
         start: id(keys, "decoder_start_token_id").or_else(|| match kind {
             "mbart" => id(keys, "bos_token_id").or(Some(0)),
             "pegasus" => Some(0),
+            "marian" => Some(58_100),
             _ => Some(2),
         }),
     })

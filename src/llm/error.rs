@@ -193,14 +193,14 @@ fn instead(architecture: &str) -> String {
                                      none; `tuning-fork embed` computes with it"
                 .to_owned()
         }
-        "t5" | "mt5" | "bart" | "mbart" | "m2m_100" | "pegasus" => {
+        "t5" | "mt5" | "bart" | "mbart" | "m2m_100" | "marian" | "pegasus" => {
             ": it is an encoder-decoder, which reads one text and writes \
                                   another; `tuning-fork generate` answers with it"
                 .to_owned()
         }
-        "umt5" | "longt5" | "bigbird_pegasus" | "led" | "marian" | "whisper" => {
+        "umt5" | "longt5" | "bigbird_pegasus" | "led" | "whisper" => {
             ": it reads with one half (an encoder) and writes with the other; of such models, t5, \
-             mt5, bart, mbart, m2m_100 (NLLB) and pegasus are run here"
+             mt5, bart, mbart, m2m_100 (NLLB), marian (opus-mt) and pegasus are run here"
                 .to_owned()
         }
         _ => format!("; supported are {}", super::config::SUPPORTED.join(", ")),

@@ -198,11 +198,15 @@ impl Seq2Seq {
         {
             let mut logprobs = log_softmax(scores);
             sampling::process(&mut logprobs, &beam.ids, &settings.sampling);
+            self.forbid(&mut logprobs, &beam.ids);
             if let Some(forced) = forced {
                 logprobs.fill(f32::NEG_INFINITY);
                 if let Some(score) = logprobs.get_mut(forced as usize) {
                     *score = 0.0;
                 }
+            }
+            if self.renormalizes {
+                logprobs = log_softmax(&logprobs);
             }
             let mut own: Vec<Candidate> = (0..)
                 .zip(logprobs)

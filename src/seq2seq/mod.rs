@@ -1,4 +1,4 @@
-//! Encoder-decoders (T5, BART, mBART, NLLB, Pegasus): one text is read, and another is written.
+//! Encoder-decoders (T5, BART, mBART, NLLB, Marian, Pegasus): one text is read, and another is written.
 //!
 //! Both halves are networks of `encoder`; `model.rs` puts them together, `write.rs` draws an answer
 //! token by token, `beams.rs` searches for the likeliest one, `score.rs` says how likely given ones are.

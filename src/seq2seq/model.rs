@@ -48,8 +48,17 @@ pub struct Seq2Seq {
     pub(super) forced_first: Option<u32>,
     pub(super) forced_last: Option<u32>,
 
+    /// Runs of tokens that the files forbid: the last one does not come behind the others.
+    forbidden: Vec<Vec<u32>>,
+
+    /// Whether the log-probabilities of a beam's next token sum to one again after that.
+    pub(super) renormalizes: bool,
+
     /// The token of the language that the tokenizer puts beside a text, and of the one that is meant.
     language: Option<[u32; 2]>,
+
+    /// What stands before a text to say in which language its answer shall be.
+    opening_words: Option<String>,
     asked: Vec<Asked>,
 }
 
@@ -114,8 +123,8 @@ impl Seq2Seq {
         let (config, path) = (config_at(folder)?, config_path(folder));
         let keys = Keys::new(&config, &path);
         if !is_pair(&config) {
-            let expected = "encoder-decoders that are computed here are t5, mt5, bart, mbart, m2m_100 (NLLB) and \
-                            pegasus";
+            let expected = "encoder-decoders that are computed here are t5, mt5, bart, mbart, m2m_100 (NLLB), \
+                            marian (opus-mt) and pegasus";
             return Err(keys.refuse("model_type", expected).into());
         }
         let Pair { mut encoder, mut decoder, head_scale, head_bias, start } = describe(&keys)?;
@@ -157,7 +166,10 @@ impl Seq2Seq {
             ends: generation.ids("eos_token_id"),
             forced_first: generation.id("forced_bos_token_id"),
             forced_last: generation.id("forced_eos_token_id"),
+            forbidden: generation.forbidden(),
+            renormalizes: generation.get("renormalize_logits").is_some_and(|value| value == true),
             language: None,
+            opening_words: None,
             asked: generation.asked(),
         })
     }
@@ -213,6 +225,8 @@ impl Seq2Seq {
     /// The ids of a text to be read, and whether something was cut off.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool), Error> {
         let Some(tokenizer) = &self.tokenizer else { return Err(Error::NoTokens) };
+        let told = self.opening_words.as_ref().map(|words| format!("{words} {text}"));
+        let text = told.as_deref().unwrap_or(text);
         let (mut ids, _, is_cut) = tokenizer.encode_pair(text, None, self.longest)?;
         if let (Some([own, meant]), [first, .., last]) = (self.language, ids.as_mut_slice()) {
             let place = if *first == own { first } else { last };
@@ -221,7 +235,8 @@ impl Seq2Seq {
         Ok((ids, is_cut))
     }
 
-    /// The languages of texts and of answers, as the tokenizer calls them (mBART: `de_DE`, NLLB: `deu_Latn`).
+    /// The languages of texts and of answers, as the tokenizer calls them (mBART: `de_DE`, NLLB: `deu_Latn`,
+    /// M2M100: `de`, Marian's models for several languages: `deu`).
     pub fn set_languages(
         &mut self,
         source: Option<&str>,
@@ -231,17 +246,22 @@ impl Seq2Seq {
             return Ok(());
         }
         let tokenizer = self.tokenizer.clone().ok_or(Error::NoTokens)?;
+        let is_missing = |code: &str, own: String| Error::NoLanguage { code: code.to_owned(), own };
+        if let Some(known) = target.and_then(|code| tokenizer.language_in_text(code)) {
+            let all = tokenizer.languages_in_texts();
+            let Some(one) = all.first() else { return Err(Error::NoLanguages) };
+            let code = target.unwrap_or_default();
+            self.opening_words = Some(known.ok_or_else(|| is_missing(code, one.clone()))?);
+            return if source.is_some() { Err(Error::NoSourceLanguage) } else { Ok(()) };
+        }
         // What is put around a text is its end and its language.
         let frame = tokenizer.encode("", true)?;
         let is_language = |id: &u32| !self.ends.contains(id) && Some(*id) != tokenizer.bos();
         let language = frame.into_iter().find(is_language);
         let own = language.ok_or(Error::NoLanguages)?;
         let id = |code: &str| {
-            let id = tokenizer.special_id(code).filter(|id| tokenizer.is_special(*id));
-            id.ok_or_else(|| Error::NoLanguage {
-                code: code.to_owned(),
-                own: tokenizer.token(own).unwrap_or_default(),
-            })
+            let id = tokenizer.language(code);
+            id.ok_or_else(|| is_missing(code, tokenizer.token(own).unwrap_or_default()))
         };
         if let Some(source) = source {
             self.language = Some([own, id(source)?]);
@@ -320,6 +340,20 @@ impl Seq2Seq {
         Ok(run?)
     }
 
+    /// Takes away what the files forbid behind these tokens.
+    pub(super) fn forbid(&self, scores: &mut [f32], history: &[u32]) {
+        for run in &self.forbidden {
+            let [before @ .., last] = run.as_slice() else { continue };
+            let fits = before.is_empty() || history.len() > before.len();
+            if fits
+                && history.ends_with(before)
+                && let Some(score) = scores.get_mut(*last as usize)
+            {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+    }
+
     pub(super) fn check(&self, ids: &[u32], before: usize) -> Result<(), Error> {
         self.decoder.check(Tokens::plain(ids))?;
         match self.longest_answer() {
@@ -368,12 +402,23 @@ impl Generation {
         self.config.get(key).filter(|_| of(&self.config))
     }
 
-    /// Without what is done here whoever asks: the tokens that are forced.
+    /// Without what is done here whoever asks: tokens that are forced, and runs of them that are forbidden.
     fn asked(&self) -> Vec<Asked> {
         let told = if self.own.is_object() { &self.own } else { &self.config };
         let mut asked = asked::asked(told);
-        asked.retain(|asked| !asked.key.starts_with("forced_"));
+        asked.retain(|asked| !asked.key.starts_with("forced_") && asked.key != "bad_words_ids");
         asked
+    }
+
+    /// `bad_words_ids`. An end cannot be forbidden.
+    fn forbidden(&self) -> Vec<Vec<u32>> {
+        let runs = self.get("bad_words_ids").and_then(Value::as_array).into_iter().flatten();
+        let runs = runs.map(|run| {
+            let ids = run.as_array().into_iter().flatten();
+            ids.filter_map(|id| u32::try_from(id.as_u64()?).ok()).collect::<Vec<u32>>()
+        });
+        let ends = self.ids("eos_token_id");
+        runs.filter(|run| !matches!(run.as_slice(), [id] if ends.contains(id))).collect()
     }
 
     fn id(&self, key: &str) -> Option<u32> {

@@ -67,10 +67,12 @@ impl Seq2Seq {
             }
             let last = history.last().copied().unwrap_or(self.start);
             let scores = self.step(&[last], &mut caches)?;
+            let mut allowed = scores.clone();
+            self.forbid(&mut allowed, &history);
             let id = match self.forced(history.len(), request.max_new_tokens) {
                 Some(id) => id,
                 None => sampler
-                    .next(&scores, &history, &request.sampling)
+                    .next(&allowed, &history, &request.sampling)
                     .map_err(|err| Error::Model(llm::Error::Sampling(err)))?,
             };
             if self.ends.contains(&id) {

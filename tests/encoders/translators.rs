@@ -1,4 +1,4 @@
-//! mBART-50, NLLB, Pegasus and `BigBird` with SentencePiece's file alone, against transformers
+//! mBART-50, NLLB, M2M100, Marian, Pegasus and `BigBird` with SentencePiece's file alone, against transformers
 //! (`tests/reference/make_translators.py`).
 
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ struct Row {
     logits: Vec<Vec<f32>>,
     #[serde(default)]
     greedy: Vec<u32>,
+
+    /// How far the scores are from those in double precision.
+    #[serde(default)]
+    noise: f32,
     #[serde(default)]
     beams: Vec<u32>,
     #[serde(default)]
@@ -39,12 +43,12 @@ fn read(folder: &Path) -> Vec<Row> {
     serde_json::from_slice(&rows).unwrap()
 }
 
-fn are_close(ours: &[f32], theirs: &[Vec<f32>], what: &str) {
+fn are_close(ours: &[f32], theirs: &[Vec<f32>], noise: f32, what: &str) {
     let width = ours.len() / theirs.len();
     for (row, theirs) in ours.chunks_exact(width).zip(theirs) {
         let most = theirs.iter().fold(1.0_f32, |most, value| most.max(value.abs()));
         for (one, other) in row.iter().zip(theirs) {
-            assert!((one - other).abs() <= 1e-4 * most, "{what}: {one} {other}");
+            assert!((one - other).abs() <= 1e-4 * most + 8.0 * noise, "{what}: {one} {other}");
         }
     }
 }
@@ -62,7 +66,7 @@ fn as_transformers(folder: &Path) {
         assert_eq!(model.encode(&row.text).unwrap().0, row.ids, "{what}");
         let memory = model.read(Tokens::plain(&row.ids), &mut |_| {}).unwrap();
         let pass = model.follow(&memory, &row.decoder_ids, 0..0, &mut |_| {}).unwrap();
-        are_close(&pass.logits, &row.logits, &what);
+        are_close(&pass.logits, &row.logits, row.noise, &what);
         let sampling = SamplingParams::likeliest();
         let request = WriteRequest { sampling: sampling.clone(), max_new_tokens: 10, seed: 0 };
         let written = model.write(&row.ids, &request, &Quiet).unwrap();
@@ -90,14 +94,14 @@ fn reads_as_transformers(folder: &Path) {
         assert_eq!(tokenizer.encode(&row.text, true).unwrap(), row.ids, "{:?}", row.text);
         let scores = model.look(Tokens::plain(&row.ids), &mut |_, _| {}).unwrap();
         let Scores::Words(scores) = scores else { panic!("it guesses words") };
-        are_close(&scores, &row.logits, &format!("{}: {}", folder.display(), row.text));
+        are_close(&scores, &row.logits, row.noise, &format!("{}: {}", folder.display(), row.text));
     }
 }
 
 #[test]
 fn a_translators_answers_are_those_of_transformers() {
-    for name in ["seq2seq/mbart50", "seq2seq/nllb", "seq2seq/pegasus"] {
-        as_transformers(&reference(name));
+    for name in ["mbart50", "nllb", "pegasus", "marian", "marian_apart", "m2m100"] {
+        as_transformers(&reference("seq2seq").join(name));
     }
 }
 

@@ -418,7 +418,7 @@ def few(out, path):
         files = sorted((out / row["folder"]).iterdir())
 
         def content(file):
-            if file.suffix == ".model":
+            if file.suffix in (".model", ".spm"):
                 return {"hex": file.read_bytes().hex()}
             text = file.read_text(encoding="utf-8")
             return json.loads(text) if file.suffix == ".json" else text

@@ -17,6 +17,7 @@ use tokenizers::{
     PreTokenizerWrapper, Token, TokenizerImpl,
 };
 
+use super::numbered::{Numbered, not_as_file};
 use super::tokens::Tokens;
 
 /// The crate's tokenizer, with either model.
@@ -268,6 +269,9 @@ impl PartialOrd for Candidate {
 #[derive(Clone, Debug)]
 pub enum AnyModel {
     Bpe(Bpe),
+
+    /// SentencePiece's pieces with numbers of their own.
+    Numbered(Numbered),
     Other(ModelWrapper),
 }
 
@@ -283,6 +287,7 @@ impl Model for AnyModel {
     fn tokenize(&self, sequence: &str) -> tokenizers::Result<Vec<Token>> {
         let bpe = match self {
             Self::Bpe(bpe) => bpe,
+            Self::Numbered(model) => return Ok(model.split(sequence)),
             Self::Other(model) => return model.tokenize(sequence),
         };
         if bpe.ignore_merges
@@ -299,6 +304,7 @@ impl Model for AnyModel {
     fn token_to_id(&self, token: &str) -> Option<u32> {
         match self {
             Self::Bpe(bpe) => bpe.tokens.id(token),
+            Self::Numbered(model) => model.id(token),
             Self::Other(model) => model.token_to_id(token),
         }
     }
@@ -308,6 +314,7 @@ impl Model for AnyModel {
             Self::Bpe(bpe) => {
                 ((id as usize) < bpe.tokens.len()).then(|| bpe.tokens.get(id).to_owned())
             }
+            Self::Numbered(model) => model.token(id),
             Self::Other(model) => model.id_to_token(id),
         }
     }
@@ -317,6 +324,7 @@ impl Model for AnyModel {
             Self::Bpe(bpe) => {
                 bpe.tokens.with_ids().map(|(token, id)| (token.to_owned(), id)).collect()
             }
+            Self::Numbered(model) => model.vocabulary().clone(),
             Self::Other(model) => model.get_vocab(),
         }
     }
@@ -324,6 +332,7 @@ impl Model for AnyModel {
     fn get_vocab_size(&self) -> usize {
         match self {
             Self::Bpe(bpe) => bpe.tokens.distinct(),
+            Self::Numbered(model) => model.vocabulary().len(),
             Self::Other(model) => model.get_vocab_size(),
         }
     }
@@ -331,13 +340,14 @@ impl Model for AnyModel {
     fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
         match self {
             Self::Bpe(bpe) => bpe.whole()?.save(folder, prefix),
+            Self::Numbered(_) => Err(not_as_file()),
             Self::Other(model) => model.save(folder, prefix),
         }
     }
 
     fn get_trainer(&self) -> TrainerWrapper {
         match self {
-            Self::Bpe(_) => ModelWrapper::BPE(BPE::default()).get_trainer(),
+            Self::Bpe(_) | Self::Numbered(_) => ModelWrapper::BPE(BPE::default()).get_trainer(),
             Self::Other(model) => model.get_trainer(),
         }
     }
@@ -347,6 +357,7 @@ impl Serialize for AnyModel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Bpe(bpe) => bpe.whole().map_err(serde::ser::Error::custom)?.serialize(serializer),
+            Self::Numbered(_) => Err(serde::ser::Error::custom(not_as_file())),
             Self::Other(model) => model.serialize(serializer),
         }
     }

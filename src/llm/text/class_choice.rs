@@ -96,6 +96,8 @@ fn registered(model_type: &str) -> Option<Class> {
         "mbart50" => Class::MBart50,
         "nllb" | "nllb-moe" => Class::Nllb,
         "big_bird" => Class::BigBird,
+        "marian" => Class::Marian,
+        "m2m_100" => Class::M2m100,
         "pegasus" => Class::Pegasus,
         "mt5" | "musicgen" | "musicgen_melody" | "switch_transformers" | "t5" => Class::T5,
         other if PLAIN.contains(&other) || MISNAMED.contains(&other) => Class::Plain,
@@ -229,6 +231,8 @@ fn named(name: &str) -> Class {
         "MBart50Tokenizer" => Class::MBart50,
         "NllbTokenizer" => Class::Nllb,
         "BigBirdTokenizer" => Class::BigBird,
+        "MarianTokenizer" => Class::Marian,
+        "M2M100Tokenizer" => Class::M2m100,
         "PegasusTokenizer" => Class::Pegasus,
         _ => Class::Plain,
     }

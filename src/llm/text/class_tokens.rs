@@ -112,6 +112,16 @@ impl Class {
                 one("unk_token", "<unk>"),
                 one("mask_token", "<mask_2>"),
             ],
+            Self::Marian => {
+                vec![one("unk_token", "<unk>"), one("eos_token", "</s>"), one("pad_token", "<pad>")]
+            }
+            Self::M2m100 => vec![
+                one("bos_token", "<s>"),
+                one("eos_token", "</s>"),
+                one("sep_token", "</s>"),
+                one("pad_token", "<pad>"),
+                one("unk_token", "<unk>"),
+            ],
             Self::Albert | Self::DebertaV2 => {
                 let is_albert = self == Self::Albert;
                 vec![

@@ -37,6 +37,10 @@ pub(super) enum Class {
     Nllb,
     BigBird,
     Pegasus,
+
+    /// Pieces of two files, numbered by a third: see `numbered.rs`.
+    Marian,
+    M2m100,
 }
 
 /// Where a class keeps its tokens when there is no `tokenizer.json`.
@@ -50,6 +54,9 @@ pub(super) enum Files {
 
     /// A SentencePiece model of this name.
     SentencePiece(&'static str),
+
+    /// SentencePiece's models and a vocabulary with other numbers.
+    Numbered,
 }
 
 /// What is put around a text that asks for special tokens.
@@ -86,7 +93,7 @@ const QWEN35: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M
 impl Class {
     /// Whether the file is taken as it is.
     pub fn takes_file(self) -> bool {
-        matches!(self, Self::Plain | Self::BertFile)
+        matches!(self, Self::Plain | Self::BertFile | Self::Marian | Self::M2m100)
     }
 
     pub fn frame(self, settings: &Value) -> Frame {
@@ -97,7 +104,8 @@ impl Class {
                 let is_behind = settings["legacy_behaviour"] == true;
                 Frame::Language { usual: "eng_Latn", is_behind }
             }
-            Self::Pegasus => Frame::TextsEos,
+            Self::M2m100 => Frame::Language { usual: "en", is_behind: false },
+            Self::Pegasus | Self::Marian => Frame::TextsEos,
             Self::Bert
             | Self::BertFile
             | Self::Roberta
@@ -122,6 +130,7 @@ impl Class {
             Self::XlmRoberta | Self::Camembert | Self::MBart | Self::MBart50 | Self::Nllb => {
                 Files::SentencePiece("sentencepiece.bpe.model")
             }
+            Self::Marian | Self::M2m100 => Files::Numbered,
             Self::DebertaV2 => Files::SentencePiece("spm.model"),
             Self::T5 | Self::Albert | Self::BigBird | Self::Pegasus => {
                 Files::SentencePiece("spiece.model")
@@ -135,7 +144,7 @@ impl Class {
     /// The kind of model that the class builds, whatever the file says.
     pub fn kind(self) -> Option<Kind> {
         match self {
-            Self::Plain | Self::BertFile => None,
+            Self::Plain | Self::BertFile | Self::Marian | Self::M2m100 => None,
             Self::Bert | Self::Mpnet => Some(Kind::WordPiece),
             Self::XlmRoberta
             | Self::T5
@@ -205,7 +214,9 @@ impl Class {
         let nfc = json!({ "type": "NFC" });
         let bytes = byte_level(true, true);
         match self {
-            Self::Plain | Self::BertFile => [Value::Null, Value::Null, Value::Null],
+            Self::Plain | Self::BertFile | Self::Marian | Self::M2m100 => {
+                [Value::Null, Value::Null, Value::Null]
+            }
             Self::Gpt2 | Self::Roberta => {
                 [Value::Null, byte_level(add_space.unwrap_or(false), true), bytes]
             }

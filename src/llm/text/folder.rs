@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
 use super::added::{Named, NamedTokens, Spelled};
-use super::bpe::AnyTokenizer;
+use super::bpe::{AnyModel, AnyTokenizer};
 use super::byte_tokens;
 use super::classes::{Class, Files, sentence_piece_decoder, space_to_bar};
 use super::folder_files::{FolderError, Problem, read_optional};
 use super::frame::check_frame;
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
+use super::numbered::{Numbered, NumberedFiles, VOCAB};
 use super::ranked;
 use super::ranked::Ranked;
 use super::sentencepiece::{Role, SentencePiece};
@@ -36,6 +37,9 @@ pub(super) struct Assembled {
 
     /// Spaces before punctuation are taken off what is decoded.
     pub cleans_spaces: bool,
+
+    /// `truncation_side`: texts that are too long lose their beginning.
+    pub cuts_left: bool,
 
     /// What a person should know, a sentence each.
     pub warnings: Vec<String>,
@@ -61,6 +65,11 @@ pub(super) fn assemble(folder: &Path) -> Result<Assembled, FolderError> {
         file => file,
     };
     let told = Told::read(folder, file.as_ref(), is_byte_level)?;
+    if let Some(files) = NumberedFiles::of(told.class)
+        && (file.is_none() || files.missing(folder).is_empty())
+    {
+        return told.with_numbers(files);
+    }
     match file {
         Some(file) => told.with_file(file).map_err(at(&file_path)),
         None => told.without_file(),
@@ -98,6 +107,25 @@ impl Told {
         let in_file = in_file.iter().filter_map(Spelled::read).map(|token| token.token());
         inner.add_tokens(in_file)?;
         self.finish(inner)
+    }
+
+    /// transformers asks `tokenizer.json` nothing but which tokens were added.
+    fn with_numbers(self, files: NumberedFiles) -> Result<Assembled, FolderError> {
+        let missing = files.missing(&self.folder);
+        if !missing.is_empty() {
+            let all = [files.models, &[files.vocab]].concat().join(", ");
+            let problem = format!(
+                "it is not there. The tokenizer of this model is made of {all}: fetch {} from where the \
+                 model comes from",
+                missing.join(" and ")
+            );
+            return Err(FolderError { path: self.folder.join(missing[0]), source: problem.into() });
+        }
+        let unknown = self.named.get("unk_token").unwrap_or("<unk>");
+        let model = Numbered::read(&self.folder, self.class, files, &self.settings, unknown)?;
+        let path = self.folder.join(files.vocab);
+        let inner = AnyTokenizer::new(AnyModel::Numbered(model));
+        self.finish(inner).map_err(|source| FolderError { path, source })
     }
 
     fn without_file(mut self) -> Result<Assembled, FolderError> {
@@ -139,7 +167,7 @@ impl Told {
         let paths = match self.class.files() {
             Files::VocabAndMerges => vec![path("vocab.json"), path("merges.txt")],
             Files::VocabTxt => vec![path("vocab.txt")],
-            Files::SentencePiece(_) => Vec::new(),
+            Files::SentencePiece(_) | Files::Numbered => Vec::new(),
         };
         if paths.is_empty() || !paths.iter().all(|path| path.is_file()) {
             return Err(self.nothing_to_read());
@@ -165,6 +193,7 @@ impl Told {
             Files::VocabAndMerges => "vocab.json with merges.txt",
             Files::VocabTxt => "vocab.txt",
             Files::SentencePiece(name) => name,
+            Files::Numbered => VOCAB,
         };
         let (slow, other) = (
             found(&["vocab.json", "merges.txt", "vocab.txt"]),
@@ -207,7 +236,7 @@ impl Told {
         let model = SentencePiece::read(bytes).map_err(|err| -> Problem {
             format!("{err}. Fetch the model's tokenizer.json").into()
         })?;
-        let special = model.pieces.iter().filter(|piece| piece.role != Role::Other);
+        let special = model.pieces.iter().filter(|piece| piece.role.is_added());
         let special: Vec<Spelled> = special
             .map(|piece| Spelled::Flags {
                 content: piece.text.clone(),
@@ -326,7 +355,8 @@ impl Told {
         let cleans_spaces = is("clean_up_tokenization_spaces")
             && (!inner.get_model().is_bpe()
                 || is("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"));
-        Ok(Assembled { inner, named: self.named, cleans_spaces, warnings })
+        let cuts_left = self.settings.get("truncation_side").is_some_and(|side| side == "left");
+        Ok(Assembled { inner, named: self.named, cleans_spaces, cuts_left, warnings })
     }
 
     /// `fix_mistral_regex`: Mistral's files of before transformers 5 split text by another rule than

@@ -47,6 +47,12 @@ fn a_translators_folder_is_read_as_autotokenizer_reads_it() {
     are_read_alike(include_str!("../../../tests/reference/text/tokenizer_languages.json"), 5);
 }
 
+/// Marian and M2M100, of `make_numbered.py`.
+#[test]
+fn a_folder_with_numbers_of_its_own_is_read_as_autotokenizer_reads_it() {
+    are_read_alike(include_str!("../../../tests/reference/text/tokenizer_numbered.json"), 6);
+}
+
 /// Rows of `make_ranked_texts.py`.
 fn are_encoded_alike(rows: &str) -> [usize; 2] {
     let rows: Vec<Value> = serde_json::from_str(rows).unwrap();

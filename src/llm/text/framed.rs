@@ -12,6 +12,7 @@ use super::frame::{Second, around, template};
 use super::languages;
 use super::languages::MbartLanguages;
 use super::model_file::{ModelParts, Vocabulary};
+use super::numbered::m2m100_token;
 use super::told::Told;
 
 impl Told {
@@ -144,6 +145,8 @@ impl Told {
         let end = (eos, id(eos)?);
         let Frame::Language { usual, is_behind } = frame else { return around(&[], &[end]) };
         let language = self.settings.get("src_lang").and_then(Value::as_str).unwrap_or(usual);
+        let whole = m2m100_token(language);
+        let language = if self.class == Class::M2m100 { whole.as_str() } else { language };
         let language = (language, id(language)?);
         if is_behind { around(&[], &[end, language]) } else { around(&[language], &[end]) }
     }

@@ -7,6 +7,11 @@ pub(super) fn mbart(count: MbartLanguages) -> impl Iterator<Item = &'static str>
     MBART.split(' ').chain(more)
 }
 
+/// M2M100's, or those of the models that translate news.
+pub(super) fn m2m100(is_news: bool) -> impl Iterator<Item = &'static str> {
+    (if is_news { NEWS } else { M2M100 }).split(' ')
+}
+
 /// NLLB's.
 pub(super) fn nllb() -> impl Iterator<Item = &'static str> {
     NLLB.split(' ')
@@ -22,6 +27,15 @@ pub(super) enum MbartLanguages {
 const MBART: &str = "\
     ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT \
     lv_LV my_MM ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN";
+
+/// M2M100's 100.
+const M2M100: &str = "\
+    af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi hr ht \
+    hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns oc or pa pl \
+    ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh zu";
+
+/// Those of `wmt21`.
+const NEWS: &str = "en ha is ja cs ru zh de";
 
 /// What mBART-50 has beside.
 const MBART_50: &str = "\
@@ -60,6 +74,7 @@ mod tests {
     fn there_are_as_many_as_in_transformers() {
         let count = |languages| mbart(languages).count();
         assert_eq!((count(MbartLanguages::TwentyFive), count(MbartLanguages::Fifty)), (25, 52));
+        assert_eq!((m2m100(false).count(), m2m100(true).count()), (100, 8));
         assert_eq!((nllb().count(), nllb().last()), (202, Some("zul_Latn")));
     }
 }

@@ -21,6 +21,24 @@ pub(super) struct SentencePiece {
     begin_piece: String,
     end_piece: String,
     charsmap: Vec<u8>,
+    pub spaces: Spaces,
+}
+
+/// What becomes of spaces.
+#[expect(clippy::struct_excessive_bools, reason = "SentencePiece's settings")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spaces {
+    /// One is put before a text.
+    pub adds_first: bool,
+
+    /// Those around a text, and all but one in a row, are left out.
+    pub removes_extra: bool,
+
+    /// They are written `▁`.
+    pub escapes: bool,
+
+    /// The one that is put before a text stands behind it instead.
+    pub is_suffix: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +55,23 @@ pub(super) enum Role {
 
     /// A word that is never split.
     UserDefined,
+
+    /// What stands for what is no piece.
+    Unknown,
+
+    /// It is only a part of others.
+    Unused,
+
+    /// `<0x0A>`: a byte of a character that is no piece.
+    Byte,
     Other,
+}
+
+impl Role {
+    /// Whether it is a token of its own, whatever stands around it.
+    pub fn is_added(self) -> bool {
+        matches!(self, Self::Control | Self::UserDefined)
+    }
 }
 
 /// Why a file could not be read.
@@ -58,6 +92,12 @@ impl SentencePiece {
             begin_piece: "<s>".to_owned(),
             end_piece: "</s>".to_owned(),
             charsmap: Vec::new(),
+            spaces: Spaces {
+                adds_first: true,
+                removes_extra: true,
+                escapes: true,
+                is_suffix: false,
+            },
         };
         for field in Fields(bytes) {
             match field? {
@@ -65,8 +105,13 @@ impl SentencePiece {
                 (2, Field::Bytes(trainer)) => model.read_trainer(trainer)?,
                 (3, Field::Bytes(normalizer)) => {
                     for field in Fields(normalizer) {
-                        if let (2, Field::Bytes(charsmap)) = field? {
-                            model.charsmap = charsmap.to_vec();
+                        let spaces = &mut model.spaces;
+                        match field? {
+                            (2, Field::Bytes(charsmap)) => model.charsmap = charsmap.to_vec(),
+                            (3, Field::Number(value)) => spaces.adds_first = value != 0,
+                            (4, Field::Number(value)) => spaces.removes_extra = value != 0,
+                            (5, Field::Number(value)) => spaces.escapes = value != 0,
+                            _ => {}
                         }
                     }
                 }
@@ -84,6 +129,7 @@ impl SentencePiece {
                     2 => self.is_bpe = true,
                     _ => return Err(NotAModel("it splits text into words or characters")),
                 },
+                (24, Field::Number(value)) => self.spaces.is_suffix = value != 0,
                 (35, Field::Number(value)) => self.byte_fallback = value != 0,
                 (40, Field::Number(id)) => self.unknown = id.cast_signed(),
                 (41, Field::Number(id)) => self.begin = id.cast_signed(),
@@ -148,6 +194,11 @@ impl SentencePiece {
         merges
     }
 
+    /// The file's table of replacements.
+    pub fn charsmap_bytes(&self) -> Option<&[u8]> {
+        (!self.charsmap.is_empty()).then_some(self.charsmap.as_slice())
+    }
+
     /// The normalizer that the file's table of replacements amounts to.
     pub fn charsmap(&self) -> Option<Value> {
         let map = &self.charsmap;
@@ -163,8 +214,16 @@ impl Piece {
             match field? {
                 (1, Field::Bytes(bytes)) => piece.text = text(bytes)?,
                 (2, Field::Single(score)) => piece.score = score,
-                (3, Field::Number(3)) => piece.role = Role::Control,
-                (3, Field::Number(4)) => piece.role = Role::UserDefined,
+                (3, Field::Number(kind)) => {
+                    piece.role = match kind {
+                        2 => Role::Unknown,
+                        3 => Role::Control,
+                        4 => Role::UserDefined,
+                        5 => Role::Unused,
+                        6 => Role::Byte,
+                        _ => Role::Other,
+                    }
+                }
                 _ => {}
             }
         }

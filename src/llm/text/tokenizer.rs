@@ -10,10 +10,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tokenizers::utils::truncation::{TruncationParams, TruncationStrategy, truncate_encodings};
+use tokenizers::utils::truncation::{
+    TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
+};
 use tokenizers::{Model as _, PostProcessor as _};
 
-use super::bpe::AnyTokenizer;
+use super::bpe::{AnyModel, AnyTokenizer};
 use super::folder::{self, Assembled};
 use super::folder_files::FolderError;
 use super::gguf_build;
@@ -56,6 +58,9 @@ pub struct Tokenizer {
     vocab_size: usize,
     cleans_spaces: bool,
 
+    /// Texts that are too long lose their beginning, not their end.
+    cuts_left: bool,
+
     /// What a person should know of how it was put together, a sentence each.
     warnings: Vec<String>,
 }
@@ -64,7 +69,7 @@ impl Tokenizer {
     /// The tokenizer of a model's folder, as transformers' `AutoTokenizer` puts it together.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let assembled = folder::assemble(folder);
-        let Assembled { inner, named, cleans_spaces, warnings } = assembled
+        let Assembled { inner, named, cleans_spaces, cuts_left, warnings } = assembled
             .map_err(|FolderError { path, source }| TokenizerError::File { path, source })?;
         let mut tokenizer = Self::new(inner);
         let id = |name: &str| tokenizer.inner.token_to_id(named.get(name)?);
@@ -72,6 +77,7 @@ impl Tokenizer {
         let named = named.iter().map(|(name, token)| (name.to_owned(), token.content().to_owned()));
         tokenizer.named = named.collect();
         tokenizer.cleans_spaces = cleans_spaces;
+        tokenizer.cuts_left = cuts_left;
         tokenizer.warnings = warnings;
         Ok(tokenizer)
     }
@@ -130,7 +136,8 @@ impl Tokenizer {
         let vocab_size = past_added.max(inner.get_vocab_size(false));
         Self {
             spelling: Spelling::of(&decoder),
-            has_bars: decoder["type"] == "Metaspace" && decoder["replacement"] == "▁",
+            has_bars: matches!(inner.get_model(), AnyModel::Numbered(_))
+                || decoder["type"] == "Metaspace" && decoder["replacement"] == "▁",
             inner,
             special,
             named: BTreeMap::new(),
@@ -138,6 +145,7 @@ impl Tokenizer {
             eos: None,
             vocab_size,
             cleans_spaces: false,
+            cuts_left: false,
             warnings: Vec::new(),
         }
     }
@@ -167,7 +175,8 @@ impl Tokenizer {
 
     /// The ids of a text, or of a pair of texts, with what the tokenizer puts around them; which of the
     /// two each token is of; and whether something was cut off. At most `most` tokens stay: of two
-    /// texts the longer one is cut first (transformers' `truncation=True`).
+    /// texts the longer one is cut first (transformers' `truncation=True`), at the end, or where the files have
+    /// `truncation_side` left, at the beginning.
     pub fn encode_pair(
         &self,
         text: &str,
@@ -185,6 +194,11 @@ impl Tokenizer {
             let params = TruncationParams {
                 max_length: most.saturating_sub(added),
                 strategy: TruncationStrategy::LongestFirst,
+                direction: if self.cuts_left {
+                    TruncationDirection::Left
+                } else {
+                    TruncationDirection::Right
+                },
                 ..TruncationParams::default()
             };
             let cut = truncate_encodings(one, other, &params);
@@ -201,6 +215,17 @@ impl Tokenizer {
     }
 
     fn plainly_decoded(&self, ids: &[u32], skip_special: bool) -> String {
+        if let AnyModel::Numbered(model) = self.inner.get_model() {
+            let kept = ids.iter().filter(|id| !(skip_special && self.is_special(**id)));
+            let added = self.inner.get_added_vocabulary();
+            // By how it is written: the words of answers may have numbers of their own.
+            return model.text(kept.map(|id| {
+                let token = self.token(*id);
+                let is_special =
+                    token.as_deref().is_some_and(|token| added.is_special_token(token));
+                (token, is_special)
+            }));
+        }
         let Spelling::SentencePiece { strip_leading_space } = self.spelling else {
             if self.spelling == Spelling::Other {
                 return self.inner.decode(ids, skip_special).unwrap_or_default();
@@ -298,6 +323,33 @@ impl Tokenizer {
     /// The id of a special token by how it is written.
     pub fn special_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
+    }
+
+    /// The token that says in which language a text is, by its code: NLLB's `deu_Latn`, M2M100's `de`.
+    pub fn language(&self, code: &str) -> Option<u32> {
+        let own = self.special_id(code).filter(|id| self.is_special(*id));
+        own.or_else(|| match self.inner.get_model() {
+            AnyModel::Numbered(model) => model.id(&model.language_token(code)),
+            _ => None,
+        })
+    }
+
+    /// What stands before a text to say in which language its answer shall be: `>>fra<<` of Marian's models
+    /// for several languages. `Some(None)`: this is such a model, and has no such language; `None`: it is no such
+    /// model.
+    pub fn language_in_text(&self, code: &str) -> Option<Option<String>> {
+        let AnyModel::Numbered(model) = self.inner.get_model() else { return None };
+        let token = model.language_token(code);
+        model.is_told_in_text().then(|| model.id(&token).map(|_| token))
+    }
+
+    /// The languages that are said in a text: `>>fra<<`.
+    pub fn languages_in_texts(&self) -> Vec<String> {
+        let AnyModel::Numbered(model) = self.inner.get_model() else { return Vec::new() };
+        let is_one = |token: &&String| token.starts_with(">>") && token.ends_with("<<");
+        let mut all: Vec<String> = model.vocabulary().keys().filter(is_one).cloned().collect();
+        all.sort();
+        all
     }
 
     /// The id of a token as the vocabulary spells it.
