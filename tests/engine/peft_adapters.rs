@@ -439,3 +439,11 @@ fn what_would_be_other_numbers_is_refused_by_name() {
     let error = Adapter::load(&reference("models/llama"), &model).err().unwrap().to_string();
     assert!(error.contains("it is a model's folder"), "{error}");
 }
+
+/// PEFT saves a head that LoRA changes beside it, without what its start took out of it.
+#[test]
+fn a_start_that_took_something_out_of_the_head_is_read_with_what_is_left_of_it() {
+    let (folder, model, adapter) = case("pissa_head_mistral");
+    let (ids, logits) = expected(&folder);
+    assert_close(&last_two(&model, Some(&adapter), &ids), &logits, 2e-4, "pissa_head_mistral");
+}

@@ -78,6 +78,7 @@ CASES = {
     "experts_old_names_mixtral": ("mixtral", dict(target_modules="all-linear")),
     "router_gemma4_moe": ("gemma4_moe", dict(target_modules=["router.proj", "o_proj"])),
     "parameter_llama": ("llama", dict(target_modules=["q_proj"], target_parameters=["1.mlp.gate_proj.weight"])),
+    "pissa_head_mistral": ("mistral", dict(target_modules=["q_proj", "lm_head"], init_lora_weights="pissa")),
 }
 
 

@@ -133,6 +133,12 @@ impl Stored {
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(damaged(format!("{name} has values that are no numbers")));
             }
+            if let Some(what) = not_computed(name) {
+                return Err(damaged(format!(
+                    "it has {name}: {what} are not computed for encoders and encoder-decoders; merge it in \
+                     PEFT (merge_and_unload) and open the merged folder"
+                )));
+            }
             let name = name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
             tensors.insert(name, (view.shape().to_vec(), values));
         }
@@ -194,6 +200,16 @@ impl Stored {
         let (shape, _) = self.tensors.get(&format!("{out}.weight"))?;
         shape.first().copied()
     }
+}
+
+/// What a tensor of PEFT is that nothing here computes. `None`: it is another.
+fn not_computed(name: &str) -> Option<&'static str> {
+    let all = [
+        (".lora_B.bias", "biases of LoRA itself (lora_bias)"),
+        (".lora_embedding_", "changes of an embedding"),
+        (".trainable_tokens_", "vectors of single tokens (trainable_token_indices)"),
+    ];
+    all.into_iter().find(|(part, _)| name.contains(part)).map(|(_, what)| what)
 }
 
 /// Takes the values of what learns from a folder that holds them.

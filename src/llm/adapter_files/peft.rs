@@ -120,7 +120,9 @@ impl Adapter {
                 let problem = format!("the model has no layer {module} that LoRA can change");
                 return Err(Error::adapter(&weights, problem));
             };
-            if let Some(untouched) = &found.untouched {
+            // A start that takes something out of a weight has it saved without that.
+            let untouched = found.untouched.as_ref().filter(|_| config.start == Start::Plain);
+            if let Some(untouched) = untouched {
                 check_untouched(model, &module, untouched, &weights)?;
             }
             if let Some(bias) = &found.bias {
