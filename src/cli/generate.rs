@@ -62,11 +62,13 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 200)]
     max_new_tokens: usize,
 
-    /// The language of the text, as the model's tokenizer calls it (`de_DE` of mBART, `deu_Latn` of NLLB)
+    /// The language of the text, as the model's tokenizer calls it (`de_DE` of mBART, `deu_Latn` of NLLB, `de`
+    /// of M2M100)
     #[arg(long, value_name = "CODE")]
     source_language: Option<String>,
 
-    /// The language of the answer
+    /// The language of the answer (of opus-mt models for several languages the code between their marks: `deu` of
+    /// `>>deu<<`)
     #[arg(long, value_name = "CODE")]
     target_language: Option<String>,
 
@@ -216,7 +218,10 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<()> {
         bail!("--source-language and --target-language are for encoder-decoders such as NLLB");
     }
     let (model, adapter) = args.model.load_for_answers(args.cache)?;
-    if let Some(words) = unasked(model.asked(), &args.sampling.params(), &FLAGS) {
+    let is_told = |asked: &Asked| asked.key == "stop_strings" && args.stops_at(&asked.value);
+    let asked: Vec<Asked> = model.asked().iter().filter(|asked| !is_told(asked)).cloned().collect();
+    let known = [&FLAGS[..], &["stop_strings"]].concat();
+    if let Some(words) = unasked(&asked, &args.sampling.params(), &known) {
         out::note(&words);
     }
     let draft = args.guesser.load_draft(&model)?;
@@ -298,8 +303,13 @@ fn unasked(asked: &[Asked], params: &SamplingParams, known: &[&str]) -> Option<S
         return None;
     }
     let flags = left.iter().filter(|asked| known.contains(&asked.key));
-    let flags =
-        flags.map(|Asked { key, value, .. }| format!("--{} {value}", key.replace('_', "-")));
+    let flags = flags.map(|Asked { key, value, .. }| match (*key, value) {
+        ("stop_strings", serde_json::Value::Array(all)) => {
+            all.iter().map(|text| format!("--stop {text}")).collect::<Vec<String>>().join(" ")
+        }
+        ("stop_strings", text) => format!("--stop {text}"),
+        _ => format!("--{} {value}", key.replace('_', "-")),
+    });
     let flags: Vec<String> = flags.collect();
     let how = if flags.is_empty() {
         "and cannot be asked for here".to_owned()
@@ -313,6 +323,16 @@ fn unasked(asked: &[Asked], params: &SamplingParams, known: &[&str]) -> Option<S
          here {how}",
         list.join(", ")
     ))
+}
+
+impl GenerateArgs {
+    /// Whether an answer ends at all of these texts.
+    fn stops_at(&self, texts: &serde_json::Value) -> bool {
+        let has = |text: &serde_json::Value| {
+            text.as_str().is_some_and(|text| self.stop.iter().any(|stop| stop == text))
+        };
+        texts.as_array().map_or_else(|| has(texts), |all| all.iter().all(has))
+    }
 }
 
 /// The settings of `generation_config.json` that this command has too.

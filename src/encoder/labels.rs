@@ -71,8 +71,13 @@ impl Labels {
             return Err(keys.refuse(key, expected));
         }
         let name = |id: usize| {
-            let name = named.and_then(|named| named.get(&id.to_string())?.as_str());
-            name.map_or_else(|| format!("LABEL_{id}"), str::to_owned)
+            let name = named.and_then(|named| named.get(&id.to_string()));
+            match name {
+                Some(Value::String(name)) => name.clone(),
+                // Numbers, and what else a file may have for names.
+                Some(name) if !name.is_null() => name.to_string(),
+                _ => format!("LABEL_{id}"),
+            }
         };
         let problem = match keys.text("problem_type") {
             Some("multi_label_classification") => Problem::ManyLabels,

@@ -122,6 +122,11 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
         ..LLAMA
     };
     let to_normed = keys.flag("apply_residual_connection_post_layernorm", false)?;
+    if keys.flag("slow_but_exact", false)? && keys.size("pretraining_tp", 1)? > 1 {
+        let expected = "with it and pretraining_tp above 1 transformers leaves out the biases of two layers, \
+                        which is not done here: false was expected";
+        return Err(keys.refuse("slow_but_exact", expected));
+    }
     let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
     Ok(Config {
         // Whatever else the file says.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Settings that change which token comes, also where always the likeliest is taken, with the value that
 /// is off.
-const ALWAYS: [(&str, f64); 16] = [
+const ALWAYS: [(&str, f64); 19] = [
     ("repetition_penalty", 1.0),
     ("no_repeat_ngram_size", 0.0),
     ("encoder_no_repeat_ngram_size", 0.0),
@@ -24,6 +24,9 @@ const ALWAYS: [(&str, f64); 16] = [
     ("bad_words_ids", -1.0),
     ("sequence_bias", -1.0),
     ("exponential_decay_length_penalty", -1.0),
+    ("stop_strings", -1.0),
+    ("max_time", -1.0),
+    ("watermarking_config", -1.0),
 ];
 
 /// Those that count where a token is drawn.
@@ -91,6 +94,8 @@ mod tests {
         assert_eq!(keys(&on), ["repetition_penalty", "temperature", "top_k", "top_p"]);
         let ids = json!({"suppress_tokens": [5], "forced_eos_token_id": 2});
         assert_eq!(keys(&ids), ["forced_eos_token_id", "suppress_tokens"]);
+        let ends = json!({"stop_strings": ["\n\n"], "max_time": 2.0});
+        assert_eq!(keys(&ends), ["stop_strings", "max_time"]);
         let longer = json!({"exponential_decay_length_penalty": [2, 1.5], "early_stopping": false,
                             "length_penalty": 2.0});
         assert_eq!(keys(&longer), ["exponential_decay_length_penalty", "length_penalty"]);
