@@ -191,36 +191,43 @@ def committed():
     reranker(HERE / "reranker_one", "llama", 26, both, no=False, message=None, activation="linear.Identity")
 
 
+def one(rng, at, folder):
+    """A random one: FOLDER(words) says where it goes. Where it went."""
+    family = rng.choice(FAMILIES)
+    frame = rng.choice(["$A </s>", "<s> $A", "<s> $A </s>", None])
+    message = rng.choice([None, None, "flat", "structured"])
+    template = {"flat": PLAIN, "structured": PARTS}.get(message, rng.choice([None, PLAIN]))
+    side = rng.choice(["left", "right"])
+    if rng.random() < 0.3:
+        judged = rng.choice(["flat", None])
+        words = tokenizer(frame, template=JUDGE, side="left")
+        prompts = rng.choice([None, {"a": "Is it so?"}])
+        made = folder(f"reranker_{family}")
+        reranker(made, family, at, words, no=rng.random() < 0.7, message=judged,
+                 prompts=prompts, default="a" if prompts and rng.random() < 0.5 else None,
+                 cut=rng.choice([None, 40]), activation=rng.choice([None, "linear.Identity", "activation.Sigmoid"]),
+                 tie_word_embeddings=family not in ("gpt_neox",) and rng.random() < 0.5)
+        return made
+    more = {}
+    if family in ("qwen2", "qwen3", "llama", "mistral") and rng.random() < 0.4:
+        more["is_causal"] = False
+    if family == "mistral":
+        more["sliding_window"] = rng.choice([None, 4])
+    prompts = rng.choice([None, {"query": "query: ", "document": ""}, {"query": "Instruct: x\nQuery:"}])
+    words = tokenizer(frame, template=template, side=side)
+    made = folder(f"body_{family}")
+    body(made, family, at, words,
+         pooling=rng.choice(["lasttoken", "lasttoken", "mean_tokens", "cls_token", "max_tokens", "weightedmean_tokens"]),
+         cut=rng.choice([None, 16, 24]), message=message, prompts=prompts,
+         default="query" if prompts and rng.random() < 0.3 else None, normalize=rng.random() < 0.6,
+         included=rng.choice([None, None, True, False]), prefix=rng.random() < 0.5,
+         promise=rng.choice([None, "XForCausalLM"]), **more)
+    return made
+
+
 def varied(out, count, seed):
     for at in range(count):
-        rng = random.Random(seed * 100_000 + at)
-        family = rng.choice(FAMILIES)
-        frame = rng.choice(["$A </s>", "<s> $A", "<s> $A </s>", None])
-        message = rng.choice([None, None, "flat", "structured"])
-        template = {"flat": PLAIN, "structured": PARTS}.get(message, rng.choice([None, PLAIN]))
-        side = rng.choice(["left", "right"])
-        if rng.random() < 0.3:
-            judged = rng.choice(["flat", None])
-            words = tokenizer(frame, template=JUDGE, side="left")
-            prompts = rng.choice([None, {"a": "Is it so?"}])
-            reranker(out / f"{at:04}_reranker_{family}", family, at, words, no=rng.random() < 0.7, message=judged,
-                     prompts=prompts, default="a" if prompts and rng.random() < 0.5 else None,
-                     cut=rng.choice([None, 40]), activation=rng.choice([None, "linear.Identity", "activation.Sigmoid"]),
-                     tie_word_embeddings=family not in ("gpt_neox",) and rng.random() < 0.5)
-            continue
-        more = {}
-        if family in ("qwen2", "qwen3", "llama", "mistral") and rng.random() < 0.4:
-            more["is_causal"] = False
-        if family == "mistral":
-            more["sliding_window"] = rng.choice([None, 4])
-        prompts = rng.choice([None, {"query": "query: ", "document": ""}, {"query": "Instruct: x\nQuery:"}])
-        words = tokenizer(frame, template=template, side=side)
-        body(out / f"{at:04}_body_{family}", family, at, words,
-             pooling=rng.choice(["lasttoken", "lasttoken", "mean_tokens", "cls_token", "max_tokens", "weightedmean_tokens"]),
-             cut=rng.choice([None, 16, 24]), message=message, prompts=prompts,
-             default="query" if prompts and rng.random() < 0.3 else None, normalize=rng.random() < 0.6,
-             included=rng.choice([None, None, True, False]), prefix=rng.random() < 0.5,
-             promise=rng.choice([None, "XForCausalLM"]), **more)
+        one(random.Random(seed * 100_000 + at), at, lambda name: out / f"{at:04}_{name}")
 
 
 if __name__ == "__main__":

@@ -174,6 +174,14 @@ def like_bart(prefix):
     return settings
 
 
+def marian(r):
+    d, prefix = like_bart("Marian")(r)
+    if r.random() < 0.3:
+        # The halves have words of their own.
+        d |= dict(share_encoder_decoder_embeddings=False, decoder_vocab_size=r.choice([384, 300]))
+    return d, prefix
+
+
 def big_bird(r):
     d = usual(r)
     opt(r, d, "rescale_embeddings", TF)
@@ -202,8 +210,9 @@ FAMILIES = {
     "m2m_100": like_bart("M2M100"),
     "pegasus": like_bart("Pegasus"),
     "big_bird": big_bird,
+    "marian": marian,
 }
-PAIRS = ["t5", "mt5", "bart", "mbart", "m2m_100", "pegasus"]
+PAIRS = ["t5", "mt5", "bart", "mbart", "m2m_100", "pegasus", "marian"]
 
 WEIGHTS = {"Model": 2, "ForMaskedLM": 5, "ForSequenceClassification": 7, "ForTokenClassification": 1, "ForQuestionAnswering": 1}
 HEADS = {
@@ -220,6 +229,7 @@ HEADS["nomic_bert"] = {name: weight for name, weight in WEIGHTS.items() if name 
 HEADS["t5"] = {"ForConditionalGeneration": 9, "EncoderModel": 2, "Model": 1, "ForSequenceClassification": 1}
 HEADS["mt5"] = HEADS["t5"]
 HEADS["bart"] = HEADS["mbart"] = {"ForConditionalGeneration": 9, "Model": 1, "ForSequenceClassification": 1}
+HEADS["marian"] = {"MTModel": 9, "Model": 1}
 HEADS["m2m_100"] = HEADS["pegasus"] = {"ForConditionalGeneration": 9, "Model": 1}
 
 
@@ -242,7 +252,7 @@ def spelled(folder, r, family, prefix):
     model = folder / "model.safetensors"
     tensors = load_file(model) if model.exists() else None
     before = None if tensors is None else dict(tensors)
-    body = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta", "distilbert": "distilbert", "mpnet": "mpnet", "albert": "albert", "electra": "electra", "deberta-v2": "deberta", "modernbert": "model", "bart": "model", "mbart": "model", "m2m_100": "model", "pegasus": "model", "big_bird": "bert"}.get(family)
+    body = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta", "camembert": "roberta", "distilbert": "distilbert", "mpnet": "mpnet", "albert": "albert", "electra": "electra", "deberta-v2": "deberta", "modernbert": "model", "bart": "model", "mbart": "model", "m2m_100": "model", "pegasus": "model", "marian": "model", "big_bird": "bert"}.get(family)
     if tensors and r.random() < 0.15 and family in ("bert", "roberta", "electra", "mpnet"):
         notes.append("gamma")
         for new, old in OLD_NAMES:

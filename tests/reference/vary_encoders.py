@@ -268,7 +268,7 @@ def compare_pair(folder, r, family, seed):
     config = getattr(t, prefix + "Config")(**settings)
     model = getattr(t, prefix + head)(config).eval()
     enliven(model)
-    if hasattr(model, "final_logits_bias") and head == "ForConditionalGeneration" and r.random() < 0.5:
+    if hasattr(model, "final_logits_bias") and head in ("ForConditionalGeneration", "MTModel") and r.random() < 0.5:
         model.final_logits_bias.normal_(std=0.3)
     dtype = r.choice([torch.float32, torch.float32, torch.float16, torch.bfloat16])
     model.to(dtype).save_pretrained(folder)
@@ -276,7 +276,7 @@ def compare_pair(folder, r, family, seed):
     asked = generation(folder, r, family, config)
     about = f"{prefix}{head} {str(dtype)[6:]} {' '.join(notes)}"
     half = head == "EncoderModel"
-    kind = getattr(t, prefix + ("EncoderModel" if half else "ForConditionalGeneration"))
+    kind = getattr(t, prefix + ("EncoderModel" if half else "MTModel" if family == "marian" else "ForConditionalGeneration"))
     model, missing, _ = reloaded(kind, folder)
     if missing:
         raise Skipped(f"{head}: {missing[:3]}")
@@ -285,10 +285,11 @@ def compare_pair(folder, r, family, seed):
     tokenizer = byte_tokenizer(folder)
     longest = 40 if family in ("t5", "mt5") else config.max_position_embeddings
     rows = rows_for(r, config, longest, 0)
+    writes = getattr(config, "decoder_vocab_size", None) or config.vocab_size
     for row in rows:
         row["ids"] = [id % 259 for id in row["ids"]]
         if not half:
-            row["decoder_ids"] = [model.generation_config.decoder_start_token_id or 0] + [r.randrange(config.vocab_size) for _ in range(r.randint(0, min(12, longest - 1)))]
+            row["decoder_ids"] = [model.generation_config.decoder_start_token_id or 0] + [r.randrange(writes) for _ in range(r.randint(0, min(12, longest - 1)))]
     found, _ = tensors_of(folder, rows, *([] if half else ["--cross-attention"]))
     worst = Worst()
     for number, row in enumerate(rows):
@@ -328,7 +329,7 @@ def generation(folder, r, family, config):
         own["forced_bos_token_id"] = r.choice([None, 70, 80])
         own["forced_eos_token_id"] = r.choice([None, 1])
     asked = {}
-    for key, values in dict(num_beams=[2, 4], no_repeat_ngram_size=[2, 3], min_length=[6], min_new_tokens=[4], length_penalty=[2.0, 0.5], repetition_penalty=[1.5], suppress_tokens=[list(range(60, 130))], begin_suppress_tokens=[list(range(200))], bad_words_ids=[[[80], [81, 82]]], encoder_no_repeat_ngram_size=[2], exponential_decay_length_penalty=[[2, 3.0]], max_length=[6], early_stopping=[True], num_beam_groups=[1], renormalize_logits=[True], remove_invalid_values=[True], encoder_repetition_penalty=[2.0], sequence_bias=[[[[90], 5.0]]]).items():
+    for key, values in dict(num_beams=[2, 4], no_repeat_ngram_size=[2, 3], min_length=[6], min_new_tokens=[4], length_penalty=[2.0, 0.5], repetition_penalty=[1.5], suppress_tokens=[list(range(60, 130))], begin_suppress_tokens=[list(range(200))], bad_words_ids=[[[80], [81, 82], [1], [0]]], encoder_no_repeat_ngram_size=[2], exponential_decay_length_penalty=[[2, 3.0]], max_length=[6], early_stopping=[True], num_beam_groups=[1], renormalize_logits=[True], remove_invalid_values=[True], encoder_repetition_penalty=[2.0], sequence_bias=[[[[90], 5.0]]]).items():
         if r.random() < 0.07:
             asked[key] = r.choice(values)
     own |= asked
@@ -344,7 +345,7 @@ def generation(folder, r, family, config):
     return asked
 
 
-NEUTRAL = dict(num_beams=1, do_sample=False, no_repeat_ngram_size=0, min_length=0, min_new_tokens=None, length_penalty=1.0, repetition_penalty=1.0, suppress_tokens=None, begin_suppress_tokens=None, bad_words_ids=None, encoder_no_repeat_ngram_size=0, exponential_decay_length_penalty=None, max_length=None, early_stopping=False, encoder_repetition_penalty=1.0, sequence_bias=None, renormalize_logits=False, remove_invalid_values=False)
+NEUTRAL = dict(num_beams=1, do_sample=False, no_repeat_ngram_size=0, min_length=0, min_new_tokens=None, length_penalty=1.0, repetition_penalty=1.0, suppress_tokens=None, begin_suppress_tokens=None, encoder_no_repeat_ngram_size=0, exponential_decay_length_penalty=None, max_length=None, early_stopping=False, encoder_repetition_penalty=1.0, sequence_bias=None, remove_invalid_values=False)  # bad_words_ids and renormalize_logits count whoever asks
 
 
 def compare_generated(folder, r, model, tokenizer, worst, asked):
@@ -374,15 +375,15 @@ def compare_generated(folder, r, model, tokenizer, worst, asked):
         penalties["no_repeat_ngram_size"] = r.choice([1, 2, 3])
     flags = [word for key, value in penalties.items() for word in ("--" + key.replace("_", "-"), value)]
     common = NEUTRAL | penalties | dict(max_new_tokens=length)
-    answer, said = ask("--greedy", *flags)
+    answer, _ = ask("--greedy", *flags)
     with torch.no_grad():
         theirs = cut(model.generate(**given, **common)[0])
         plain = model.generate(**given, max_new_tokens=length)[0] if asked else None
         bare = cut(model.generate(**given, **NEUTRAL | dict(max_new_tokens=length))[0])
     worst.same("ids", answer["prompt_ids"], given["input_ids"][0].tolist())
     worst.same(f"greedy {penalties}", answer["ids"], theirs)
-    if plain is not None and cut(plain) != bare and not any(key in said for key in asked):
-        worst.wrong.append(f"generate says nothing of {asked}: {said}")
+    if plain is not None and cut(plain) != bare and not any(key in ask("--greedy")[1] for key in asked):
+        worst.wrong.append(f"generate says nothing of {asked}")
     how = {"num_beams": r.choice([2, 3, 4, 5])}
     if r.random() < 0.6:
         how["length_penalty"] = r.choice([2.0, -1.0, 0.0, 0.5])
@@ -487,7 +488,34 @@ def compare_sentences(folder, r, family, seed):
     return f"{prefix} {about} {more}: {worst.close()}"
 
 
+def compare_bodies(folder, r, family, seed):
+    """Decoders without a head whose vectors count, and rerankers by the logits of "yes" and "no"."""
+    import make_bodies
+
+    made = make_bodies.one(r, seed, lambda name: folder / name)
+    worst = Worst()
+    if "reranker" in made.name:
+        rows = json.loads((made / "scores.json").read_text())
+        pairs = folder / "pairs.jsonl"
+        pairs.write_text("".join(json.dumps(dict(zip(("text", "text_pair"), row["pair"]))) + "\n" for row in rows))
+        out, _ = ours("classify", "--model", made, "--input", pairs, "--json")
+        for row, line in zip(rows, map(json.loads, out.splitlines()), strict=True):
+            worst.see("score", list(line["scores"].values()), [row["score"]])
+            worst.see("probability", list(line.get("probabilities", line["scores"]).values()), [row["probability"]])
+        return f"{made.name}: {worst.close()}"
+    rows = json.loads((made / "vectors.json").read_text())
+    for prompt in dict.fromkeys(row["prompt"] for row in rows):
+        own = [row for row in rows if row["prompt"] == prompt]
+        texts = [word for row in own for word in ("--text", row["text"])]
+        out, _ = ours("embed", made, *([] if prompt is None else ["--prefix", prompt]), *texts)
+        for row, line in zip(own, map(json.loads, out.splitlines()), strict=True):
+            worst.see(f"vector of {row['text']!r} after {prompt!r}", line["vector"], row["vector"])
+    return f"{made.name}: {worst.close()}"
+
+
 def comparison(family):
+    if family == "bodies":
+        return compare_bodies
     if family == "decoder":
         return compare_decoder
     if family == "sentences":
@@ -499,7 +527,7 @@ def main():
     out, count, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     first = int(names.pop(0)[1:]) if names and names[0].startswith("+") else 0
     out.mkdir(parents=True, exist_ok=True)
-    families = [*FAMILIES, "decoder", "sentences"]
+    families = [*FAMILIES, "decoder", "sentences", "bodies"]
     tally = {}
     for family in families:
         if names and family not in names:
