@@ -27,6 +27,9 @@ pub(super) enum After {
 
     /// One unit long.
     Normalize,
+
+    /// So many values are kept, the first ones (`truncate_dim`).
+    First(usize),
 }
 
 /// activation(W x + b), to which the vector itself may be added.
@@ -169,6 +172,7 @@ impl After {
     pub fn width(&self, before: usize) -> Result<usize, Error> {
         let (reads, gives, place) = match self {
             Self::Normalize | Self::Nothing => return Ok(before),
+            Self::First(kept) => return Ok(before.min(*kept)),
             Self::LayerNorm { width, .. } => (*width, *width, "LayerNorm".to_owned()),
             Self::Dense(dense) => {
                 let weight = &dense.linear.weight;
@@ -190,6 +194,11 @@ impl After {
     pub fn run(&self, values: Vec<f32>) -> Result<Vec<f32>, Error> {
         match self {
             Self::Nothing => Ok(values),
+            Self::First(kept) => {
+                let mut values = values;
+                values.truncate(*kept);
+                Ok(values)
+            }
             Self::Normalize => {
                 let mut values = values;
                 normalize(&mut values);

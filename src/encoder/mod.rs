@@ -34,6 +34,7 @@ mod sentences;
 mod sines;
 pub(crate) mod stack;
 pub(crate) mod store;
+mod word_table;
 
 use std::path::Path;
 
@@ -118,6 +119,13 @@ fn of_pair(pair: &families_pairs::Pair, keys: &Keys<'_>, facts: &mut ModelFacts)
     // Keys and values in f32: of the answer's own tokens, and of those that were read.
     let width = decoder.heads * decoder.head_dim;
     facts.cache_bytes_per_token = (2 * 2 * 4 * decoder.paths.len() * width) as u64;
+}
+
+/// Whether a folder's files say how it makes vectors of texts: a decoder without a head or with sentence-transformers'
+/// pooling, or vectors of words alone.
+pub fn makes_vectors(path: &Path) -> bool {
+    sentence::is_table(path)
+        || inspect(&ModelSource::at(path)).is_ok_and(|facts| facts.makes_vectors)
 }
 
 /// What the headers of a model say, and of an encoder or an encoder-decoder what it is.

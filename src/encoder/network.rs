@@ -236,7 +236,8 @@ fn batches(lengths: &[usize]) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     let mut tokens = TOGETHER;
     for place in order {
-        if tokens + lengths[place] > TOGETHER {
+        // A text without a token, where nothing is put around one, is read with the others.
+        if batches.is_empty() || tokens + lengths[place] > TOGETHER {
             batches.push(Vec::new());
             tokens = 0;
         }

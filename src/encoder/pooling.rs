@@ -46,11 +46,6 @@ impl Poolings {
         self.0.len()
     }
 
-    /// Whether tokens at the beginning can be left out of one of them.
-    pub(super) fn is_over_all(&self) -> bool {
-        self.0.iter().any(|pooling| pooling.is_over_all())
-    }
-
     /// See [`Pooling::pool`].
     pub(super) fn pool(&self, hidden: &[f32], width: usize, skipped: usize) -> Vec<f32> {
         self.0.iter().flat_map(|pooling| pooling.pool(hidden, width, skipped)).collect()
@@ -69,15 +64,18 @@ impl Pooling {
         }
     }
 
-    /// Whether tokens at the beginning can be left out of it.
-    pub(super) fn is_over_all(self) -> bool {
-        self != Self::Last
-    }
-
-    /// `hidden`: (tokens, width), at least one token, of which the first `skipped` have no part.
+    /// `hidden`: (tokens, width), of which the first `skipped` have no part. Where that is all of them, the vector
+    /// is zero, and that of the first token the first one's, as sentence-transformers has it; its largest values
+    /// of nothing would be minus infinity.
     pub(super) fn pool(self, hidden: &[f32], width: usize, skipped: usize) -> Vec<f32> {
-        let last = hidden.len() - width;
-        let skipped = (skipped * width).min(last);
+        let Some(last) = hidden.len().checked_sub(width) else { return vec![0.0; width] };
+        let skipped = skipped * width;
+        if skipped > last {
+            return match self {
+                Self::Cls => hidden[..width].to_vec(),
+                _ => vec![0.0; width],
+            };
+        }
         let taken = || hidden.chunks_exact(width).enumerate().skip(skipped / width);
         let sum = |weight: &dyn Fn(usize) -> f64| {
             let mut sums = vec![0.0_f64; width];
@@ -134,7 +132,10 @@ mod tests {
         let pool = |pooling: Pooling, skipped| pooling.pool(&hidden, 2, skipped);
         assert_eq!(pool(Pooling::Mean, 0), [3.0, 1.0]);
         assert_eq!(pool(Pooling::Mean, 1), [5.0, 0.0]);
-        assert_eq!(pool(Pooling::Mean, 5), [5.0, 0.0], "the last token always has a part");
+        // sentence-transformers 6.2: a prompt before a text without a token
+        assert_eq!(pool(Pooling::Mean, 2), [0.0, 0.0]);
+        assert_eq!(pool(Pooling::Last, 5), [0.0, 0.0]);
+        assert_eq!(pool(Pooling::Cls, 2), [1.0, 2.0]);
         assert_eq!(pool(Pooling::Cls, 0), [1.0, 2.0]);
         // sentence-transformers 6.0.1: the first token that is not the prompt's
         assert_eq!(pool(Pooling::Cls, 1), [5.0, 0.0]);

@@ -11,6 +11,7 @@ use super::messages::Messages;
 use super::model::TokenizerSettings;
 use super::module_file::{read_json, setting, settings_path};
 use super::pooling::{Pooling, Poolings};
+use super::word_table;
 use crate::llm;
 use crate::llm::files::gguf::GgufFile;
 
@@ -39,6 +40,9 @@ pub(super) struct SentenceConfig {
     /// Whether texts are made lower case before the tokenizer sees them.
     pub lowers_case: bool,
 
+    /// Whether there is no network: words have vectors, and a text's is their mean.
+    pub is_table: bool,
+
     /// Whether a decoder reads a text as a message, and a prompt as the one before it.
     pub messages: Option<Messages>,
 }
@@ -57,16 +61,19 @@ impl SentenceConfig {
                 text_prompt: None,
                 includes_prompt: true,
                 lowers_case: false,
+                is_table: false,
                 messages: None,
             });
         }
-        let Modules { network, pooling, after, includes_prompt } = modules(folder)?;
-        let (most_tokens, lowers_case) = cut(&network)?;
+        let Modules { network, pooling, mut after, includes_prompt, is_table } = modules(folder)?;
+        after.extend(kept(folder)?.map(After::First));
+        // Where there is no network, nothing is said of one.
+        let (most_tokens, lowers_case) = if is_table { (None, false) } else { cut(&network)? };
         let default_prompt = default_prompt(folder)?;
         let named = |names: &[&str]| named_prompt(folder, names, default_prompt.as_deref());
         let question_prompt = named(&["query"])?;
         let text_prompt = named(&["document", "passage", "corpus"])?;
-        let messages = Messages::read(&network)?;
+        let messages = if is_table { None } else { Messages::read(&network)? };
         Ok(Self {
             network,
             pooling,
@@ -77,6 +84,7 @@ impl SentenceConfig {
             text_prompt,
             includes_prompt,
             lowers_case,
+            is_table,
             messages,
         })
     }
@@ -96,12 +104,18 @@ fn pooling_of_gguf(path: &Path) -> Result<Pooling, Error> {
     }
 }
 
+/// Whether a folder of sentence-transformers has vectors of words alone.
+pub(super) fn is_table(folder: &Path) -> bool {
+    folder.join(MODULES).is_file() && modules(folder).is_ok_and(|modules| modules.is_table)
+}
+
 /// Where the network lies, and what follows it.
 struct Modules {
     network: PathBuf,
     pooling: Poolings,
     after: Vec<After>,
     includes_prompt: bool,
+    is_table: bool,
 }
 
 fn modules(folder: &Path) -> Result<Modules, Error> {
@@ -111,6 +125,7 @@ fn modules(folder: &Path) -> Result<Modules, Error> {
         pooling: Poolings::one(Pooling::Mean),
         after: Vec::new(),
         includes_prompt: true,
+        is_table: false,
     };
     if !path.is_file() {
         return Ok(found);
@@ -123,6 +138,7 @@ fn modules(folder: &Path) -> Result<Modules, Error> {
         match kind {
             // Older folders keep it in a folder of its own, 0_Transformer.
             "Transformer" => found.network = inside,
+            word_table::KIND => (found.network, found.is_table) = (inside, true),
             "Pooling" => {
                 let path = folder.join(place.unwrap_or("1_Pooling")).join("config.json");
                 found.pooling = pooling(&path)?;
@@ -132,7 +148,8 @@ fn modules(folder: &Path) -> Result<Modules, Error> {
             _ => {
                 let Some(step) = after::read(kind, &inside)? else {
                     let known = after::KINDS.join(", ");
-                    let expected = format!("computed here are Transformer, Pooling, {known}");
+                    let expected =
+                        format!("computed here are Transformer, StaticEmbedding, Pooling, {known}");
                     return Err(setting(&path, "type", &module["type"], &expected));
                 };
                 found.after.push(step);
@@ -225,6 +242,22 @@ pub(super) fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
         let expected = format!("one of its prompts was expected: {}", names.join(", "));
         Err(setting(&path, "default_prompt_name", name, &expected))
     }
+}
+
+/// sentence-transformers' `truncate_dim`.
+fn kept(folder: &Path) -> Result<Option<usize>, Error> {
+    let path = folder.join("config_sentence_transformers.json");
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let config = read_json(&path)?;
+    let Some(told) = config.get("truncate_dim").filter(|told| !told.is_null()) else {
+        return Ok(None);
+    };
+    let size = told.as_u64().filter(|size| *size > 0);
+    let expected = "a whole number of at least 1 was expected";
+    size.map(|size| Some(size as usize))
+        .ok_or_else(|| setting(&path, "truncate_dim", told, expected))
 }
 
 /// The first of these prompts that the folder has; without any, what stands before every text.
@@ -344,6 +377,16 @@ mod tests {
         let config = SentenceConfig::read(read.path()).unwrap();
         assert_eq!(config.network, read.path().join("0_Transformer"));
         assert_eq!(config.most_tokens, Some(77));
+    }
+
+    #[test]
+    fn the_first_values_of_a_vector_are_kept_where_the_folder_says_so() {
+        let of = |told: Value| {
+            read(&[("config_sentence_transformers.json", json!({ "truncate_dim": told }))])
+        };
+        assert!(matches!(of(json!(8)).unwrap().after[..], [After::First(8)]));
+        assert!(of(Value::Null).unwrap().after.is_empty());
+        assert!(of(json!(0)).err().unwrap().to_string().contains("truncate_dim"));
     }
 
     #[test]

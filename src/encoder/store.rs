@@ -170,6 +170,10 @@ impl Store {
             && one.bytes.as_slice() == other.bytes.as_slice()
     }
 
+    pub fn shape(&self, name: &str) -> Result<Vec<usize>, llm::Error> {
+        Ok(self.find(name)?.shape)
+    }
+
     /// How many rows a matrix has.
     pub fn row_count(&self, name: &str) -> Option<usize> {
         self.raw(name).ok().filter(|_| self.has(name))?.shape.first().copied()

@@ -189,3 +189,27 @@ fn what_is_wrong_with_the_input_is_said_with_its_line() {
     let said = said(&explore(&["compare", "--model", &model, "--text", "a"]));
     assert!(said.contains("there is nothing to compare with"), "{said}");
 }
+
+/// A decoder without a head, and vectors of words without a network: their own way from a text to a vector.
+#[test]
+fn models_that_only_make_vectors_have_meanings() {
+    for name in ["body_qwen3", "word_table"] {
+        let folder = reference("encoder").join(name);
+        let rows = std::fs::read(folder.join("vectors.json")).unwrap();
+        let rows: Vec<Value> = serde_json::from_slice(&rows).unwrap();
+        let rows = &rows[..2];
+        let folder = folder.to_string_lossy();
+        let mut asked: Vec<&str> = vec!["meaning", "--model", &folder, "--json"];
+        for row in rows {
+            asked.extend(["--text", row["text"].as_str().unwrap()]);
+        }
+        let found = rows_of(&explore(&asked)).remove(0);
+        for (found, row) in found["vectors"].as_array().unwrap().iter().zip(rows) {
+            let expected: Vec<f32> =
+                numbers(&row["vector"]).into_iter().map(|value| value as f32).collect();
+            assert_near(&numbers(found), &expected, 1e-5);
+        }
+        let layer = explore(&[&asked[..], &["--layer", "1"]].concat());
+        assert!(!layer.status.success(), "it has no layers that could be looked into");
+    }
+}

@@ -8,11 +8,11 @@ use super::rows;
 use super::rows::{Content, InputArgs, Row};
 use super::table;
 use super::table::Table;
-use super::vectors::{Pooling, refuse_layer_of_encoder};
+use super::vectors::{Pooling, has_own_way, refuse_layer_of_encoder};
 use crate::cli::load::ModelArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::encoder::{Encoder, is_encoder_model};
+use crate::encoder::Encoder;
 use crate::explore::meaning;
 use crate::explore::meaning::{MeaningView, Pooled};
 use crate::explore::subject::Subject;
@@ -60,7 +60,9 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     let rows = args.input.read()?;
     let bar = Bar::new();
     let path = resolve::resolve_model(&args.model.model).ok();
-    let (layer, pooling, vectors) = if let Some(path) = path.filter(|path| is_encoder_model(path)) {
+    let is_layer_asked = args.layer.is_some() || args.pooling.is_some();
+    let path = path.filter(|path| has_own_way(path, &args.model, is_layer_asked));
+    let (layer, pooling, vectors) = if let Some(path) = path {
         refuse_layer_of_encoder(&args.model, args.layer, args.pooling)?;
         let text = |row: &Row| match &row.content {
             Content::Text(text) => Ok(text.clone()),

@@ -1,6 +1,6 @@
 //! Texts of a table as vectors, for the views that are made of those.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::load::ModelArgs;
 use crate::cli::out;
 use crate::cli::progress::Bar;
-use crate::encoder::{Encoder, is_encoder_model};
+use crate::encoder::{Encoder, is_encoder_model, makes_vectors};
 use crate::explore::meaning::Pooled;
 use crate::explore::subject::Subject;
 use crate::explore::vectors::matrix::Vectors;
@@ -83,6 +83,13 @@ pub fn refuse_layer_of_encoder(
     Ok(())
 }
 
+/// Whether a model makes vectors in a way of its own: an encoder; or a decoder whose files say how, unless one of
+/// its layers is asked for.
+pub fn has_own_way(path: &Path, model: &ModelArgs, is_layer_asked: bool) -> bool {
+    let is_plain = !is_layer_asked && model.adapter.is_none();
+    is_encoder_model(path) || (is_plain && makes_vectors(path))
+}
+
 /// Texts with their vectors, and the vector of a sentence where one was given.
 pub struct Found {
     pub texts: Texts,
@@ -114,7 +121,9 @@ impl VectorsArgs {
             Ok((vectors, query))
         };
         let path = resolve::resolve_model(&self.model.model).ok();
-        let found = if let Some(folder) = path.filter(|path| is_encoder_model(path)) {
+        let is_layer_asked = self.layer.is_some() || self.pooling.is_some();
+        let path = path.filter(|path| has_own_way(path, &self.model, is_layer_asked));
+        let found = if let Some(folder) = path {
             refuse_layer_of_encoder(&self.model, self.layer, self.pooling)?;
             let encoder = Encoder::load(&folder)?;
             let prompt = self.prefix.as_deref().or_else(|| encoder.default_prompt());
