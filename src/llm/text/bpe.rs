@@ -17,6 +17,7 @@ use tokenizers::{
     PreTokenizerWrapper, Token, TokenizerImpl,
 };
 
+use super::byte_names::byte_name;
 use super::numbered::{Numbered, not_as_file};
 use super::tokens::Tokens;
 
@@ -220,11 +221,6 @@ const END: usize = usize::MAX;
 
 /// No such token.
 const NONE: u32 = u32::MAX;
-
-/// `<0x0A>`, as SentencePiece writes the byte 10.
-pub(crate) fn byte_name(byte: u8) -> String {
-    format!("<0x{byte:02X}>")
-}
 
 /// A token in the making.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! Token ids to text one by one, while an answer is written. All at once: [`Tokenizer::decode`].
 
-use super::spelling::{Spelling, byte_token};
+use super::byte_names::byte_token;
+use super::spelling::Spelling;
 use super::tokenizer::Tokenizer;
 
 /// Turns ids into text as they arrive, never showing half a character.

@@ -18,10 +18,11 @@ use super::folder_files::{FolderError, Problem, read_optional};
 use super::frame::check_frame;
 use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
-use super::numbered::{Numbered, NumberedFiles, VOCAB};
+use super::numbered_read;
+use super::numbered_read::{NumberedFiles, VOCAB};
 use super::ranked;
 use super::ranked::Ranked;
-use super::sentencepiece::{Role, SentencePiece};
+use super::sentencepiece_file::{Role, SentencePiece};
 use super::tokenizer_check;
 use super::told::Told;
 
@@ -122,7 +123,7 @@ impl Told {
             return Err(FolderError { path: self.folder.join(missing[0]), source: problem.into() });
         }
         let unknown = self.named.get("unk_token").unwrap_or("<unk>");
-        let model = Numbered::read(&self.folder, self.class, files, &self.settings, unknown)?;
+        let model = numbered_read::read(&self.folder, self.class, files, &self.settings, unknown)?;
         let path = self.folder.join(files.vocab);
         let inner = AnyTokenizer::new(AnyModel::Numbered(model));
         self.finish(inner).map_err(|source| FolderError { path, source })

@@ -6,9 +6,9 @@ use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
+use super::byte_names::{byte_name, byte_token};
 use super::charsmap::Charsmap;
-use super::sentencepiece::{Role, SentencePiece, Spaces};
-use super::spelling::byte_token;
+use super::sentencepiece_file::{Role, SentencePiece, Spaces};
 
 /// What a space is written as.
 const BAR: &str = "▁";
@@ -109,7 +109,7 @@ impl Pieces {
             if is_known {
                 pieces.push((written.to_owned(), place));
             } else if self.byte_fallback {
-                let bytes = written.bytes().map(super::bpe::byte_name);
+                let bytes = written.bytes().map(byte_name);
                 pieces.extend(bytes.map(|byte| (byte, place.clone())));
             } else if was_unknown && let Some((last, its)) = pieces.last_mut() {
                 // What is unknown in a row is one piece.

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::bpe::byte_name;
+use super::byte_names::{byte_name, byte_token};
 
 /// How the vocabulary writes the bytes of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +94,6 @@ fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
         Err(_broken) => text.extend(bytes.iter().map(|_| char::REPLACEMENT_CHARACTER)),
     }
     bytes.clear();
-}
-
-/// `<0x0A>` is the byte 10.
-pub(super) fn byte_token(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }
 
 /// The byte that a character of GPT-2's alphabet stands for. Printable Latin-1 stands for itself;
