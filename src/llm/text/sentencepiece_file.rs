@@ -1,7 +1,6 @@
 //! SentencePiece's model files (`tokenizer.model`, `spiece.model`): a protocol buffer with the
 //! tokens, their scores, and how text is normalised.
 
-
 /// What is read of a model file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct SentencePiece {
