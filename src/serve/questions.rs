@@ -115,7 +115,8 @@ impl Question {
             Some(Value::String(kind)) if kind == "score" => QuestionKind::Score,
             Some(Value::String(kind)) if kind == "noul" => QuestionKind::Noul,
             other => {
-                let found = other.map_or("no type".to_owned(), |other| format!("the type {other}"));
+                let found =
+                    other.map_or_else(|| "no type".to_owned(), |other| format!("the type {other}"));
                 return Err(refuse(format!(
                     "has {found}; expected is \"choice\", \"score\" or \"noul\"."
                 )));
