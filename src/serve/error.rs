@@ -53,7 +53,9 @@ impl Refusal {
             _ => "invalid_request_error",
         };
         let Self { message, param, code, .. } = self;
-        json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
+        let error = json!({"message": message, "type": kind, "param": param, "code": code});
+        // Clients of decision models look for the sentence outside of it.
+        json!({"error": error, "detail": message})
     }
 }
 
@@ -120,5 +122,6 @@ mod tests {
         let told = refusal.json();
         assert_eq!(told["error"]["type"], "invalid_request_error");
         assert_eq!(told["error"]["param"], Value::Null);
+        assert_eq!(told["detail"], told["error"]["message"]);
     }
 }
