@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::completions::Usage;
 use super::error::Refusal;
+use super::labels::scored;
 use super::questions::{Decisions, Question, QuestionKind};
 use super::served::Served;
 use super::watch::Watch;
@@ -17,7 +18,6 @@ use crate::evaluate::prompt::{Presentation, orders};
 use crate::evaluate::results::Answered;
 use crate::evaluate::scoring::{Asked, Scorer, Unaskable, sentence};
 use crate::evaluate::weighing::weigh;
-use crate::llm;
 
 /// Every question about every text; of one text the answer itself, of several a list.
 pub fn whole(
@@ -45,11 +45,7 @@ pub fn whole(
                 }
             }
             tokens += encoded.iter().map(|one| one.prompt.len()).sum::<usize>();
-            let scored = match scorer.score::<()>(&[], &encoded, watch) {
-                Ok(scored) => scored,
-                Err(llm::Error::Cancelled(_)) => return Err(watch.refusal()),
-                Err(error) => return Err(error.into()),
-            };
+            let scored = scored(&mut scorer, &encoded, watch)?;
             let order: Vec<Vec<usize>> = presentations.into_iter().map(|it| it.order).collect();
             let weighed = weigh(&order, &scored, &scored, false).map_err(|why| {
                 let message = format!("Question \"{}\" has no probabilities: {why}.", question.id);

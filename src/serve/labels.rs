@@ -45,11 +45,8 @@ pub fn whole(
     for (at, question) in questions.into_iter().enumerate() {
         usage.prompt += question.prompt.len();
         let lengths: Vec<usize> = question.answers.iter().map(Vec::len).collect();
-        let scored = match scorer.score::<()>(&[], &[question], watch) {
-            Ok(scored) => scored.into_iter().next().unwrap_or_default(),
-            Err(llm::Error::Cancelled(_)) => return Err(watch.refusal()),
-            Err(error) => return Err(error.into()),
-        };
+        let scored = scored(&mut scorer, &[question], watch)?;
+        let scored = scored.into_iter().next().unwrap_or_default();
         results.push(result(at, (&asked.labels, &lengths), scored)?);
     }
     let answer = json!({
@@ -61,6 +58,18 @@ pub fn whole(
         "usage": {"prompt_tokens": usage.prompt, "total_tokens": usage.prompt},
     });
     Ok((answer, usage))
+}
+
+/// The log-probability of every answer, question by question.
+pub fn scored(
+    scorer: &mut Scorer<'_>,
+    questions: &[Asked],
+    watch: &Watch<'_>,
+) -> Result<Vec<Vec<f64>>, Refusal> {
+    scorer.score::<()>(&[], questions, watch).map_err(|error| match error {
+        llm::Error::Cancelled(_) => watch.refusal(),
+        error => error.into(),
+    })
 }
 
 /// One prompt with its labels. `mass`: how much of all that could be answered they are together.
