@@ -222,13 +222,16 @@ fn pooling(path: &Path) -> Result<Poolings, Error> {
     }
 }
 
+/// What sentence-transformers says of the whole folder, and where; without that file, nothing.
+fn own_settings(folder: &Path) -> Result<(PathBuf, Value), Error> {
+    let path = folder.join("config_sentence_transformers.json");
+    let config = if path.is_file() { read_json(&path)? } else { Value::Null };
+    Ok((path, config))
+}
+
 /// sentence-transformers' `default_prompt_name`: which of the named prompts stands before a text.
 pub(super) fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
-    let path = folder.join("config_sentence_transformers.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let config = read_json(&path)?;
+    let (path, config) = own_settings(folder)?;
     let Some(name) = config.get("default_prompt_name").filter(|name| !name.is_null()) else {
         return Ok(None);
     };
@@ -246,11 +249,7 @@ pub(super) fn default_prompt(folder: &Path) -> Result<Option<String>, Error> {
 
 /// sentence-transformers' `truncate_dim`.
 fn kept(folder: &Path) -> Result<Option<usize>, Error> {
-    let path = folder.join("config_sentence_transformers.json");
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let config = read_json(&path)?;
+    let (path, config) = own_settings(folder)?;
     let Some(told) = config.get("truncate_dim").filter(|told| !told.is_null()) else {
         return Ok(None);
     };
@@ -266,8 +265,7 @@ fn named_prompt(
     names: &[&str],
     default: Option<&str>,
 ) -> Result<Option<String>, Error> {
-    let path = folder.join("config_sentence_transformers.json");
-    let config = if path.is_file() { read_json(&path)? } else { Value::Null };
+    let (_, config) = own_settings(folder)?;
     let found = names.iter().find_map(|name| config["prompts"].get(name)?.as_str());
     Ok(found.or(default).filter(|prompt| !prompt.is_empty()).map(str::to_owned))
 }
