@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, PoisonError};
@@ -110,12 +111,20 @@ fn take_long_turns() -> io::Result<()> {
 /// A whole forward pass belongs in one call: a product started on a thread outside the pool puts
 /// that thread to sleep and wakes it again, twice 10 to 50 µs, two hundred times a token.
 pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    run_in_pool(&mut || result = work.take().map(|work| work()));
+    result.expect("the pool runs what it is given")
+}
+
+/// The same for every type of result: what the pool needs of a type is compiled once.
+fn run_in_pool(work: &mut (dyn FnMut() + Send)) {
     if GIVES_WAY.get()
         && let Some(pool) = &*GIVING_WAY
     {
-        return pool.install(work);
+        pool.install(work);
+    } else {
+        rayon::scope(|_| work());
     }
-    rayon::scope(|_| work())
 }
 
 /// How a job ended. A job ends exactly once.
@@ -131,9 +140,19 @@ pub enum JobEnd<T, Err> {
 /// A running background job. Dropping it asks it to stop.
 #[must_use = "dropping a job stops it"]
 pub struct Job<E, T, Err> {
-    events: Receiver<E>,
+    events: Receiver<Parcel>,
     wishes: Arc<Wishes>,
-    ending: Option<Ending<T, Err>>,
+    ending: Option<Ending>,
+    kinds: PhantomData<fn() -> (E, T, Err)>,
+}
+
+/// An event or a result on its way, whatever its type. One kind of channel and one kind of thread serve a
+/// hundred kinds of jobs: compiled for each of them they were two megabytes of the program.
+type Parcel = Box<dyn Any + Send>;
+
+/// What a parcel holds.
+fn unpack<V: 'static>(parcel: Parcel) -> V {
+    *parcel.downcast().expect("both ends of a job are of the same types")
 }
 
 /// What the front end wants of a worker.
@@ -171,9 +190,10 @@ impl Wishes {
     }
 }
 
-enum Ending<T, Err> {
-    Thread(JoinHandle<Result<T, Err>>),
-    Manual(Receiver<Result<T, Err>>),
+enum Ending {
+    /// Both are a `Result<T, Err>`.
+    Thread(JoinHandle<Parcel>),
+    Manual(Receiver<Parcel>),
 }
 
 impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Job<E, T, Err> {
@@ -184,25 +204,20 @@ impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Job<E, T, Err> {
     {
         let (sender, events) = mpsc::channel();
         let wishes = Arc::new(Wishes::default());
-        let heard = Arc::clone(&wishes);
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // Declared first, so it drops last: the final wake-up comes after the channel closed.
-            let _wake_at_end = WakeOnDrop(Arc::clone(&wake));
-            let progress = ThreadProgress { sender, wishes: heard, wake };
-            work(&progress)
-        })?;
-        Ok(Self { events, wishes, ending: Some(Ending::Thread(thread)) })
+        let progress = ThreadProgress { sender, wishes: Arc::clone(&wishes), wake };
+        let work = move |progress: &ThreadProgress| -> Parcel { Box::new(work(progress)) };
+        let thread = start(name, progress, Box::new(work))?;
+        Ok(Self { events, wishes, ending: Some(Ending::Thread(thread)), kinds: PhantomData })
     }
-}
 
-impl<E, T, Err> Job<E, T, Err> {
     /// A job without a thread, for tests that decide what happens next.
     pub fn manual() -> (Feeder<E, T, Err>, Self) {
         let (sender, events) = mpsc::channel();
         let (end, ending) = mpsc::channel();
         let wishes = Arc::new(Wishes::default());
-        let feeder = Feeder { sender, end, wishes: Arc::clone(&wishes) };
-        (feeder, Self { events, wishes, ending: Some(Ending::Manual(ending)) })
+        let feeder = Feeder { sender, end, wishes: Arc::clone(&wishes), kinds: PhantomData };
+        let ending = Some(Ending::Manual(ending));
+        (feeder, Self { events, wishes, ending, kinds: PhantomData })
     }
 
     /// A job that has already failed, for work that could not even be started.
@@ -211,7 +226,23 @@ impl<E, T, Err> Job<E, T, Err> {
         feeder.finish(Err(err));
         job
     }
+}
 
+/// Starts the thread of a job.
+fn start(
+    name: &str,
+    progress: ThreadProgress,
+    work: Box<dyn FnOnce(&ThreadProgress) -> Parcel + Send>,
+) -> io::Result<JoinHandle<Parcel>> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Declared first, so it drops last: the final wake-up comes after the channel closed.
+        let _wake_at_end = WakeOnDrop(Arc::clone(&progress.wake));
+        let progress = progress;
+        work(&progress)
+    })
+}
+
+impl<E: 'static, T: 'static, Err: 'static> Job<E, T, Err> {
     /// Asks the worker to stop. It still ends through [`Self::poll`].
     pub fn cancel(&self) {
         self.wishes.cancel();
@@ -226,7 +257,7 @@ impl<E, T, Err> Job<E, T, Err> {
     pub fn poll(&mut self, mut on_event: impl FnMut(E)) -> Option<JobEnd<T, Err>> {
         loop {
             match self.events.try_recv() {
-                Ok(event) => on_event(event),
+                Ok(event) => on_event(unpack(event)),
                 Err(TryRecvError::Empty) => return None,
                 Err(TryRecvError::Disconnected) => break,
             }
@@ -237,7 +268,7 @@ impl<E, T, Err> Job<E, T, Err> {
     /// Blocks until the job has ended, handing over every event. For programs without a window.
     pub fn wait(mut self, mut on_event: impl FnMut(E)) -> JobEnd<T, Err> {
         while let Ok(event) = self.events.recv() {
-            on_event(event);
+            on_event(unpack(event));
         }
         self.end().expect("a job that was not polled to its end has an ending")
     }
@@ -254,7 +285,7 @@ impl<E, T, Err> Job<E, T, Err> {
                 Err(_) => return Some(JobEnd::Crashed("the feeder was dropped".to_owned())),
             },
         };
-        Some(match result {
+        Some(match unpack(result) {
             Ok(value) => JobEnd::Done(value),
             Err(err) => JobEnd::Failed(err),
         })
@@ -269,15 +300,16 @@ impl<E, T, Err> Drop for Job<E, T, Err> {
 
 /// The test's end of [`Job::manual`].
 pub struct Feeder<E, T, Err> {
-    sender: Sender<E>,
-    end: Sender<Result<T, Err>>,
+    sender: Sender<Parcel>,
+    end: Sender<Parcel>,
     wishes: Arc<Wishes>,
+    kinds: PhantomData<fn(E, T, Err)>,
 }
 
-impl<E, T, Err> Feeder<E, T, Err> {
+impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Feeder<E, T, Err> {
     pub fn emit(&self, event: E) {
         // Fails only if the job was dropped, and then nobody is listening.
-        self.sender.send(event).ok();
+        self.sender.send(Box::new(event)).ok();
     }
 
     pub fn was_cancelled(&self) -> bool {
@@ -290,7 +322,7 @@ impl<E, T, Err> Feeder<E, T, Err> {
 
     pub fn finish(self, result: Result<T, Err>) {
         // As above.
-        self.end.send(result).ok();
+        self.end.send(Box::new(result)).ok();
     }
 }
 
@@ -302,16 +334,16 @@ impl Drop for WakeOnDrop {
     }
 }
 
-struct ThreadProgress<E> {
-    sender: Sender<E>,
+struct ThreadProgress {
+    sender: Sender<Parcel>,
     wishes: Arc<Wishes>,
     wake: Wake,
 }
 
-impl<E> Progress<E> for ThreadProgress<E> {
+impl<E: Send + 'static> Progress<E> for ThreadProgress {
     fn emit(&self, event: E) {
         // Fails only if the job was dropped, and then nobody is listening.
-        self.sender.send(event).ok();
+        self.sender.send(Box::new(event)).ok();
         (self.wake)();
     }
 
@@ -459,7 +491,7 @@ mod tests {
         .unwrap();
         job.set_paused(true);
         job.set_paused(false);
-        assert_eq!(job.events.recv(), Ok(0), "it goes on");
+        assert_eq!(job.events.recv().map(unpack), Ok(0_u32), "it goes on");
         job.set_paused(true);
         // It may have been past its rest; afterwards nothing comes any more.
         while job.events.recv_timeout(Duration::from_millis(200)).is_ok() {}

@@ -201,7 +201,9 @@ impl<W: Work> Launch for Starting<W> {
 /// Says what work says that is done here and now.
 struct FeederProgress<'a, E, T, Err>(&'a Feeder<E, T, Err>);
 
-impl<E, T, Err> Progress<E> for FeederProgress<'_, E, T, Err> {
+impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Progress<E>
+    for FeederProgress<'_, E, T, Err>
+{
     fn emit(&self, event: E) {
         self.0.emit(event);
     }
