@@ -14,8 +14,8 @@ mod page;
 pub mod qr;
 pub mod question;
 pub mod results;
+mod routes;
 pub mod server;
-mod service;
 
 #[cfg(test)]
 mod attacks;

@@ -9,7 +9,7 @@ use async_io::Timer;
 use futures_lite::future::or;
 
 use super::ballots::{Counts, Room};
-use super::service::Desk;
+use super::routes::Routes;
 use crate::jobs::Progress;
 use crate::web::accept::{Patience, accept};
 use crate::web::connections::{Connection, Connections};
@@ -54,15 +54,15 @@ pub(super) fn serve_with(
     progress.emit(RoomEvent::Opened { address, link });
     let executor = LocalExecutor::new();
     let connections = Rc::new(Connections::default());
-    let desk = Rc::new(Desk {
+    let routes = Rc::new(Routes {
         room: room.clone(),
         hosts: hosts(at),
         connections: Rc::clone(&connections),
         patience,
     });
     let answer = move |request, from: Rc<Connection>| {
-        let desk = Rc::clone(&desk);
-        async move { desk.answer(request, &from).await }
+        let routes = Rc::clone(&routes);
+        async move { routes.answer(request, &from).await }
     };
     let accept = async { accept(&listener, &executor, (&connections, patience), answer).await };
     let tell = async {

@@ -11,8 +11,8 @@ use async_io::Timer;
 use futures_lite::future::or;
 
 pub use super::completions::Usage;
-use super::desk::Desk;
 use super::key::Key;
+use super::routes::Routes;
 use super::served::Served;
 use super::worker;
 pub use super::worker::Done;
@@ -96,7 +96,7 @@ pub fn serve(
     progress.emit(ServeEvent::Opened { address: format!("{}/v1", short_address(at)) });
     let executor = LocalExecutor::new();
     let connections = Rc::new(Connections::default());
-    let desk = Rc::new(Desk {
+    let routes = Rc::new(Routes {
         served: Arc::clone(served),
         queue,
         key: settings.key.clone(),
@@ -109,10 +109,10 @@ pub fn serve(
         is_busy: Cell::new(false),
     });
     let answer = {
-        let desk = Rc::clone(&desk);
+        let routes = Rc::clone(&routes);
         move |request, from: Rc<Connection>| {
-            let desk = Rc::clone(&desk);
-            async move { desk.answer(request, &from).await }
+            let routes = Rc::clone(&routes);
+            async move { routes.answer(request, &from).await }
         }
     };
     let known = (&connections, settings.patience);
@@ -123,17 +123,17 @@ pub fn serve(
                 // It refuses whoever waits, and ends.
                 worker.cancel();
             }
-            for refused in desk.refused.take() {
+            for refused in routes.refused.take() {
                 let (path, status) = (refused.path, refused.status);
                 progress.emit(ServeEvent::Refused { path, status });
             }
             let end = worker.poll(|told| match told {
                 Told::Begun { number } => {
-                    desk.is_busy.set(true);
+                    routes.is_busy.set(true);
                     progress.emit(ServeEvent::Begun { number });
                 }
                 Told::Done(done) => {
-                    desk.is_busy.set(false);
+                    routes.is_busy.set(false);
                     progress.emit(ServeEvent::Done(done));
                 }
             });

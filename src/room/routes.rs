@@ -32,7 +32,7 @@ const CODE: HeaderName = HeaderName::from_static("x-room-code");
 const DEVICE: HeaderName = HeaderName::from_static("x-room-device");
 
 /// What a server answers from.
-pub struct Desk {
+pub struct Routes {
     pub room: Room,
 
     /// What browsers that have typed the address send as `Host`: another name leads here only by a
@@ -50,7 +50,7 @@ struct Sent {
     answer: Answer,
 }
 
-impl Desk {
+impl Routes {
     pub async fn answer(&self, request: Request<Incoming>, from: &Connection) -> Response<Whole> {
         if !exchange::is_for(&request, &self.hosts) {
             return last(problem(StatusCode::MISDIRECTED_REQUEST, "host"));

@@ -43,7 +43,7 @@ pub struct Refused {
     pub status: u16,
 }
 
-pub struct Desk {
+pub struct Routes {
     pub served: Arc<Served>,
     pub queue: Arc<Queue>,
     pub key: Option<Key>,
@@ -76,7 +76,7 @@ impl Drop for Held {
     }
 }
 
-impl Desk {
+impl Routes {
     pub async fn answer(&self, request: Request<Incoming>, from: &Connection) -> Response<Answer> {
         let path = request.uri().path().to_owned();
         let response = match self.route(&path, request, from).await {
