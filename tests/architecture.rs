@@ -44,7 +44,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("train", &["data", "encoder", "errors", "files", "jobs", "kernels", "llm", "memory", "words"]),
     ("eval", &["data", "jobs", "llm", "stats", "train"]),
     ("remote", &["data", "jobs", "llm"]),
-    ("evaluate", &["data", "encoder", "files", "jobs", "llm", "remote", "seq2seq", "stats"]),
+    (
+        "evaluate",
+        &["data", "encoder", "files", "jobs", "llm", "remote", "seq2seq", "stats", "study"],
+    ),
     ("prompts", &["data", "encoder", "errors", "evaluate", "files", "jobs", "llm"]),
     ("serve", &["data", "encoder", "errors", "evaluate", "jobs", "llm", "web"]),
     ("study", &["data", "files", "stats", "words"]),

@@ -10,9 +10,11 @@ use super::out;
 use crate::evaluate::compare::Comparison;
 use crate::evaluate::documents;
 use crate::evaluate::page::Page;
+use crate::evaluate::people;
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Evaluation, Folder};
 use crate::files;
+use crate::jobs::Quiet;
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -22,6 +24,11 @@ pub struct ReportArgs {
     /// Another evaluation of the same rows: what it has over this one, with paired intervals
     #[arg(long, value_name = "FOLDER", conflicts_with = "methods")]
     against: Option<PathBuf>,
+
+    /// First take over the labels that people gave in this study of the same texts, with the probabilities with
+    /// which they were drawn
+    #[arg(long, value_name = "STUDY")]
+    people: Option<PathBuf>,
 
     /// Only the paragraph for a methods section
     #[arg(long, conflicts_with = "json")]
@@ -37,6 +44,10 @@ pub struct ReportArgs {
 }
 
 pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
+    if let Some(study) = &args.people {
+        let taken = people::take(&args.folder, study, &Quiet)?;
+        out::note(&taken.sentence());
+    }
     if let Some(other) = &args.against {
         return compare(args, other);
     }

@@ -70,7 +70,8 @@ const CODE: &str =
 const EXAM: &str = "{question}\n\n{options}\n\n{reminder}";
 const JUDGE: &str = "Somebody asked:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B:\n{second}\n\n\
                      {criterion}\n\n{reminder}";
-const CRITERION: &str = "The better answer is right, helps with what was asked, and is no longer \
+/// What makes an answer better, where the task does not say it.
+pub const CRITERION: &str = "The better answer is right, helps with what was asked, and is no longer \
                          than it has to be.";
 
 const EXTRACT: &str = "{instruction}\n\n{fields}\n\nText: {text}\n\n{reminder}";

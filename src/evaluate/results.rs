@@ -349,22 +349,41 @@ impl Folder {
         answered: &BTreeMap<u64, Answered>,
         table: &[u8],
     ) -> Result<(), FolderError> {
-        let mut lines = Vec::new();
-        for row in answered.values() {
-            serde_json::to_writer(&mut lines, row).expect("an answer is valid JSON");
-            lines.push(b'\n');
-        }
-        for (name, bytes) in [(RESULTS, lines.as_slice()), (TABLE, table)] {
-            let path = self.path.join(name);
-            files::write_atomic(&path, bytes)
-                .map_err(|source| FolderError::Write { path, source })?;
-        }
-        Ok(())
+        self.write(RESULTS, &lines(answered))?;
+        self.write(TABLE, table)
+    }
+
+    /// Writes what is known of an evaluation that is done, and its answers, after people's labels were added.
+    pub fn keep(
+        path: &Path,
+        evaluation: &Evaluation,
+        answered: &BTreeMap<u64, Answered>,
+    ) -> Result<(), FolderError> {
+        let folder = Self { path: path.to_owned() };
+        let text = serde_json::to_string_pretty(evaluation).expect("strings are valid JSON");
+        // The names of the coders first: an answer with fewer labels than coders is read as well.
+        folder.write(EVALUATION, text.as_bytes())?;
+        folder.write(RESULTS, &lines(answered))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        files::write_atomic(&path, bytes).map_err(|source| FolderError::Write { path, source })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Answers as their file has them.
+fn lines(answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for row in answered.values() {
+        serde_json::to_writer(&mut lines, row).expect("an answer is valid JSON");
+        lines.push(b'\n');
+    }
+    lines
 }
 
 /// What was different when an evaluation was begun, a few words each.

@@ -8,6 +8,10 @@ use super::manner::Manner;
 use super::question::Questions;
 use super::results::Answered;
 use super::written::cell;
+use crate::study::make::PROBLEM;
+
+/// How the columns with the model's probabilities of labels begin.
+pub const OF_MODEL: &str = "model_p_";
 
 /// The table with the answers beside it, as CSV.
 pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
@@ -34,7 +38,7 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         let letter = || char::from(b'A' + u8::try_from(index).unwrap_or(25)).to_string();
         let labels = questions.labels.as_ref();
         let name = labels.and_then(|labels| labels.get(index)).cloned().unwrap_or_else(letter);
-        header.push(format!("model_p_{name}"));
+        header.push(format!("{OF_MODEL}{name}"));
     }
     header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
     if several {
@@ -51,7 +55,7 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
     if is_approximate {
         header.push("model_approximate".to_owned());
     }
-    header.extend(["model_cut_tokens", "model_problem"].map(str::to_owned));
+    header.extend(["model_cut_tokens", PROBLEM].map(str::to_owned));
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let mut write = |fields: Vec<String>| {
         writer.write_record(fields).expect("memory can be written, and all rows are as wide");

@@ -133,7 +133,7 @@ pub struct Code {
 }
 
 /// Questions with options.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exam {
     /// The column of the questions.
@@ -157,7 +157,7 @@ pub struct Exam {
 }
 
 /// Which of two answers is better.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Judge {
     /// The column of what was asked.

@@ -10,6 +10,10 @@ use super::plan::Order;
 use super::variable::Variables;
 use crate::data::table::Row;
 
+/// The column of an evaluation's results that says why the model gave a row no label. Such a row mostly has no text
+/// and never a probability: it is no item.
+pub const PROBLEM: &str = "model_problem";
+
 /// What a person decides about a new study.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plans {
@@ -39,6 +43,8 @@ pub fn make(
     if let Some(problem) = plans.codebook.problem() {
         return Err(unusable(format!("the codebook is not complete: {problem}")));
     }
+    let mut rows = rows;
+    rows.retain(|row| row.get(PROBLEM).is_none_or(|problem| item::cell(problem).trim().is_empty()));
     let items = item::of_rows(rows, &plans.columns, &plans.codebook).map_err(unusable)?;
     make_of(path, plans, items, table, now)
 }

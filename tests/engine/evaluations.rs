@@ -4,21 +4,32 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
+use tuning_fork_engine::data::codebook::Class;
+use tuning_fork_engine::data::table;
 use tuning_fork_engine::encoder::{Encoder, cosine};
 use tuning_fork_engine::evaluate::finder::Finder;
 use tuning_fork_engine::evaluate::frozen::configuration;
 use tuning_fork_engine::evaluate::methods;
 use tuning_fork_engine::evaluate::passages::Ranking;
+use tuning_fork_engine::evaluate::people;
 use tuning_fork_engine::evaluate::report::Report;
 use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE, differences};
 use tuning_fork_engine::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
 use tuning_fork_engine::evaluate::split::{Part, Split};
 use tuning_fork_engine::evaluate::stability::{StabilityError, Test};
+use tuning_fork_engine::evaluate::table::OF_MODEL;
 use tuning_fork_engine::evaluate::task::Task;
 use tuning_fork_engine::evaluate::testing::{self, Settings, Testing};
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::{Adapter, LoraSpec, Model, Weights};
+use tuning_fork_engine::study;
+use tuning_fork_engine::study::draw::Sampling;
+use tuning_fork_engine::study::item::Columns;
+use tuning_fork_engine::study::log::Verdict;
+use tuning_fork_engine::study::make::Plans;
+use tuning_fork_engine::study::value::Value;
+use tuning_fork_engine::study::variable::{Variable, Variables};
 
 use crate::support::{lively, load, reference};
 
@@ -346,4 +357,88 @@ fn passages_are_ranked_by_an_encoder_that_the_evaluation_names() {
     other.encoder = None;
     assert_eq!(differences(&other, &evaluation), ["no encoder"]);
     assert_ne!(configuration(&other), configuration(&evaluation));
+}
+
+#[test]
+fn people_label_what_the_model_is_least_certain_of_and_their_labels_join_its_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let prepared = Prepared::read(&task(folder.path()), &Quiet).unwrap();
+    let evaluated = folder.path().join("evaluated");
+    ask(&model, &prepared, &evaluated, &Quiet);
+    let results = evaluated.join(TABLE);
+    let rows = || table::rows(&results, &Quiet).unwrap().rows;
+    let labels = ["yes", "not at all", "not"];
+    let plans = |labels: &[&str]| Plans {
+        name: "By hand".to_owned(),
+        columns: Columns { id: "id".into(), text: "text".into(), ..Columns::default() },
+        codebook: Variables {
+            variables: vec![Variable {
+                name: "odd".to_owned(),
+                classes: labels
+                    .iter()
+                    .map(|label| Class { label: (*label).to_owned(), ..Class::default() })
+                    .collect(),
+                ..Variable::default()
+            }],
+            ..Variables::default()
+        },
+        sampling: Sampling::Uncertain {
+            columns: labels.iter().map(|label| format!("{OF_MODEL}{label}")).collect(),
+            count: 4,
+            random_share: 0.5,
+        },
+        seed: 1,
+        ..Plans::default()
+    };
+    let study = folder.path().join("study");
+    let mut made = study::make::make(
+        &study,
+        plans(&labels),
+        rows(),
+        ("results.csv", ""),
+        "2026-11-30T00:00:00Z",
+    )
+    .unwrap();
+    assert!(made.items.iter().all(|item| item.id != "r3"), "a row without a text is no item");
+    let nobody = people::take(&evaluated, &study, &Quiet).unwrap_err().to_string();
+    assert!(nobody.contains("nobody has labelled a row of the evaluation in it yet"), "{nobody}");
+    let log = made.join("Ada").unwrap();
+    let says = |item: usize, label: &str| Verdict {
+        item,
+        pass: 1,
+        values: [(0, Value::words(label))].into(),
+        ..Verdict::default()
+    };
+    made.append_all(log, vec![says(0, "not"), says(2, "yes")]).unwrap();
+    let taken = people::take(&evaluated, &study, &Quiet).unwrap();
+    assert_eq!(taken.sentence(), "2 rows are labelled by Ada");
+    let (evaluation, answered) = Folder::read(&evaluated).unwrap();
+    assert_eq!(evaluation.coders, ["person", "Ada"]);
+    let said = |place: usize| {
+        let id = made.items[place].id.as_str();
+        let row = answered.values().find(|row| row.id.as_ref().is_some_and(|known| known == id));
+        let row = row.unwrap();
+        // Kept with twelve digits.
+        let is_same = |share: f64| (share - made.items[place].inclusion.unwrap()).abs() < 1e-11;
+        (row.human[1], row.inclusion.map(is_same))
+    };
+    assert_eq!(said(0), (Some(2), Some(true)));
+    assert_eq!(said(1), (None, None), "nobody has said anything of it");
+    assert_eq!(said(2), (Some(0), Some(true)));
+    let people = Report::of(&evaluation, &answered).people;
+    assert!(people.iter().any(|one| one.who == "Ada" && one.items == 2), "{people:?}");
+    // What a coder has changed since is taken in the place of what they said.
+    made.append_all(log, vec![says(0, "yes"), says(3, "not at all")]).unwrap();
+    assert_eq!(people::take(&evaluated, &study, &Quiet).unwrap().labelled, 3);
+    let (evaluation, answered) = Folder::read(&evaluated).unwrap();
+    assert_eq!(evaluation.coders, ["person", "Ada"]);
+    let ada = answered.values().filter_map(|row| row.human[1]);
+    assert_eq!(ada.collect::<std::collections::BTreeSet<_>>(), [0, 1].into());
+    let other = folder.path().join("other");
+    let two = &["good", "bad"];
+    let all = Plans { sampling: Sampling::All, ..plans(two) };
+    study::make::make(&other, all, rows(), ("results.csv", ""), "2026-11-30T00:00:00Z").unwrap();
+    let refused = people::take(&evaluated, &other, &Quiet).unwrap_err().to_string();
+    assert!(refused.contains("none of its questions has the labels of the codebook"), "{refused}");
 }

@@ -28,7 +28,10 @@ use tuning_fork::evaluate::task::{Code, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
 use tuning_fork::state::AppState;
-use tuning_fork::state::command::{Command, EvaluateCommand, ViewCommand, WindowCommand};
+use tuning_fork::state::codes::setup::{Sample, Setup};
+use tuning_fork::state::command::{
+    CodesCommand, Command, EvaluateCommand, ViewCommand, WindowCommand,
+};
 use tuning_fork::state::evaluate::asking::Asking;
 use tuning_fork::state::evaluate::form::{CodeForm, What};
 use tuning_fork::state::evaluate::grid::{Filter, Order};
@@ -36,6 +39,7 @@ use tuning_fork::state::evaluate::{
     ConfigurationsPage, Front, KeptIn, OpenEvaluation, ReportPage, SurveyPage,
 };
 use tuning_fork::state::prefs::PanelId;
+use tuning_fork::study::draw::Sampling;
 
 use crate::support::{Window, card, empty_state, loaded_state};
 use crate::whole_app::App;
@@ -325,6 +329,125 @@ fn passages_are_chosen_by_words_or_by_an_encoder_of_this_disk() {
     assert_eq!(again.encoder, form.encoder, "it comes back with the draft");
     let other = CodeForm { what: What::Write, ..form };
     assert_eq!(other.task().encoder, None, "only documents have passages");
+}
+
+#[test]
+fn a_cell_of_the_confusion_matrix_shows_its_rows() {
+    let mut window = Window::sized(evaluated(), 1280.0, 1000.0);
+    let all = window.state().evaluate.open.as_ref().unwrap().grid.shown().len();
+    window.click("Confusion matrix");
+    window.run();
+    let numbers = window.state().evaluate.open.as_ref().unwrap().grid.numbers.clone();
+    let coder = &numbers.coders[0];
+    let cells = coder.table.iter().enumerate().flat_map(|(said, row)| {
+        row.iter().enumerate().map(move |(given, count)| (said, given, *count))
+    });
+    let (said, given, count) = cells.max_by_key(|(_, _, count)| *count).unwrap();
+    assert!(count > 0 && count < all, "{coder:?}");
+    let total: usize = coder.table[said].iter().sum();
+    let label = |place: usize| codebook().labels()[place].clone();
+    let name = format!(
+        "{} by {}, {} by the model: {count} ({:.0} %)",
+        label(said),
+        coder.name,
+        label(given),
+        count as f32 / total as f32 * 100.0
+    );
+    window.click(&name);
+    window.run();
+    let open = window.state().evaluate.open.as_ref().unwrap();
+    assert_eq!(open.grid.filter, Filter::Cell { coder: 0, said, given });
+    assert_eq!(open.grid.shown().len(), count);
+    assert!(window.sees(&format!("Shown: rows that {} called", coder.name)), "{}", window.tree());
+    window.click("Hide the matrix");
+    window.run();
+    assert_eq!(window.state().evaluate.open.as_ref().unwrap().grid.filter, Filter::All);
+}
+
+const EXAM: &str = "id,subject,question,A,B,right\n\
+    q1,sums,What is 1 + 1?,2,3,A\n\
+    q2,sums,What is 2 + 2?,5,4,B\n";
+
+#[test]
+fn an_exam_is_set_up_in_the_form_and_comes_back_from_its_draft() {
+    let (mut app, path, _folder) = with_texts(EXAM);
+    app.click("New task");
+    app.click("exam answers");
+    settle(&mut app);
+    app.sees("Choose the table with the questions first");
+    app.script.borrow_mut().picks = Some(path);
+    app.click("Choose table…");
+    settle(&mut app);
+    let form = &app.harness.state().state.evaluate.form;
+    assert_eq!(form.text, "question", "the column that is called so");
+    assert_eq!(form.exam.options, ["A", "B"]);
+    assert_eq!(form.exam.answer.as_deref(), Some("right"));
+    assert_eq!(form.exam.subject.as_deref(), Some("subject"));
+    let preview = form.preview(1).unwrap();
+    let words = &preview.first.content;
+    assert!(words.contains("What is 2 + 2?\n\nA. 5\nB. 4"), "{words}");
+    assert_eq!(preview.first.answers, ["A", "B"], "letters are scored");
+    app.click("whole options");
+    settle(&mut app);
+    let form = app.harness.state().state.evaluate.form.clone();
+    assert_eq!(form.preview(1).unwrap().first.answers, ["5", "4"]);
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let questions = &held.request.prepared.questions;
+    assert_eq!(questions.coders, ["right"]);
+    let right: Vec<_> = questions.list.iter().map(|question| question.human.clone()).collect();
+    assert_eq!(right, [[Some(0)], [Some(1)]]);
+    drop(held);
+    let draft = form.draft();
+    let mut again = CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again.draft(), draft);
+    app.harness.state_mut().state.evaluate.form.exam.options.clear();
+    settle(&mut app);
+    app.sees("Choose the columns with the options of the questions");
+}
+
+#[test]
+fn a_judge_is_set_up_in_the_form_and_comes_back_from_its_draft() {
+    let (mut app, path, _folder) =
+        with_texts("prompt,chosen,rejected,who\nWhy?,Because of rain.,I will not say it.,first\n");
+    app.click("New task");
+    app.script.borrow_mut().picks = Some(path);
+    app.click("Choose table…");
+    settle(&mut app);
+    app.click("verdicts");
+    settle(&mut app);
+    let form = &app.harness.state().state.evaluate.form;
+    assert_eq!(form.text, "prompt", "no longer the longest column, but the one that is called so");
+    assert_eq!(form.judge.answers, ["chosen", "rejected"]);
+    let preview = form.preview(0).unwrap();
+    let words = &preview.first.content;
+    assert!(
+        words.contains("Answer A:\nBecause of rain.\n\nAnswer B:\nI will not say it."),
+        "{words}"
+    );
+    assert_eq!(preview.order_count, 2);
+    app.sees("always the first answer");
+    app.harness.get_by_role_and_label(Role::ComboBox, "People say").click_accesskit();
+    settle(&mut app);
+    app.click("column who");
+    settle(&mut app);
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    assert_eq!(held.request.prepared.questions.coders, ["who"]);
+    assert_eq!(held.request.prepared.questions.list[0].human, [Some(0)]);
+    drop(held);
+    let form = app.harness.state().state.evaluate.form.clone();
+    let draft = form.draft();
+    let mut again = CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again.draft(), draft);
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    form.judge.answers = ["chosen", "chosen"].map(str::to_owned);
+    settle(&mut app);
+    app.sees("Both answers are in the column \"chosen\"");
 }
 
 const ITEMS: &str = "id,question,option_1,option_2,option_3\n\
@@ -826,6 +949,30 @@ fn a_task_file_is_opened_and_asked() {
     settle(&mut app);
     let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
     assert_eq!(held.request.prepared.questions.list.len(), 2);
+}
+
+#[test]
+fn a_finished_evaluation_becomes_a_study_of_what_its_model_is_least_certain_of() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    let results = folder.path().join("results.csv");
+    let text = "text,model_answer,model_p_praise,model_p_blame,model_p_neither\n\
+                The committee praised it.,praise,0.7,0.2,0.1\nNobody could find it.,blame,0.4,0.5,0.1\n";
+    files::write_atomic(&results, text.as_bytes()).unwrap();
+    let task =
+        Task { code: app.harness.state().state.evaluate.form.task().code, ..Task::default() };
+    let setup = Setup::of_results(&task, task.code.as_ref().unwrap(), &codebook());
+    app.harness.state_mut().state.codes.setup = setup;
+    app.ask(Command::Codes(CodesCommand::UseTable(results)));
+    settle(&mut app);
+    let setup = &app.harness.state().state.codes.setup;
+    assert_eq!((setup.text.as_str(), setup.sample), ("text", Sample::Uncertain));
+    assert_eq!(setup.codebook.variables[0].labels(), codebook().labels());
+    let labels = codebook().labels();
+    let columns: Vec<String> = labels.iter().map(|label| format!("model_p_{label}")).collect();
+    let plans = setup.plans();
+    assert_eq!(plans.sampling, Sampling::Uncertain { columns, count: 2, random_share: 0.3 });
+    assert_eq!(setup.obstacle(), None);
 }
 
 #[test]

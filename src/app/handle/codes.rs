@@ -14,8 +14,10 @@ use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::data::table::Reading;
 use crate::eval::closest::Scored;
 use crate::evaluate::results;
+use crate::evaluate::results::TABLE;
+use crate::evaluate::run::Prepared;
 use crate::state::codes::session::Session;
-use crate::state::codes::setup::What;
+use crate::state::codes::setup::{Setup, What};
 use crate::state::codes::{AnnotateView, CodesState, Front};
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
@@ -148,6 +150,25 @@ impl Workbench {
         let what = self.state.codes.setup.what();
         let reading = ReadStudyTable { what, name, at: Reading::default() };
         self.start_instead(reading, (what, path));
+    }
+
+    /// Sets up a study of the texts whose labels the model of the evaluation in front is least certain of, by
+    /// the same codebook. What its coders say can correct what the model says of all texts.
+    pub(super) fn code_by_hand(&mut self) {
+        let Some(open) = &self.state.evaluate.open else { return };
+        let Prepared { task, questions, .. } = &*open.prepared;
+        let (Some(kept), Some(code), Some(codebook)) =
+            (&open.kept, &task.code, &questions.codebook)
+        else {
+            return;
+        };
+        let setup = Setup::of_results(task, code, codebook);
+        let results = kept.folder.join(TABLE);
+        if self.state.codes.session.is_none() {
+            self.state.codes.setup = setup;
+        }
+        self.handle(ViewCommand::ShowPanel(PanelId::Annotate));
+        self.use_study_table(results);
     }
 
     pub(super) fn use_study_codebook(&mut self, path: PathBuf) {

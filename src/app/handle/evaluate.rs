@@ -69,8 +69,14 @@ impl Workbench {
                 self.tasks.stop::<AskRows>();
             }
             EvaluateCommand::Report(folder) => {
-                self.start_instead(ReportEvaluation { folder: folder.clone() }, folder);
+                self.list_studies(); // whose labels can be taken over
+                self.start_instead(ReportEvaluation { folder: folder.clone() }, (folder, None));
             }
+            EvaluateCommand::TakeLabels { folder, study } => {
+                let request = (folder.clone(), Some(study));
+                self.start_instead(ReportEvaluation { folder }, request);
+            }
+            EvaluateCommand::CodeByHand => self.code_by_hand(),
             EvaluateCommand::TestStability(folder) => {
                 self.start(TestStability { folder: folder.clone(), at: None }, folder);
             }

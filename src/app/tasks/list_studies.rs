@@ -50,6 +50,8 @@ impl Task<Workbench> for ListStudies {
         }
         app.state.codes.studies =
             studies.into_iter().filter(|listed| listed.problem.is_none()).collect();
+        let named = |study: &Listed| (study.name.clone(), study.path.clone());
+        app.state.evaluate.studies = app.state.codes.studies.iter().map(named).collect();
     }
 
     fn failed(self, error: Infallible, _app: &mut Workbench) {

@@ -2,7 +2,7 @@
 //! for a methods section to paste.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::services::Services;
@@ -10,10 +10,12 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::evaluate::documents;
 use crate::evaluate::page::{Page, PageError};
+use crate::evaluate::people;
+use crate::evaluate::people::{PeopleError, Taken};
 use crate::evaluate::report::Report;
 use crate::evaluate::results::{Folder, FolderError};
 use crate::files;
-use crate::jobs::Progress;
+use crate::jobs::{Checks, Progress};
 use crate::state::command::WindowCommand;
 use crate::state::evaluate::{ReportPage, SurveyPage};
 use crate::state::notice::Notice;
@@ -35,32 +37,38 @@ pub enum ReportError {
     #[error(transparent)]
     Page(#[from] PageError),
 
+    #[error(transparent)]
+    People(#[from] PeopleError),
+
     #[error("{} could not be written", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
 impl Work for ReportEvaluation {
-    type Request = PathBuf;
+    /// Its folder, and a study whose labels by people are taken over first.
+    type Request = (PathBuf, Option<PathBuf>);
     type Event = ();
 
-    type Output = ReportPage;
+    type Output = (ReportPage, Option<Taken>);
     type Error = ReportError;
 
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("The report") };
 
     fn run(
-        folder: PathBuf,
+        (folder, study): (PathBuf, Option<PathBuf>),
         _services: &Services,
-        _progress: &dyn Progress<()>,
-    ) -> Result<ReportPage, ReportError> {
-        write(folder)
+        progress: &dyn Progress<()>,
+    ) -> Result<(ReportPage, Option<Taken>), ReportError> {
+        let take = |study: &PathBuf| people::take(&folder, study, &Checks(progress));
+        let taken = study.as_ref().map(take).transpose()?;
+        Ok((write(&folder)?, taken))
     }
 }
 
-fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
-    let (evaluation, answered) = Folder::read(&folder)?;
+fn write(folder: &Path) -> Result<ReportPage, ReportError> {
+    let (evaluation, answered) = Folder::read(folder)?;
     let report = Report::of(&evaluation, &answered);
-    let Page { markdown, paragraph, .. } = Page::of(&folder, &evaluation, &report)?;
+    let Page { markdown, paragraph, .. } = Page::of(folder, &evaluation, &report)?;
     for (name, bytes) in [
         (REPORT, markdown.clone().into_bytes()),
         ("report.docx", documents::docx(&markdown)),
@@ -71,14 +79,18 @@ fn write(folder: PathBuf) -> Result<ReportPage, ReportError> {
     }
     let testable = evaluation.task.code.is_some().then_some(evaluation.model);
     let survey = report.survey.map(SurveyPage::new);
-    Ok(ReportPage { folder, markdown, paragraph, testable, survey })
+    Ok(ReportPage { folder: folder.to_owned(), markdown, paragraph, testable, survey })
 }
 
 impl Task<Workbench> for ReportEvaluation {
-    fn done(self, page: ReportPage, app: &mut Workbench) {
+    fn done(self, (page, taken): (ReportPage, Option<Taken>), app: &mut Workbench) {
         let paragraph = page.paragraph.clone();
         app.state.evaluate.report = Some(page);
-        let summary = format!("The report is written: {}", self.folder.join(REPORT).display());
+        let written = format!("The report is written: {}", self.folder.join(REPORT).display());
+        let summary = match taken {
+            Some(taken) => format!("{}. {written}", taken.sentence()),
+            None => written,
+        };
         let notice = Notice::info(PanelId::Evaluate, summary)
             .hint("Agreement with people, calibration, what the order changes, and how it was done")
             .remedy("Copy the methods paragraph", WindowCommand::CopyText(paragraph));

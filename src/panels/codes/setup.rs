@@ -234,7 +234,8 @@ fn sample_ui(ui: &mut Ui, setup: &mut Setup) {
         }
         Sample::Uncertain => {
             let hint = "A column with a model's probability of one of two labels, or with a list of \
-                        the probabilities of all. 30 % of the texts are drawn at random from the \
+                        the probabilities of all; of an evaluation's results (model_p_…) those of all \
+                        labels count. 30 % of the texts are drawn at random from the \
                         others: without them nothing could be said of these";
             column_ui(ui, "Probabilities", hint, &columns, &mut setup.column);
         }

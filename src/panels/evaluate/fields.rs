@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{Align, ComboBox, Frame, Label, Layout, Margin, Stroke, TextEdit, Ui, vec2};
 
-use super::column::{column_ui, short};
+use super::column::{column_ui, columns_ui, short};
 use crate::evaluate::schema::{Field, FieldKind};
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
 use crate::state::evaluate::form::{CodeForm, file_name};
@@ -50,16 +50,6 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     number_row_ui(ui, "Tolerance of numbers", hint, &mut form.extract.tolerance, 0.0..=1e9);
 }
 
-/// Why there is no column to tick beside the one in use.
-pub(super) fn no_columns_ui(ui: &mut Ui, columns: &[String], used: &str) {
-    let words = match columns {
-        [] => "Columns of the table, once it is chosen",
-        [only] if only == used => "The table has no other column",
-        _ => return,
-    };
-    ui.add(Label::new(theme::muted(ui, words)).wrap());
-}
-
 /// What is written about each text.
 pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     section_ui(ui, "What is written");
@@ -69,20 +59,7 @@ pub(super) fn writing_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     let hint = "Columns with texts that people wrote for it. The answers are measured against \
                 them; the model does not see them";
     ui.add(Label::new("References").selectable(false)).on_hover_text(hint);
-    no_columns_ui(ui, columns, &form.text);
-    ui.horizontal_wrapped(|ui| {
-        for column in columns.iter().filter(|column| **column != form.text) {
-            let references = &mut form.write.references;
-            let mut on = references.contains(column);
-            if check_ui(ui, &mut on, &short(column), column).changed() {
-                if on {
-                    references.push(column.clone());
-                } else {
-                    references.retain(|known| known != column);
-                }
-            }
-        }
-    });
+    columns_ui(ui, columns, &form.text, &mut form.write.references);
     section_ui(ui, "How it is asked");
     let hint = "An answer that comes to so many tokens is cut, and the row says so";
     number_row_ui(ui, "Tokens at most", hint, &mut form.write.max_tokens, 1..=8192);

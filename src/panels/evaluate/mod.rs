@@ -3,11 +3,13 @@
 pub(super) mod codebook;
 pub(super) mod column;
 mod configurations;
+mod confusion;
 mod detail;
 mod distributions;
 mod fields;
 mod grid;
 mod list;
+mod options;
 mod prompt;
 mod report;
 mod rows;

@@ -1,5 +1,7 @@
 //! The report of an evaluation, as it was written.
 
+use std::path::{Path, PathBuf};
+
 use eframe::egui::{Frame, Margin, Ui};
 
 use super::distributions::distributions_ui;
@@ -33,6 +35,9 @@ pub(super) fn report_ui(
             if ui.add(show).on_hover_text(hint).clicked() {
                 commands.push(WindowCommand::Reveal(page.folder.join("report.md")));
             }
+            if page.testable.is_some() {
+                labels_ui(ui, &page.folder, &evaluate.studies, commands);
+            }
             if let Some(model) = &page.testable {
                 let test = ActionButton::new("Test the stability").icon(icons::VERIFY);
                 let obstacle = why_not_test(model, around);
@@ -64,6 +69,26 @@ pub(super) fn report_ui(
     if closes {
         evaluate.report = None;
     }
+}
+
+/// The studies whose labels by people can be taken over.
+fn labels_ui(ui: &mut Ui, folder: &Path, studies: &[(String, PathBuf)], commands: &mut Commands) {
+    let hint = "What people said of the same texts in a study of this project: the report then says how far \
+                the model agrees with them, and corrects its shares. Taking a study again takes what was \
+                said since";
+    let menu = ui.menu_button("Labels from a study…", |ui| {
+        if studies.is_empty() {
+            let words = "There is no study yet: “Code some by hand…”, above the rows, sets one up";
+            ui.label(theme::muted(ui, words));
+        }
+        for (name, study) in studies {
+            if ui.button(name).clicked() {
+                let (folder, study) = (folder.to_owned(), study.clone());
+                commands.push(EvaluateCommand::TakeLabels { folder, study });
+            }
+        }
+    });
+    menu.response.on_hover_text(hint);
 }
 
 /// Why the stability cannot be tested now. `None`: it can.

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Label, Panel, ProgressBar, Sides, Ui};
 
-use super::{detail, grid};
+use super::{confusion, detail, grid};
 use crate::evaluate::results::TABLE;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::grid::{Filter, Numbers, Order};
@@ -57,6 +57,7 @@ pub(super) fn rows_ui(
     // Over a row that is looked at there is little room.
     if !has_detail || ui.available_height() > em * 18.0 {
         numbers_ui(ui, &open.grid.numbers);
+        confusion::matrix_ui(ui, open, ui.available_height() * 0.45);
     }
     tools_ui(ui, open);
     grid::grid_ui(ui, open);
@@ -130,6 +131,15 @@ fn status_ui(
             let hint = "How far the answers can be trusted, and a paragraph for a methods section";
             if ui.add(report).on_hover_text(hint).clicked() {
                 commands.push(EvaluateCommand::Report(kept.folder.clone()));
+            }
+            if open.prepared.task.code.is_some() {
+                let by_hand = ActionButton::quiet("Code some by hand…").icon(icons::ANNOTATE);
+                let hint = "Sets up a study in Annotate: the texts that the model is least certain of, and \
+                            some at random, each with the probability with which it was drawn. With \
+                            people's labels the report corrects what the model says of all texts";
+                if ui.add(by_hand).on_hover_text(hint).clicked() {
+                    commands.push(EvaluateCommand::CodeByHand);
+                }
             }
             return;
         }
@@ -246,5 +256,6 @@ fn tools_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
         let shown = format::count(open.grid.shown().len());
         // As a whole in the next row where this one is full, not wrapped around its end.
         ui.add(Label::new(theme::muted(ui, format!("{shown} rows"))).extend());
+        confusion::button_ui(ui, open);
     });
 }

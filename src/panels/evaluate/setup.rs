@@ -1,9 +1,9 @@
-//! The form that codes texts: the table and its columns, the codebook, how the model is asked.
+//! The form of an evaluation: the table and its columns, what is asked, how the model is asked.
 
 use eframe::egui::{ComboBox, Label, Sides, Ui};
 
-use super::column::{column_ui, short};
-use super::{codebook, fields, survey};
+use super::column::{column_ui, optional_column_ui, short};
+use super::{codebook, fields, options, survey};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, row_ui, section_ui};
@@ -28,6 +28,8 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
         What::Survey => survey::survey_ui(ui, &mut evaluate.form, &columns, commands),
         What::Ask => fields::asking_ui(ui, &mut evaluate.form, &evaluate.encoders),
+        What::Exam => options::exam_ui(ui, &mut evaluate.form, &columns),
+        What::Judge => options::judge_ui(ui, &mut evaluate.form, &columns),
     }
 }
 
@@ -43,12 +45,21 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
             "survey answers",
             "The items of a survey are answered, as different people",
         ),
+        segment(
+            What::Exam,
+            "exam answers",
+            "Questions with options are answered: how many are right?",
+        ),
+        segment(
+            What::Judge,
+            "verdicts",
+            "Of two answers it says which is better, always in both orders",
+        ),
     ];
     ui.add(Label::new("The model gives").selectable(false))
         .on_hover_text("What comes out for each text");
     if segmented_ui(ui, &mut form.what, &segments) {
-        // Another kind of task has another template.
-        form.prompt = None;
+        form.chose();
     }
 }
 
@@ -88,7 +99,15 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with an item of the survey in each row: its question, and its options in \
                  a column each or as a list."
             }
-            _ => {
+            What::Exam => {
+                "Choose a table with a question in each row, and its options in a column each or as a \
+                 list. If it has the right answers, the report says how many the model knows."
+            }
+            What::Judge => {
+                "Choose a table with a prompt and two answers in each row, as a file of preference pairs \
+                 has them."
+            }
+            What::Code | What::Extract | What::Write => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
             }
@@ -101,17 +120,16 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     }
     let columns = form.columns().to_vec();
     let (name, hint) = match form.what {
-        What::Survey => ("Questions", "The column with what is asked"),
-        _ => ("Texts", "The column with the texts that the model reads"),
+        What::Survey | What::Exam => ("Questions", "The column with what is asked"),
+        What::Judge => ("Prompts", "The column with what was asked"),
+        What::Code | What::Extract | What::Write | What::Ask => {
+            ("Texts", "The column with the texts that the model reads")
+        }
     };
     column_ui(ui, name, hint, &columns, &mut form.text);
-    let mut id = form.id.clone().unwrap_or_default();
     let hint = "A column that names each row in the results, so that they can be joined to other \
                 tables";
-    let mut choices = vec![String::new()];
-    choices.extend(columns.iter().cloned());
-    column_ui(ui, "Rows are named by", hint, &choices, &mut id);
-    form.id = Some(id).filter(|id| !id.is_empty());
+    optional_column_ui(ui, ("Rows are named by", hint), &columns, &mut form.id);
     if form.what == What::Survey {
         return; // its rows are not examples of others
     }
@@ -131,8 +149,8 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
 /// A check box for each column that may hold a person's labels.
 fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     form.human.retain(|column| *column != form.text);
-    let mut choices = vec![String::new()];
-    choices.extend(columns.iter().filter(|column| **column != form.text).cloned());
+    let others: Vec<String> =
+        columns.iter().filter(|column| **column != form.text).cloned().collect();
     let hint = "Columns with labels that people gave, a coder each. The model does not see them";
     let label = Label::new("Labels by people").selectable(false);
     ui.add(label).on_hover_text(hint);
@@ -149,17 +167,13 @@ fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
         }
     });
     if !form.human.is_empty() {
-        let mut column = form.inclusion.take().unwrap_or_default();
         let hint = "The column with the probability that a row was drawn for people to label, \
                     above 0 and at most 1. Shares in all rows are corrected with it. Without one, \
                     every row was as likely";
-        column_ui(ui, "Drawn with probability", hint, &choices, &mut column);
-        form.inclusion = Some(column).filter(|column| !column.is_empty());
+        optional_column_ui(ui, ("Drawn with probability", hint), &others, &mut form.inclusion);
     }
-    let mut column = form.by.take().unwrap_or_default();
     let hint = "A column whose groups the report compares, as the year or the party";
-    column_ui(ui, "Compare by", hint, &choices, &mut column);
-    form.by = Some(column).filter(|column| !column.is_empty());
+    optional_column_ui(ui, ("Compare by", hint), &others, &mut form.by);
 }
 
 fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
@@ -185,31 +199,38 @@ fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
             form.answer = answer;
         }
     });
-    number_row_ui(
-        ui,
-        "Orders of the labels",
-        "In how many orders the labels are listed; the probabilities are averaged over them. \
-         Answers that change with the order are counted",
-        &mut form.orders,
-        1..=5040,
+    orders_ui(ui, form, "labels");
+    scored_ui(ui, &mut form.score);
+}
+
+/// In how many orders the labels, or the options, are listed.
+pub(super) fn orders_ui(ui: &mut Ui, form: &mut CodeForm, what: &str) {
+    let hint = format!(
+        "In how many orders the {what} are listed; the probabilities are averaged over them. Answers that \
+         change with the order are counted"
     );
+    number_row_ui(ui, &format!("Orders of the {what}"), &hint, &mut form.orders, 1..=5040);
     if form.orders > 1 {
         let hint = "Draws the orders where not all of them are asked";
         number_row_ui(ui, "Seed", hint, &mut form.seed, 0..=1_000_000);
     }
+}
+
+/// How the tokens of an answer become its score.
+pub(super) fn scored_ui(ui: &mut Ui, score: &mut Scoring) {
     let hint = "How the log-probabilities of a label's tokens become its score";
     row_ui(ui, "Scored by", hint, |ui| {
         let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
         let combo = ComboBox::from_id_salt("scoring")
-            .selected_text(scoring_words(form.score).0)
+            .selected_text(scoring_words(*score).0)
             .width(width)
             .show_ui(ui, |ui| {
                 for choice in [Scoring::Sum, Scoring::Mean, Scoring::Prior] {
                     let (words, about) = scoring_words(choice);
-                    ui.selectable_value(&mut form.score, choice, words).on_hover_text(about);
+                    ui.selectable_value(score, choice, words).on_hover_text(about);
                 }
             });
-        combo.response.accessible_name("Scored by").on_hover_text(scoring_words(form.score).1);
+        combo.response.accessible_name("Scored by").on_hover_text(scoring_words(*score).1);
     });
 }
 

@@ -32,9 +32,8 @@ pub(super) fn summary_ui(
         section_ui(ui, name);
         ui.add(Label::new(words).wrap());
     }
-    let in_form = !(task.exam.is_some() || task.judge.is_some());
     let codebook = open.prepared.questions.codebook.clone().unwrap_or_default();
-    if in_form && evaluate.asking.is_none() {
+    if evaluate.asking.is_none() {
         ui.add_space(theme::GAP);
         let change = ActionButton::new("Change it in the form").icon(icons::EDIT);
         let hint = "Takes the table, the codebook and the settings over. This one stays as it is";

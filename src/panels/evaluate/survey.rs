@@ -2,8 +2,8 @@
 
 use eframe::egui::{Label, Sides, TextEdit, Ui};
 
-use super::column::{column_ui, short};
-use super::fields::{name_ui, no_columns_ui};
+use super::column::{column_ui, columns_ui};
+use super::fields::name_ui;
 use crate::data::table::Report;
 use crate::evaluate::manner::{Way, Wording};
 use crate::evaluate::survey::{Beside, lacking};
@@ -41,23 +41,7 @@ fn options_ui(ui: &mut Ui, form: &mut SurveyForm, question: &str, columns: &[Str
     let hint = "The columns with the options, in the order of the scale; or one column with a list of \
                 them";
     ui.add(Label::new("Options").selectable(false)).on_hover_text(hint);
-    form.survey.options.retain(|option| option != question);
-    no_columns_ui(ui, columns, question);
-    ui.horizontal_wrapped(|ui| {
-        for column in columns.iter().filter(|column| **column != question) {
-            let options = &mut form.survey.options;
-            let mut on = options.contains(column);
-            if check_ui(ui, &mut on, &short(column), column).changed() {
-                if on {
-                    options.push(column.clone());
-                } else {
-                    options.retain(|known| known != column);
-                }
-                // In the order of the table, whichever was chosen first.
-                options.sort_by_key(|option| columns.iter().position(|column| column == option));
-            }
-        }
-    });
+    columns_ui(ui, columns, question, &mut form.survey.options);
     let label = ui.add(Label::new("Options that refuse an answer").selectable(false));
     let hint = "Their share is reported apart, and the other options add up to 100 %";
     let label = label.on_hover_text(hint);

@@ -1,10 +1,11 @@
 //! What a classifier got right: the confusion matrix as it learns, and the result on the test part.
 
-use eframe::egui::{Align2, Grid, Label, RichText, ScrollArea, Sense, Ui, Vec2};
+use eframe::egui::{Grid, Label, RichText, ScrollArea, Sense, Ui, Vec2};
 
 use crate::train::config::metric::{Metric, MetricFacts, Written};
 use crate::train::record::confusion::{ClassScores, Confusion, Tested};
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::count_cell::count_cell_ui;
 use crate::widgets::layout::row_name_ui;
 use crate::widgets::theme;
 
@@ -77,13 +78,8 @@ fn matrix_ui(ui: &mut Ui, confusion: &Confusion, salt: &str) {
                     for (column, count) in counts[row][..shown].iter().enumerate() {
                         let share = if total == 0 { 0.0 } else { *count as f32 / total as f32 };
                         let color = if row == column { p.chosen_soft } else { p.rejected_soft };
-                        cell_ui(
-                            ui,
-                            *count,
-                            share,
-                            color,
-                            &format!("{label} given as {}", labels[column]),
-                        );
+                        let about = format!("{label} given as {}", labels[column]);
+                        count_cell_ui(ui, (*count, share), color, &about, Sense::hover());
                     }
                 }
                 if let Some(ClassScores { precision, recall, f1, support, .. }) = classes.get(row) {
@@ -105,19 +101,4 @@ fn matrix_ui(ui: &mut Ui, confusion: &Confusion, salt: &str) {
             format!("The first {shown} of {} labels; all are in confusion.jsonl", labels.len());
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
-}
-
-/// A count on a ground that is the darker, the larger its share of the row.
-fn cell_ui(ui: &mut Ui, count: usize, share: f32, color: eframe::egui::Color32, about: &str) {
-    let p = theme::palette(ui);
-    let em = theme::em(ui);
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(em * 5.0, em * 1.8), Sense::hover());
-    let ground = p.raised.lerp_to_gamma(color, share.sqrt());
-    ui.painter().rect_filled(rect, f32::from(theme::CONTROL_RADIUS), ground);
-    let font = eframe::egui::TextStyle::Body.resolve(ui.style());
-    ui.painter().text(rect.center(), Align2::CENTER_CENTER, count.to_string(), font, p.strong);
-    let words = format!("{about}: {count} ({:.0} %)", share * 100.0);
-    response
-        .widget_info(|| eframe::egui::WidgetInfo::labeled(eframe::egui::Role::Label, true, &words));
-    response.on_hover_text(words);
 }

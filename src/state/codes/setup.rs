@@ -1,7 +1,9 @@
 //! A new study as its form has it: table, columns, codebook, sample, order.
 
-use crate::data::codebook::Class;
+use crate::data::codebook::{Class, Codebook};
 use crate::data::table::Report;
+use crate::evaluate::table::OF_MODEL;
+use crate::evaluate::task::{Code, Task};
 use crate::study::design::{Suggest, Suggestions};
 use crate::study::draw::Sampling;
 use crate::study::item::Columns;
@@ -135,6 +137,31 @@ impl Setup {
         }
     }
 
+    /// A study of the texts of an evaluation's results, by the same codebook: those first that its model is least
+    /// certain of.
+    pub fn of_results(task: &Task, code: &Code, codebook: &Codebook) -> Self {
+        let first = codebook.labels().into_iter().next().unwrap_or_default();
+        Self {
+            name: format!("{}, by hand", task.name).trim_start_matches(", ").to_owned(),
+            text: code.text.clone(),
+            id: task.id.clone().unwrap_or_default(),
+            codebook: Variables::of_codebook(codebook),
+            sample: Sample::Uncertain,
+            column: format!("{OF_MODEL}{first}"),
+            ..Self::default()
+        }
+    }
+
+    /// The columns with the probabilities of the labels: that which is chosen, and of an evaluation's results
+    /// those of the other labels too.
+    fn probabilities(&self) -> Vec<String> {
+        let is_of_model = |column: &&String| column.starts_with(OF_MODEL);
+        if self.column.starts_with(OF_MODEL) {
+            return self.columns().iter().filter(is_of_model).cloned().collect();
+        }
+        vec![self.column.clone()]
+    }
+
     /// Whether the model in memory has to say how likely the answers are.
     pub fn asks_model(&self) -> bool {
         self.what == What::Pairs
@@ -217,7 +244,6 @@ impl Setup {
 
     /// As the study is made.
     pub fn plans(&self) -> Plans {
-        let columns = vec![self.column.clone()];
         let sampling = match self.sample {
             Sample::All => Sampling::All,
             Sample::Random => Sampling::Random { count: self.count },
@@ -226,9 +252,11 @@ impl Setup {
                 count: self.count,
                 equal: false,
             },
-            Sample::Uncertain => {
-                Sampling::Uncertain { columns, count: self.count, random_share: 0.3 }
-            }
+            Sample::Uncertain => Sampling::Uncertain {
+                columns: self.probabilities(),
+                count: self.count,
+                random_share: 0.3,
+            },
             Sample::Closest => Sampling::Closest {
                 columns: match self.logprobs_from {
                     LogprobsFrom::Model => LOGPROBS.map(str::to_owned),

@@ -54,6 +54,15 @@ pub enum EvaluateCommand {
     /// Writes the report of an evaluation of the project, by its folder.
     Report(PathBuf),
 
+    /// Takes over the labels that people gave in a study to an evaluation, and writes its report again.
+    TakeLabels {
+        folder: PathBuf,
+        study: PathBuf,
+    },
+
+    /// Sets up a study in Annotate of the texts that the model was least certain of.
+    CodeByHand,
+
     /// Tests whether the model follows the codebook of an evaluation, by its folder.
     TestStability(PathBuf),
     StopTests,

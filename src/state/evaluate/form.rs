@@ -1,7 +1,8 @@
-//! The form that codes texts: a table, a codebook, and how the model is asked.
+//! The form of an evaluation: a table, what is asked about its rows, and how the model is asked.
 
 use std::path::{Path, PathBuf};
 
+use super::options_form::{exam_obstacle, judge_obstacle, set_exam_columns, set_judge_columns};
 use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
@@ -12,7 +13,7 @@ use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
-use crate::evaluate::task::{AnswerForm, Ask, Code, Extract, Kind, Scoring, Task};
+use crate::evaluate::task::{AnswerForm, Ask, Code, Exam, Extract, Judge, Kind, Scoring, Task};
 
 /// What the model does with each text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,28 @@ pub enum What {
     Write,
     Ask,
     Survey,
+    Exam,
+    Judge,
+}
+
+impl What {
+    /// What the column is called that every row is about, and what stands in it, as a sentence has it.
+    pub fn texts(self) -> &'static str {
+        match self {
+            Self::Code | Self::Extract | Self::Write | Self::Ask => "texts",
+            Self::Survey | Self::Exam => "questions",
+            Self::Judge => "prompts",
+        }
+    }
+
+    /// The names by which a table often calls that column, where that tells more than its length.
+    fn usual_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Code | Self::Extract | Self::Write | Self::Ask => &[],
+            Self::Survey | Self::Exam => &["question", "question_stem", "item", "prompt"],
+            Self::Judge => &["prompt", "question", "instruction", "input"],
+        }
+    }
 }
 
 /// What is set in the form. Nothing of it has to be complete.
@@ -43,6 +66,10 @@ pub struct CodeForm {
     pub encoder: Option<String>,
 
     pub survey: SurveyForm,
+
+    /// Without the column of the questions, or of the prompts, which the whole form has.
+    pub exam: Exam,
+    pub judge: Judge,
 
     /// The questions about each document as they were typed, a line each.
     pub asked: String,
@@ -89,6 +116,8 @@ impl Default for CodeForm {
             ask: Ask { text: String::new(), ..Ask::default() },
             encoder: None,
             survey: SurveyForm::default(),
+            exam: Exam::default(),
+            judge: Judge::default(),
             asked: String::new(),
             table: None,
             text: String::new(),
@@ -132,13 +161,38 @@ impl CodeForm {
             *column = column.take().filter(is_there);
         }
         if !is_there(&self.text) {
-            self.text = report.longest_column().unwrap_or_default();
+            self.text = String::new();
         }
-        self.human.retain(|name| *name != self.text);
         self.extract.human.retain(|_, column| report.columns.contains(column));
         self.write.references.retain(|column| report.columns.contains(column));
         self.survey.set_columns(&report.columns);
+        set_exam_columns(&mut self.exam, &report.columns);
+        set_judge_columns(&mut self.judge, &report.columns);
         self.table = Some(report);
+        if self.text.is_empty() {
+            self.suggest_text();
+        }
+        self.human.retain(|name| *name != self.text);
+    }
+
+    /// Another kind of task was chosen: it has another template, other answers and other usual columns.
+    pub fn chose(&mut self) {
+        (self.prompt, self.answer) = (None, AnswerForm::Usual);
+        if !self.what.usual_names().is_empty() {
+            self.suggest_text();
+        }
+    }
+
+    /// The column that every row is about: the one that is called so, or that which is chosen, or the longest.
+    fn suggest_text(&mut self) {
+        let Some(report) = &self.table else { return };
+        let is_called =
+            |name: &&String| self.what.usual_names().contains(&name.to_lowercase().trim());
+        if let Some(named) = report.columns.iter().find(is_called) {
+            self.text.clone_from(named);
+        } else if self.text.is_empty() {
+            self.text = report.longest_column().unwrap_or_default();
+        }
     }
 
     pub fn columns(&self) -> &[String] {
@@ -149,8 +203,8 @@ impl CodeForm {
     pub fn task(&self) -> Task {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
-        let (mut code, mut extract, mut write, mut ask, mut survey) =
-            (None, None, None, None, None);
+        let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
+        let (mut survey, mut exam, mut judge) = (None, None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -185,6 +239,14 @@ impl CodeForm {
                 survey = Some(self.survey.survey(&text));
                 &self.name
             }
+            What::Exam => {
+                exam = Some(Exam { question: text, ..self.exam.clone() });
+                &self.name
+            }
+            What::Judge => {
+                judge = Some(Judge { prompt: text, ..self.judge.clone() });
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
@@ -202,6 +264,8 @@ impl CodeForm {
             write,
             ask,
             survey,
+            exam,
+            judge,
             ..Task::default()
         }
     }
@@ -233,6 +297,8 @@ impl CodeForm {
             write,
             ask,
             survey,
+            exam,
+            judge,
             ..
         } = task.clone();
         let own = task.kind().ok().map(usual);
@@ -254,6 +320,12 @@ impl CodeForm {
         } else if let Some(survey) = survey {
             (form.what, form.name, form.text) = (What::Survey, name, survey.question.clone());
             form.survey = SurveyForm::of(survey);
+        } else if let Some(exam) = exam {
+            (form.what, form.name, form.text) = (What::Exam, name, exam.question.clone());
+            form.exam = Exam { question: String::new(), ..exam };
+        } else if let Some(judge) = judge {
+            (form.what, form.name, form.text) = (What::Judge, name, judge.prompt.clone());
+            form.judge = Judge { prompt: String::new(), ..judge };
         }
         // The text column is the form's own.
         form.extract.text.clear();
@@ -277,12 +349,11 @@ impl CodeForm {
     /// What is missing, as a sentence.
     pub fn obstacle(&self) -> Option<String> {
         if self.table.is_none() {
-            let what = if self.what == What::Survey { "items" } else { "texts" };
+            let what = if self.what == What::Survey { "items" } else { self.what.texts() };
             return Some(format!("Choose the table with the {what} first"));
         }
         if self.text.is_empty() {
-            let what = if self.what == What::Survey { "questions" } else { "texts" };
-            return Some(format!("Choose the column of the {what}"));
+            return Some(format!("Choose the column of the {}", self.what.texts()));
         }
         match self.what {
             What::Code => {
@@ -300,6 +371,8 @@ impl CodeForm {
                 Some("Say what is to be written".to_owned())
             }
             What::Survey => self.survey.obstacle(),
+            What::Exam => exam_obstacle(&self.exam, &self.text),
+            What::Judge => judge_obstacle(&self.judge, &self.text),
             What::Write | What::Ask => None,
         }
     }
@@ -322,6 +395,8 @@ impl CodeForm {
             What::Write => Kind::Write(write),
             What::Ask => Kind::Ask(&self.ask),
             What::Survey => Kind::Survey(survey),
+            What::Exam => Kind::Exam(&self.exam),
+            What::Judge => Kind::Judge(&self.judge),
         })
     }
 
@@ -332,9 +407,15 @@ impl CodeForm {
         }
         let Some(report) = &self.table else { return Err(String::new()) };
         let mut task = self.task();
+        // What people said is not shown to the model, and is checked when the rows are read.
         if let Some(code) = &mut task.code {
-            // What people said is not shown to the model, and is checked when the rows are read.
             code.human.clear();
+        }
+        if let Some(exam) = &mut task.exam {
+            exam.answer = None;
+        }
+        if let Some(judge) = &mut task.judge {
+            (judge.human, judge.verdict) = (None, None);
         }
         let table = Table { report: report.clone(), rows: report.first.clone() };
         let codebook = task.code.is_some().then(|| self.codebook.clone());

@@ -27,6 +27,9 @@ pub enum Filter {
 
     /// There is a problem instead of an answer, or the text was cut.
     Problems,
+
+    /// This coder said this, and the model that.
+    Cell { coder: usize, said: usize, given: usize },
 }
 
 /// How often an answer was given.
@@ -47,6 +50,10 @@ pub struct CoderNumbers {
 
     /// Cohen's kappa, where every row has the same labels and it is defined.
     pub kappa: Option<f64>,
+
+    /// How often what was given by the model (columns) where the coder said what (rows). Empty where every
+    /// row has its own options.
+    pub table: Vec<Vec<usize>>,
 }
 
 /// What all answers add up to.
@@ -74,6 +81,9 @@ pub struct Grid {
 
     /// The row that is looked at, by its number in the table.
     pub selected: Option<u64>,
+
+    /// The coder whose confusion matrix with the model is shown.
+    pub confusion: Option<usize>,
 
     /// Whether the list scrolls to it.
     pub scrolls_to_selected: bool,
@@ -123,6 +133,10 @@ impl Grid {
                 let ended_early = answered.written.as_ref().is_some_and(|it| it.ended_early);
                 answered.problem.is_some() || answered.cut.is_some() || ended_early
             }
+            (Filter::Cell { coder, said, given }, Some(answered)) => {
+                answered.index == Some(given)
+                    && answered.human.get(coder).copied().flatten() == Some(said)
+            }
         };
         let places = questions.list.iter().enumerate().filter(|(_, question)| passes(question));
         self.shown = places.map(|(place, _)| place as u32).collect();
@@ -155,7 +169,14 @@ pub fn differs(answered: &Answered) -> bool {
 
 fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    let coder = |name: &String| CoderNumbers { name: name.clone(), both: 0, same: 0, kappa: None };
+    let size = questions.labels.as_ref().map_or(0, Vec::len);
+    let coder = |name: &String| CoderNumbers {
+        name: name.clone(),
+        both: 0,
+        same: 0,
+        kappa: None,
+        table: vec![vec![0; size]; size],
+    };
     let mut found =
         Numbers { coders: questions.coders.iter().map(coder).collect(), ..Numbers::default() };
     let mut said: Vec<(Option<usize>, &[Option<usize>])> = Vec::new();
@@ -184,6 +205,10 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
         for (coder, said) in found.coders.iter_mut().zip(&answered.human) {
             coder.both += usize::from(said.is_some());
             coder.same += usize::from(*said == Some(index));
+            let row = said.and_then(|said| coder.table.get_mut(said));
+            if let Some(count) = row.and_then(|row| row.get_mut(index)) {
+                *count += 1;
+            }
         }
     }
     if let Some(labels) = &questions.labels {

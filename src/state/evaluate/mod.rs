@@ -3,6 +3,7 @@
 pub mod asking;
 pub mod form;
 pub mod grid;
+mod options_form;
 pub mod survey_form;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,9 @@ pub struct EvaluateState {
 
     /// The encoders on this disk: name and folder.
     pub encoders: Vec<(String, PathBuf)>,
+
+    /// The studies of the project: name and folder.
+    pub studies: Vec<(String, PathBuf)>,
 
     /// The form as it lies on the disk, and when the form was last changed.
     pub draft: Option<Draft>,
