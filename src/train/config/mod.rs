@@ -11,6 +11,7 @@ pub mod objective;
 pub mod objective_facts;
 mod objective_of_texts;
 mod objective_table;
+mod other_keys;
 mod policy;
 mod policy_facts;
 mod pretrain_facts;

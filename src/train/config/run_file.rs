@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::learning::Method;
 use super::metric::Metric;
 use super::objective::Objective;
+use super::other_keys;
 use super::settings::TrainConfig;
 use crate::files;
 
@@ -59,8 +60,16 @@ pub fn text(config: &TrainConfig) -> String {
 
 /// The configuration, or the line (from 1) and what is wrong with it.
 pub fn parse(text: &str) -> Result<TrainConfig, (usize, String)> {
-    let mut config: TrainConfig =
-        toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
+    let mut config: TrainConfig = toml::from_str(text).map_err(|err| {
+        let (line, problem) = files::mistake_in_toml(text, &err);
+        // In a table of its own a name means something else.
+        let is_of_the_run = text[..err.span().map_or(0, |span| span.start.min(text.len()))]
+            .lines()
+            .all(|line| !line.trim_start().starts_with('['));
+        let known = other_keys::unknown_in(err.message()).filter(|_| is_of_the_run);
+        let known = known.and_then(other_keys::said_of);
+        (line, known.unwrap_or(problem))
+    })?;
     let written: toml::Table =
         toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))?;
     if !written.contains_key("learning_rate") {
@@ -136,6 +145,8 @@ mod tests {
         for (text, line, words) in [
             ("model = 'm'\nlearning_rat = 1\n", 2, "learning_rat"),
             ("[lora]\nrank = 4\n", 2, "rank"),
+            ("beta = 0.1\nlogging_steps = 1\n", 2, "no `logging_steps`: every step is written"),
+            ("warmup_ratio = 0.1\n", 1, "warmup_steps below 1 is a share"),
             ("beta = 'much'\n", 1, "beta"),
             ("max_steps = -2\n", 1, "as many as the epochs take"),
             ("objective = 'ppo'\n", 1, "ppo"),
