@@ -195,12 +195,22 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
             folder.path().display()
         ))?;
     }
-    for (count, words) in [
-        (problems, "rows could not be asked; their problem stands beside them"),
-        (cut, "texts were cut at their end to fit into the model's context"),
+    for (count, one, several) in [
+        (
+            problems,
+            "row could not be asked; its problem stands beside it",
+            "rows could not be asked; their problem stands beside them",
+        ),
+        (
+            cut,
+            "text was cut at its end to fit into the model's context",
+            "texts were cut at their end to fit into the model's context",
+        ),
     ] {
-        if count > 0 {
-            out::note(&format!("{count} {words}"));
+        match count {
+            0 => {}
+            1 => out::note(&format!("1 {one}")),
+            count => out::note(&format!("{count} {several}")),
         }
     }
     Ok(())

@@ -30,7 +30,36 @@ pub struct Codebook {
     #[serde(default, alias = "output_reminder", skip_serializing_if = "String::is_empty")]
     pub reminder: String,
 
+    /// Whether the labels stand on a scale, in their order.
+    #[serde(default, skip_serializing_if = "Scale::is_nominal")]
+    pub scale: Scale,
+
+    /// What the labels of an interval scale stand for, in their order; without it, the labels are numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<f64>,
+
     pub classes: Vec<Class>,
+}
+
+/// What the order of the labels means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// Nothing.
+    #[default]
+    Nominal,
+
+    /// Each label is more than the one before it; how much more nobody says.
+    Ordinal,
+
+    /// Labels are numbers or have one each, and equal distances mean the same.
+    Interval,
+}
+
+impl Scale {
+    fn is_nominal(&self) -> bool {
+        *self == Self::Nominal
+    }
 }
 
 /// A label and its meaning.
@@ -134,7 +163,45 @@ impl Codebook {
                 return Some(format!("the label “{label}” stands in it twice"));
             }
         }
-        None
+        self.problem_of_scale()
+    }
+
+    fn problem_of_scale(&self) -> Option<String> {
+        let (values, classes) = (self.values.len(), self.classes.len());
+        if values > 0 && self.scale != Scale::Interval {
+            return Some(
+                "it has `values`, which belong to scale = \"interval\": say that, or leave them out"
+                    .to_owned(),
+            );
+        }
+        if values > 0 && values != classes {
+            return Some(format!(
+                "it has {values} `values` for {classes} classes: each class needs one"
+            ));
+        }
+        if self.values.iter().any(|value| !value.is_finite()) {
+            return Some("one of its `values` is no number".to_owned());
+        }
+        let is_no_number = |class: &&Class| class.number().is_none();
+        let other = self.classes.iter().find(is_no_number)?;
+        (self.scale == Scale::Interval && values == 0).then(|| {
+            format!(
+                "its scale is one of numbers, and the label “{}” is none: say what each label stands \
+                 for, as values = [1, 2, 3], or take scale = \"ordinal\"",
+                other.label.trim()
+            )
+        })
+    }
+
+    /// The number of each label on its scale: of an ordinal one its place, from 1. `None`: the labels
+    /// stand on none.
+    pub fn numbers(&self) -> Option<Vec<f64>> {
+        match self.scale {
+            Scale::Nominal => None,
+            Scale::Ordinal => Some((1..=self.classes.len()).map(|place| place as f64).collect()),
+            Scale::Interval if !self.values.is_empty() => Some(self.values.clone()),
+            Scale::Interval => self.classes.iter().map(Class::number).collect(),
+        }
     }
 
     /// As a file has it.
@@ -154,6 +221,11 @@ impl Codebook {
 }
 
 impl Class {
+    /// The number that its label is.
+    fn number(&self) -> Option<f64> {
+        self.label.trim().parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
     fn words(&self) -> String {
         let mut lines = vec![format!("Label: {}", self.label.trim())];
         for (name, text) in [
@@ -240,8 +312,9 @@ fn of_study(value: &Value) -> Result<Codebook, String> {
         } else {
             instruction
         },
-        reminder: String::new(),
+        scale: if only["kind"] == "scale" { Scale::Ordinal } else { Scale::Nominal },
         classes: classes.map_err(|err| files::without_position(&err))?,
+        ..Codebook::default()
     })
 }
 
@@ -283,10 +356,9 @@ fn of_rows(rows: &[Row]) -> Result<Codebook, String> {
         negative_examples: list(row, "negative_examples"),
     };
     Ok(Codebook {
-        name: String::new(),
         instruction: asked.unwrap_or_else(|| question(&variable)),
-        reminder: String::new(),
         classes: rows.iter().map(class).collect(),
+        ..Codebook::default()
     })
 }
 
@@ -329,6 +401,33 @@ mod tests {
             let said = with(labels).problem().unwrap();
             assert!(said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn labels_on_a_scale_stand_for_numbers() {
+        let read = |text: &str| from_toml(&format!("instruction = 'a'\n{text}")).unwrap();
+        let classes = |labels: &[&str]| -> String {
+            labels.iter().map(|label| format!("[[classes]]\nlabel = '{label}'\n")).collect()
+        };
+        let likert = classes(&["no", "so so", "yes"]);
+        assert_eq!(read(&likert).numbers(), None);
+        let ordinal = read(&format!("scale = 'ordinal'\n{likert}"));
+        assert_eq!((ordinal.problem(), ordinal.numbers()), (None, Some(vec![1.0, 2.0, 3.0])));
+        let named = read(&format!("scale = 'interval'\nvalues = [-1, 0, 2.5]\n{likert}"));
+        assert_eq!((named.problem(), named.numbers()), (None, Some(vec![-1.0, 0.0, 2.5])));
+        let numbers = read(&format!("scale = 'interval'\n{}", classes(&["0", "10", "5"])));
+        assert_eq!((numbers.problem(), numbers.numbers()), (None, Some(vec![0.0, 10.0, 5.0])));
+        for (text, words) in [
+            (format!("scale = 'interval'\n{likert}"), "the label “no” is none"),
+            (format!("scale = 'interval'\nvalues = [1, 2]\n{likert}"), "2 `values` for 3 classes"),
+            (format!("values = [1, 2, 3]\n{likert}"), "belong to scale = \"interval\""),
+        ] {
+            let said = read(&text).problem().unwrap();
+            assert!(said.contains(words), "{said}");
+        }
+        // What it had is written again, and a plain codebook as it was.
+        assert_eq!(from_toml(&named.to_toml()).unwrap(), named);
+        assert!(!read(&likert).to_toml().contains("scale"), "{}", read(&likert).to_toml());
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn run(
         progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
         Ok(())
     })?;
-    folder.finish(&answered, &table::csv(&prepared.questions, &answered))?;
+    folder.finish(&answered, &table::all(&prepared.task, &prepared.questions, &answered))?;
     Ok(answered)
 }
 

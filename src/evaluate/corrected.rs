@@ -4,6 +4,8 @@
 use serde::Serialize;
 
 use super::figure::WithInterval;
+use super::labelled::{Labelled, Plan};
+use super::regression::{Regression, regressions};
 use crate::stats::correction::dsl::{self, Fit, Model, Outcome, Row};
 use crate::stats::correction::prediction_powered::Samples;
 use crate::stats::moments::Estimate;
@@ -11,17 +13,6 @@ use crate::stats::undefined::Undefined;
 
 /// Fewer human labels than this make no correction.
 pub const FEWEST: usize = 30;
-
-/// A row that the model has labelled.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Labelled {
-    pub model: usize,
-    pub human: Option<usize>,
-
-    /// With which probability it was drawn for people to label, where the table says so.
-    pub inclusion: Option<f64>,
-    pub group: Option<String>,
-}
 
 /// What is said of all rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,8 +25,20 @@ pub struct Correction {
     pub from_column: bool,
     pub shares: Vec<Corrected>,
 
-    /// The share in a group less that in the first group.
+    /// Of labels on a scale, the mean of their values: people's labels, the model's expected values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Corrected>,
+
+    /// The share, or the mean, in a group less that in the first group.
     pub differences: Vec<GroupDifference>,
+
+    /// Of the labels, or of their values, on columns of the table.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regressions: Vec<Regression>,
+
+    /// Why there are none though they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_regression: Option<String>,
 
     /// Why there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +69,7 @@ pub struct GroupDifference {
 
 impl Correction {
     /// `None`: people have labelled nothing, or everything.
-    pub fn of(rows: &[Labelled], labels: &[String]) -> Option<Self> {
+    pub fn of(rows: &[Labelled], labels: &[String], plan: &Plan<'_>) -> Option<Self> {
         let people = rows.iter().filter(|row| row.human.is_some()).count();
         if people == 0 || people == rows.len() {
             return None;
@@ -98,43 +101,48 @@ impl Correction {
         let drawn: Vec<f64> =
             rows.iter().filter(|row| row.human.is_some()).map(inclusion).collect();
         let is_equal = drawn.iter().all(|share| (share - drawn[0]).abs() < 1e-12);
-        found.shares = labels
-            .iter()
-            .enumerate()
-            .map(|(index, label)| {
-                let rows = outcomes(rows, index, &inclusion, |_| vec![1.0]);
-                Corrected {
-                    label: label.clone(),
-                    human_only: coefficient(&dsl::human_only(&rows, Model::Linear), 0),
-                    model_only: coefficient(&dsl::naive(&rows, Model::Linear), 0),
-                    ppi: if is_equal {
-                        WithInterval::estimate(&ppi(&rows))
-                    } else {
-                        let why = "the rows were not all as likely to be drawn";
-                        WithInterval::estimate(&Estimate::undefined(&why.into()))
-                    },
-                    dsl: coefficient(&dsl::dsl(&rows, Model::Linear), 0),
-                }
-            })
-            .collect();
-        found.differences = differences(rows, labels, &inclusion);
+        let corrected = |name: &str, label: Option<usize>| {
+            let rows = outcomes(rows, (plan, label), &inclusion, |_| vec![1.0]);
+            Corrected {
+                label: name.to_owned(),
+                human_only: coefficient(&dsl::human_only(&rows, Model::Linear), 0),
+                model_only: coefficient(&dsl::naive(&rows, Model::Linear), 0),
+                ppi: if is_equal {
+                    WithInterval::estimate(&ppi(&rows))
+                } else {
+                    let why = "the rows were not all as likely to be drawn";
+                    WithInterval::estimate(&Estimate::undefined(&why.into()))
+                },
+                dsl: coefficient(&dsl::dsl(&rows, Model::Linear), 0),
+            }
+        };
+        let each = labels.iter().enumerate();
+        found.shares = each.map(|(index, label)| corrected(label, Some(index))).collect();
+        found.mean = plan.scale.map(|_| corrected(MEAN, None));
+        found.differences = differences(rows, labels, plan, &inclusion);
+        match regressions(rows, labels, plan, &inclusion) {
+            Ok(regressions) => found.regressions = regressions,
+            Err(because) => found.no_regression = Some(because),
+        }
         Some(found)
     }
 }
 
-/// Rows with 1 for a label and 0 for the others; `x` from the group.
+/// What the mean of a scale's values is called among the labels.
+const MEAN: &str = "mean on the scale";
+
+/// Rows with what [`Plan::outcome`] says of them; `x` from the group.
 fn outcomes(
     rows: &[Labelled],
-    label: usize,
+    (plan, label): (&Plan<'_>, Option<usize>),
     inclusion: &dyn Fn(&Labelled) -> f64,
     x: impl Fn(&Labelled) -> Vec<f64>,
 ) -> Vec<Row> {
-    let is = |said: usize| f64::from(u8::from(said == label));
     rows.iter()
-        .map(|row| Row {
-            predicted: Outcome { y: is(row.model), x: x(row) },
-            labelled: row.human.map(|said| (Outcome { y: is(said), x: x(row) }, inclusion(row))),
-            cluster: None,
+        .filter_map(|row| {
+            let (predicted, said) = plan.outcome(row, label)?;
+            let labelled = said.map(|y| (Outcome { y, x: x(row) }, inclusion(row)));
+            Some(Row { predicted: Outcome { y: predicted, x: x(row) }, labelled, cluster: None })
         })
         .collect()
 }
@@ -156,6 +164,7 @@ fn ppi(rows: &[Row]) -> Estimate {
 fn differences(
     rows: &[Labelled],
     labels: &[String],
+    plan: &Plan<'_>,
     inclusion: &dyn Fn(&Labelled) -> f64,
 ) -> Vec<GroupDifference> {
     /// More groups than this are no groups.
@@ -172,8 +181,9 @@ fn differences(
         return Vec::new();
     }
     let mut found = Vec::new();
-    for (index, label) in labels.iter().enumerate() {
-        let rows = outcomes(rows, index, inclusion, |row| {
+    let each = labels.iter().map(String::as_str).zip((0..).map(Some));
+    for (label, index) in each.chain(plan.scale.map(|_| (MEAN, None))) {
+        let rows = outcomes(rows, (plan, index), inclusion, |row| {
             let is = |group: &&String| f64::from(u8::from(row.group.as_ref() == Some(*group)));
             std::iter::once(1.0).chain(others.iter().map(is)).collect()
         });
@@ -186,7 +196,7 @@ fn differences(
             let [human_only, model_only, dsl] =
                 fits.each_ref().map(|fit| coefficient(fit, place + 1));
             found.push(GroupDifference {
-                label: label.clone(),
+                label: label.to_owned(),
                 group: (*group).clone(),
                 less: (*first).clone(),
                 human_only,
@@ -210,6 +220,8 @@ fn coefficient(fit: &Result<Fit, Undefined>, place: usize) -> WithInterval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::codebook::Scale;
+    use crate::evaluate::scale::LabelScale;
 
     fn labels() -> Vec<String> {
         ["a", "b"].map(str::to_owned).to_vec()
@@ -223,13 +235,15 @@ mod tests {
                 human: (at < 40).then_some(at % 2),
                 inclusion,
                 group: Some(if at % 4 < 2 { "x" } else { "y" }.to_owned()),
+                expected: Some(1.0),
+                covariates: Vec::new(),
             })
             .collect()
     }
 
     #[test]
     fn all_four_estimates_stand_side_by_side() {
-        let found = Correction::of(&rows(None), &labels()).unwrap();
+        let found = Correction::of(&rows(None), &labels(), &Plan::default()).unwrap();
         let a = &found.shares[0];
         assert_eq!(a.model_only.value.value, Some(1.0));
         for corrected in [&a.human_only, &a.ppi, &a.dsl] {
@@ -241,6 +255,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_on_a_scale_is_corrected_as_shares_are() {
+        // People give 1 and 5 in turn where the model expects 1 of every row.
+        let scale = LabelScale { level: Scale::Interval, values: vec![1.0, 5.0] };
+        let plan = Plan { scale: Some(&scale), regress: None };
+        let found = Correction::of(&rows(None), &labels(), &plan).unwrap();
+        let mean = found.mean.unwrap();
+        assert_eq!(mean.model_only.value.value, Some(1.0));
+        for corrected in [&mean.human_only, &mean.ppi, &mean.dsl] {
+            assert!((corrected.value.value.unwrap() - 3.0).abs() < 1e-12, "{corrected:?}");
+        }
+        // Two labels and the mean, each in y less that in x.
+        assert_eq!(found.differences.len(), 3);
+        assert_eq!(found.differences[2].label, MEAN);
+    }
+
+    #[test]
     fn unequal_probabilities_weigh_the_human_labels() {
         // People saw all of 40 rows that say b, and a tenth of 100 rows that say a.
         let rows: Vec<Labelled> = (0..140)
@@ -249,9 +279,11 @@ mod tests {
                 human: if at < 40 { Some(1) } else { (at % 10 == 0).then_some(0) },
                 inclusion: Some(if at < 40 { 1.0 } else { 0.1 }),
                 group: None,
+                expected: None,
+                covariates: Vec::new(),
             })
             .collect();
-        let found = Correction::of(&rows, &labels()).unwrap();
+        let found = Correction::of(&rows, &labels(), &Plan::default()).unwrap();
         let b = &found.shares[1];
         assert!((b.dsl.value.value.unwrap() - 40.0 / 140.0).abs() < 1e-12, "{b:?}");
         assert!((b.human_only.value.value.unwrap() - 40.0 / 140.0).abs() < 1e-12, "{b:?}");
@@ -262,12 +294,12 @@ mod tests {
     #[test]
     fn what_a_correction_lacks_is_said() {
         let few: Vec<Labelled> = rows(None).into_iter().skip(20).collect();
-        let said = Correction::of(&few, &labels()).unwrap().because.unwrap();
+        let said = Correction::of(&few, &labels(), &Plan::default()).unwrap().because.unwrap();
         assert!(said.contains("20 rows have a label by people"), "{said}");
         let mut odd = rows(Some(0.3));
         odd[0].inclusion = None;
-        let said = Correction::of(&odd, &labels()).unwrap().because.unwrap();
+        let said = Correction::of(&odd, &labels(), &Plan::default()).unwrap().because.unwrap();
         assert!(said.contains("1 rows that people labelled have no probability"), "{said}");
-        assert_eq!(Correction::of(&rows(None)[40..], &labels()), None);
+        assert_eq!(Correction::of(&rows(None)[40..], &labels(), &Plan::default()), None);
     }
 }

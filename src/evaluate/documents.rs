@@ -12,6 +12,9 @@ enum Block {
     Heading(usize, String),
     Paragraph(String),
 
+    /// Lines that stand as they are.
+    Quoted(Vec<String>),
+
     /// Rows of cells, the first of which are the names; and which columns hold numbers.
     Table(Vec<Vec<String>>, Vec<bool>),
 }
@@ -21,7 +24,24 @@ fn blocks(markdown: &str) -> Vec<Block> {
     let mut paragraph: Vec<&str> = Vec::new();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut numbers: Vec<bool> = Vec::new();
+    let mut quoted: Option<(&str, Vec<String>)> = None;
     for line in markdown.lines().chain(std::iter::once("")) {
+        match &mut quoted {
+            Some((fence, lines)) if line == *fence => {
+                found.push(Block::Quoted(std::mem::take(lines)));
+                quoted = None;
+                continue;
+            }
+            Some((_, lines)) => {
+                lines.push(line.to_owned());
+                continue;
+            }
+            None if line.starts_with("```") => {
+                quoted = Some((line, Vec::new()));
+                continue;
+            }
+            None => {}
+        }
         let is_row = line.starts_with('|');
         let hashes = line.chars().take_while(|letter| *letter == '#').count();
         if (line.is_empty() || is_row || hashes > 0) && !paragraph.is_empty() {
@@ -64,6 +84,15 @@ pub fn latex(markdown: &str) -> String {
                 out.push_str(&format!("\n\\{name}{{{}}}\n", for_latex(&text)));
             }
             Block::Paragraph(text) => out.push_str(&format!("\n{}\n", for_latex(&text))),
+            Block::Quoted(lines) => {
+                // An empty line would end the paragraph, and a bracket after \\ is a length.
+                let lines: Vec<String> =
+                    lines.iter().map(|line| format!("{{}}{}\\mbox{{}}", for_latex(line))).collect();
+                out.push_str(&format!(
+                    "\n\\begin{{flushleft}}\\ttfamily\\small\n{}\n\\end{{flushleft}}\n",
+                    lines.join("\\\\\n")
+                ));
+            }
             Block::Table(rows, numbers) => {
                 let columns: String =
                     numbers.iter().map(|number| if *number { 'r' } else { 'l' }).collect();
@@ -122,6 +151,12 @@ pub fn docx(markdown: &str) -> Vec<u8> {
                 body.push_str(&paragraph(&text, &format!("<w:b/><w:sz w:val=\"{size}\"/>")));
             }
             Block::Paragraph(text) => body.push_str(&paragraph(&text, "")),
+            Block::Quoted(lines) => {
+                let style = "<w:rFonts w:ascii=\"Courier New\" w:hAnsi=\"Courier New\"/><w:sz w:val=\"18\"/>";
+                for line in lines {
+                    body.push_str(&paragraph(&line, style));
+                }
+            }
             Block::Table(rows, _) => {
                 body.push_str("<w:tbl><w:tblPr><w:tblBorders>");
                 for side in ["top", "left", "bottom", "right", "insideH", "insideV"] {
@@ -191,6 +226,19 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+    }
+
+    #[test]
+    fn lines_that_stand_as_they_are_stay_so() {
+        let report = "Asked:\n\n````\n# {text}\n\n| a |\n```\n````\n\nAfter.\n";
+        let lines = ["# {text}", "", "| a |", "```"].map(str::to_owned).to_vec();
+        let paragraph = |text: &str| Block::Paragraph(text.to_owned());
+        assert_eq!(
+            blocks(report),
+            [paragraph("Asked:"), Block::Quoted(lines), paragraph("After.")]
+        );
+        let text = latex(report);
+        assert!(text.contains("{}\\# \\{text\\}\\mbox{}\\\\\n{}\\mbox{}\\\\"), "{text}");
     }
 
     #[test]

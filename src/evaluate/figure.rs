@@ -63,3 +63,46 @@ impl WithInterval {
         Self { value: value.into(), low: low.ok(), high: high.ok() }
     }
 }
+
+/// `0.200 (0.076 to 0.324)`, where the text says what stands in brackets.
+pub fn with_ends(value: &WithInterval) -> String {
+    format!("{} ({})", number(&value.value), ends(value))
+}
+
+/// `0.200 (95 % interval 0.076 to 0.324)`.
+pub fn with_interval(value: &WithInterval) -> String {
+    format!("{} ({})", number(&value.value), interval(value))
+}
+
+/// `0.420`, or why there is none.
+pub fn number(figure: &Figure) -> String {
+    match (&figure.value, &figure.because) {
+        (Some(value), _) => format!("{value:.3}"),
+        (None, Some(because)) => format!("none ({because})"),
+        (None, None) => "none".to_owned(),
+    }
+}
+
+/// `42.0 %`.
+pub fn percent(figure: &Figure) -> String {
+    match figure.value {
+        Some(value) => format!("{:.1} %", value * 100.0),
+        None => number(figure),
+    }
+}
+
+/// `95 % interval 0.420 to 0.610`, or that there is none.
+pub fn interval(value: &WithInterval) -> String {
+    match (value.low, value.high) {
+        (Some(_), Some(_)) => format!("95 % interval {}", ends(value)),
+        _ => ends(value),
+    }
+}
+
+/// `0.420 to 0.610`, or that there is none: for a column that says what it holds.
+pub fn ends(value: &WithInterval) -> String {
+    match (value.low, value.high) {
+        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
+        _ => "no interval".to_owned(),
+    }
+}

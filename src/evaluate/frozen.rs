@@ -297,12 +297,14 @@ mod tests {
             codebook_sha256: None,
             prompt: prompt.to_owned(),
             labels: None,
+            scale: None,
             coders: Vec::new(),
             rows: 2,
             way: None,
             encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
+            machine: None,
             started: "2026-11-28T00:00:00Z".to_owned(),
         }
     }

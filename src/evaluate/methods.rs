@@ -1,12 +1,16 @@
 //! An evaluation and its report in words: for the screen, for a file, for a methods section.
 
-use super::corrected::Correction;
+use super::enough;
+use super::estimates::{corrected, on_scale, regression_sentence, scale_sentence};
 use super::field_scores::FieldScores;
-use super::figure::{Figure, WithInterval};
+use super::figure::{ends, interval, number, percent, with_interval};
+use super::judge_scores::JudgeScores;
+use super::manner::Way;
 use super::report::{AltTest, Report};
 use super::results::Evaluation;
+use super::scored::{ENDED, how_scored};
 use super::server_way::ServerWay;
-use super::task::{AnswerForm, Kind, Scoring};
+use super::task::Kind;
 use crate::encoder::EncoderIdentity;
 
 /// The report as Markdown.
@@ -29,13 +33,12 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
     }
     for against in &report.people {
         out.push_str(&format!(
-            "\n## Against {}\n\n{} rows; accuracy {} ({}), Cohen's kappa {}, macro F1 {}.\n\n",
+            "\n## Against {}\n\n{} rows; accuracy {}, Cohen's kappa {}, macro F1 {}.\n\n",
             against.who,
             against.items,
-            number(&against.accuracy.value),
-            interval(&against.accuracy),
-            number(&against.kappa),
-            number(&against.macro_f1)
+            with_interval(&against.accuracy),
+            with_interval(&against.kappa),
+            with_interval(&against.macro_f1)
         ));
         out.push_str("| label | theirs | model's | precision | recall | F1 |\n");
         out.push_str("| --- | ---: | ---: | ---: | ---: | ---: |\n");
@@ -58,6 +61,9 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             out.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
         }
     }
+    if let Some(scores) = &report.scale {
+        out.push_str(&on_scale(scores));
+    }
     if let Some(test) = &report.alternative_annotator
         && !test.people.is_empty()
     {
@@ -69,6 +75,9 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
         for (stated, right, rows) in &calibration.bins {
             out.push_str(&format!("| {stated:.3} | {right:.3} | {rows} |\n"));
         }
+    }
+    if let Some(against) = report.people.last() {
+        out.push_str(&enough::markdown(&against.who, &report.enough));
     }
     if let Some(accepted) = &report.accepted {
         let sentence = accepted.sentence();
@@ -175,66 +184,6 @@ fn ranked_by(encoder: Option<&EncoderIdentity>) -> String {
     )
 }
 
-/// Human-only, naive and corrected estimates side by side.
-fn corrected(correction: &Correction) -> String {
-    let mut out = "\n## Corrected estimates\n\n".to_owned();
-    if let Some(because) = &correction.because {
-        out.push_str(&format!("None: {because}.\n"));
-        return out;
-    }
-    out.push_str(&format!(
-        "{} of {} rows have a label by people. {} “Model alone” takes the model's labels as if they \
-         were right, and its interval says nothing of its mistakes. PPI++ and DSL take the model's \
-         labels of all rows, and correct them by the mistakes that it made where people labelled. In \
-         brackets: 95 % intervals.\n\n",
-        correction.human_labels,
-        correction.rows,
-        if correction.from_column {
-            "They were drawn with the probabilities of the table."
-        } else {
-            "These estimates hold if they were drawn at random, every row as likely: the table says \
-             nothing else."
-        }
-    ));
-    out.push_str("| share of | people alone | model alone | PPI++ | DSL |\n");
-    out.push_str("| --- | --- | --- | --- | --- |\n");
-    for share in &correction.shares {
-        out.push_str(&format!(
-            "| {} | {} | {} | {} | {} |\n",
-            share.label,
-            with_ends(&share.human_only),
-            with_ends(&share.model_only),
-            with_ends(&share.ppi),
-            with_ends(&share.dsl)
-        ));
-    }
-    if !correction.differences.is_empty() {
-        out.push_str("\n| difference | people alone | model alone | DSL |\n");
-        out.push_str("| --- | --- | --- | --- |\n");
-    }
-    for difference in &correction.differences {
-        out.push_str(&format!(
-            "| {}: {} less {} | {} | {} | {} |\n",
-            difference.label,
-            difference.group,
-            difference.less,
-            with_ends(&difference.human_only),
-            with_ends(&difference.model_only),
-            with_ends(&difference.dsl)
-        ));
-    }
-    out
-}
-
-/// `0.200 (0.076 to 0.324)`, where the text says what stands in brackets.
-fn with_ends(value: &WithInterval) -> String {
-    format!("{} ({})", number(&value.value), ends(value))
-}
-
-fn with_interval(value: &WithInterval) -> String {
-    format!("{} ({})", number(&value.value), interval(value))
-}
-
 fn title(evaluation: &Evaluation) -> String {
     if evaluation.task.name.is_empty() {
         "Evaluation".to_owned()
@@ -331,26 +280,12 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     }
     if let (Ok(Kind::Survey(survey)), Some(scores)) = (task.kind(), &report.survey) {
         said.extend(scores.sentences(survey, task.orders, task.seed));
+        if survey.ways.contains(&Way::Texts) && scores.begin_alike() {
+            said.push(ENDED.to_owned());
+        }
         return said.join(" ");
     }
-    let scored = match (task.answer, task.kind()) {
-        (AnswerForm::Letter, _)
-        | (_, Ok(Kind::Judge(_)))
-        | (AnswerForm::Usual, Ok(Kind::Exam(_))) => "the letter of an option",
-        _ => "the whole text of an option",
-    };
-    let scoring = match task.score {
-        Scoring::Sum => "",
-        Scoring::Mean => ", as the mean over its tokens",
-        Scoring::Prior => ", less its log-probability without the text",
-    };
-    if evaluation.way.is_none_or(|way| !way.is_approximate()) {
-        said.push(format!(
-            "Nothing was sampled: an answer is the option with the highest probability, computed from \
-             the log-probability of {scored} after the prompt{scoring}, and made to add up to one over \
-             the options."
-        ));
-    }
+    said.extend(how_scored(evaluation));
     if let Some(orders) = &report.orders {
         let how_many = match task.kind() {
             Ok(Kind::Judge(_)) => "Both orders of the answers were asked and averaged".to_owned(),
@@ -369,31 +304,48 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         ));
     }
     if report.problems > 0 {
-        said.push(format!("{} rows could not be asked.", report.problems));
+        said.push(could_not_be_asked(report.problems));
     }
     if report.cut > 0 {
-        said.push(format!("{} texts were shortened at their end to fit.", report.cut));
+        said.push(shortened(report.cut));
     }
     if let Some(agreement) = &report.agreement {
         said.push(format!(
-            "{} people had labelled the rows; they agreed in {} of pairs (Krippendorff's alpha {}), and \
-             with the model as one more coder alpha is {}.",
+            "{} people had labelled the rows; they agreed in {} of pairs (Krippendorff's alpha{} {}, {}), and \
+             with the model as one more coder alpha is {} ({}).",
             evaluation.coders.len(),
-            percent(&agreement.percent),
-            number(&agreement.alpha),
-            number(&agreement.alpha_with_model)
+            percent(&agreement.percent.value),
+            evaluation.scale.as_ref().map(|scale| format!(", {},", scale.words())).unwrap_or_default(),
+            number(&agreement.alpha.value),
+            interval(&agreement.alpha),
+            number(&agreement.alpha_with_model.value),
+            interval(&agreement.alpha_with_model)
         ));
     }
     if let Some(against) = report.people.last() {
         said.push(format!(
-            "Against {} the model is right in {} of {} rows ({}), with a macro F1 of {} and Cohen's kappa of {}.",
+            "Against {} the model is right in {} of {} rows ({}), with a macro F1 of {} ({}) and Cohen's kappa \
+             of {} ({}).",
             against.who,
             percent(&against.accuracy.value),
             against.items,
             interval(&against.accuracy),
-            number(&against.macro_f1),
-            number(&against.kappa)
+            number(&against.macro_f1.value),
+            interval(&against.macro_f1),
+            number(&against.kappa.value),
+            interval(&against.kappa)
         ));
+    }
+    said.extend(report.judge.as_ref().map(JudgeScores::sentence));
+    if let Some(scores) = &report.scale {
+        said.push(scale_sentence(scores));
+    }
+    if report.agreement.is_some() || !report.people.is_empty() {
+        said.push(
+            "Intervals of shares are Wilson's, those of kappa, F1 and alpha percentiles over 1,000 draws of \
+             rows."
+                .to_owned(),
+        );
     }
     if let Some(calibration) = &report.calibration {
         said.push(format!(
@@ -431,6 +383,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
                 }
             ),
         });
+        said.extend(regression_sentence(correction));
     }
     if let Some(exam) = &report.exam {
         said.push(format!(
@@ -506,41 +459,24 @@ fn written(report: &Report, is_at_server: bool) -> Vec<String> {
         }
     }
     if report.problems > 0 {
-        said.push(format!("{} rows could not be asked.", report.problems));
+        said.push(could_not_be_asked(report.problems));
     }
     if report.cut > 0 {
-        said.push(format!("{} texts were shortened at their end to fit.", report.cut));
+        said.push(shortened(report.cut));
     }
     said
 }
 
-fn number(figure: &Figure) -> String {
-    match (&figure.value, &figure.because) {
-        (Some(value), _) => format!("{value:.3}"),
-        (None, Some(because)) => format!("none ({because})"),
-        (None, None) => "none".to_owned(),
+fn could_not_be_asked(rows: usize) -> String {
+    match rows {
+        1 => "1 row could not be asked.".to_owned(),
+        rows => format!("{rows} rows could not be asked."),
     }
 }
 
-fn percent(figure: &Figure) -> String {
-    match figure.value {
-        Some(value) => format!("{:.1} %", value * 100.0),
-        None => number(figure),
-    }
-}
-
-/// `95 % interval 0.420 to 0.610`, or that there is none.
-fn interval(value: &WithInterval) -> String {
-    match (value.low, value.high) {
-        (Some(_), Some(_)) => format!("95 % interval {}", ends(value)),
-        _ => ends(value),
-    }
-}
-
-/// `0.420 to 0.610`, or that there is none: for a column that says what it holds.
-fn ends(value: &WithInterval) -> String {
-    match (value.low, value.high) {
-        (Some(low), Some(high)) => format!("{low:.3} to {high:.3}"),
-        _ => "no interval".to_owned(),
+fn shortened(texts: usize) -> String {
+    match texts {
+        1 => "1 text was shortened at its end to fit.".to_owned(),
+        texts => format!("{texts} texts were shortened at their end to fit."),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::audit;
 use super::configurations;
 use super::frozen::FreezeError;
 use super::methods;
@@ -41,6 +42,7 @@ impl Page {
         if let Some(stability) = &stability {
             markdown.push_str(&stability.markdown());
         }
+        markdown.push_str(&audit::markdown(evaluation, report));
         Ok(Self { markdown, paragraph, stability })
     }
 }

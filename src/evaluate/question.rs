@@ -51,6 +51,12 @@ pub struct Question {
     /// With which probability it was drawn for people to label.
     pub inclusion: Option<f64>,
 
+    /// What the columns of the regression have.
+    pub covariates: Vec<String>,
+
+    /// Characters of the two answers that are judged.
+    pub lengths: Vec<usize>,
+
     /// Of a question about a document, what of that the model reads.
     pub excerpt: Option<Excerpt>,
 
@@ -179,6 +185,15 @@ impl Questions {
         if let Some(column) = &code.by {
             self.has(column, "the results are to be compared by")?;
         }
+        let on = code.regression.as_ref().map(|regression| regression.on.as_slice());
+        for column in on.unwrap_or_default() {
+            self.has(column, "the labels are to be regressed on")?;
+        }
+        if let (Some(regression), Some(codebook)) = (&code.regression, &self.codebook)
+            && let Some(problem) = regression.problem(codebook.scale)
+        {
+            return Err(TaskError::Unusable(problem).into());
+        }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
         let mut missing = Vec::new();
         for question in &mut self.list {
@@ -191,6 +206,7 @@ impl Questions {
             let said_in = |column: &String| words(row.get(column)).trim().to_owned();
             let group = code.by.as_ref().map(said_in);
             question.group = group.filter(|group| !group.is_empty());
+            question.covariates = on.unwrap_or_default().iter().map(said_in).collect();
             if let Some(column) = &code.inclusion {
                 let said = said_in(column);
                 let share = cell::number(&said).filter(|share| *share > 0.0 && *share <= 1.0);
@@ -330,6 +346,7 @@ impl Questions {
                     question.problem = Some(format!("its \"{column}\" is empty"));
                 }
             }
+            question.lengths = answers.iter().map(|answer| answer.chars().count()).collect();
             let [first, second] = answers;
             let prompt = words(row.get(&judge.prompt)).into_owned();
             question.options = VERDICTS[..2].iter().map(|&verdict| verdict.to_owned()).collect();
@@ -541,6 +558,8 @@ impl Question {
             said: BTreeMap::new(),
             group: None,
             inclusion: None,
+            covariates: Vec::new(),
+            lengths: Vec::new(),
             excerpt: None,
             poll: None,
             problem: None,

@@ -6,20 +6,22 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::accepted::Accepted;
-use super::corrected::{Correction, Labelled};
+use super::against::{Against, Agreement};
+use super::corrected::Correction;
+use super::enough::{Enough, enough};
 use super::field_scores::FieldScores;
 use super::figure::{Figure, WithInterval};
+use super::judge_scores::JudgeScores;
+use super::labelled::{Labelled, Plan};
 use super::results::{Answered, Evaluation};
+use super::scale::LabelScale;
+use super::scale_scores::ScaleScores;
 use super::survey_scores::SurveyScores;
 use super::task::Kind;
 use super::text_scores::TextScores;
-use crate::stats::agreement::many::{Ratings, Scale, krippendorff_alpha, percent_agreement};
-use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
-use crate::stats::classification::confusion;
 use crate::stats::classification::probabilities::{
     ClassForecast, brier_of_classes, calibration_bins, calibration_error, top_label,
 };
-use crate::stats::cross_table::CrossTable;
 use crate::stats::moments::mean;
 use crate::stats::ranking::multiple_choice;
 use crate::stats::replacement::alternative_annotator::{
@@ -52,8 +54,16 @@ pub struct Report {
     /// Against each coder, and against what most of them say.
     pub people: Vec<Against>,
     pub agreement: Option<Agreement>,
+
+    /// Of labels that stand on a scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScaleScores>,
     pub calibration: Option<Calibration>,
     pub alternative_annotator: Option<AltTest>,
+
+    /// What fewer labels of people would have said: of the last of `people`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enough: Vec<Enough>,
 
     /// Which labels may be taken without a person's look.
     pub accepted: Option<Accepted>,
@@ -62,6 +72,10 @@ pub struct Report {
     /// of people and some have none.
     pub correction: Option<Correction>,
     pub exam: Option<ExamScores>,
+
+    /// Of a judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeScores>,
 
     /// Of fields that were read out of texts.
     pub fields: Option<FieldScores>,
@@ -91,45 +105,6 @@ pub struct Orders {
 
     /// Mean probability of each place in the list. Without an effect of the place all are alike.
     pub by_place: Vec<f64>,
-}
-
-/// The model's answers against somebody's.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Against {
-    /// A column, or `most coders`.
-    pub who: String,
-
-    /// Rows that both have labelled.
-    pub items: usize,
-    pub accuracy: WithInterval,
-    pub kappa: Figure,
-    pub macro_f1: Figure,
-
-    /// Rows: theirs, columns: the model's.
-    pub confusion: Vec<Vec<f64>>,
-    pub labels: Vec<PerLabel>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PerLabel {
-    pub label: String,
-
-    /// How many rows have it by their account, and by the model's.
-    pub theirs: usize,
-    pub models: usize,
-    pub precision: WithInterval,
-    pub recall: WithInterval,
-    pub f1: f64,
-}
-
-/// How far people agree among themselves, and with the model as one more of them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Agreement {
-    pub percent: Figure,
-
-    /// Krippendorff's alpha, nominal.
-    pub alpha: Figure,
-    pub alpha_with_model: Figure,
 }
 
 /// Whether the probabilities are as often right as they say; against what most coders say.
@@ -216,7 +191,31 @@ impl Report {
                 people.push(Against::of("most coders", &most, &model, &labels));
             }
         }
+        let judge_or_code = matches!(kind, Ok(Kind::Code(_) | Kind::Judge(_)));
+        let enough = if has_people && judge_or_code {
+            enough(if coders.len() > 1 { &most } else { &coders[0] }, &model, labels.len())
+        } else {
+            Vec::new()
+        };
         let several = has_people && coders.len() > 1 && !is_exam;
+        let scale = evaluation.scale.as_ref();
+        let on_scale = scale.map(|scale| {
+            let rows = with_answer.iter();
+            let rows: Vec<_> =
+                rows.map(|row| (row.index, scale.expected(&row.probabilities))).collect();
+            let named = evaluation.coders.iter().map(String::as_str);
+            let mut said: Vec<(&str, &[Option<usize>])> =
+                named.zip(coders.iter().map(Vec::as_slice)).filter(|_| has_people).collect();
+            if several {
+                said.push(("most coders", most.as_slice()));
+            }
+            ScaleScores::of(scale, &rows, &said)
+        });
+        let regress = match &kind {
+            Ok(Kind::Code(code)) => code.regression.as_ref(),
+            _ => None,
+        };
+        let plan = Plan { scale, regress };
         // Of what was only written there are no probabilities.
         let is_approximate = with_answer.iter().any(|row| row.approximate);
         Self {
@@ -229,19 +228,24 @@ impl Report {
             mean_mass: mean_of(&with_answer, |row| row.mass),
             orders: Orders::of(&with_answer),
             people,
-            agreement: several.then(|| Agreement::of(&coders, &model, labels.len())),
+            agreement: several.then(|| Agreement::of(&coders, &model, (labels.len(), scale))),
+            scale: on_scale,
             calibration: (has_people && !is_approximate)
                 .then(|| Calibration::of(&with_answer, &most))
                 .flatten(),
             alternative_annotator: several
-                .then(|| AltTest::of(&evaluation.coders, &coders, &model)),
-            accepted: accepted(&with_answer, &most).filter(|_| !is_approximate),
+                .then(|| AltTest::of(&evaluation.coders, &coders, &model, scale)),
+            enough,
+            // Of an exam the right answers are known, and a judge's ties are no labels.
+            accepted: accepted(&with_answer, &most)
+                .filter(|_| !is_approximate && matches!(kind, Ok(Kind::Code(_)))),
             correction: if is_exam {
                 None
             } else {
-                Correction::of(&labelled(&with_answer, &most), &labels)
+                Correction::of(&labelled(&with_answer, &most, scale), &labels, &plan)
             },
             exam: is_exam.then(|| ExamScores::of(&with_answer)).flatten(),
+            judge: matches!(kind, Ok(Kind::Judge(_))).then(|| JudgeScores::of(&with_answer)),
             fields: match &kind {
                 Ok(Kind::Extract(extract)) => Some(FieldScores::of(extract, &with_answer)),
                 _ => None,
@@ -326,59 +330,6 @@ impl Orders {
     }
 }
 
-impl Against {
-    fn of(who: &str, theirs: &[Option<usize>], model: &[Option<usize>], labels: &[String]) -> Self {
-        let table = CrossTable::new(theirs, model, None, labels.len());
-        let per_label = confusion::per_label(&table);
-        let (rows, columns) = (table.row_totals(), table.column_totals());
-        let labels = labels
-            .iter()
-            .enumerate()
-            .map(|(index, label)| {
-                let hits = table.cells[index][index] as usize;
-                let (theirs, models) = (rows[index] as usize, columns[index] as usize);
-                PerLabel {
-                    label: label.clone(),
-                    theirs,
-                    models,
-                    precision: WithInterval::share(hits, models),
-                    recall: WithInterval::share(hits, theirs),
-                    f1: per_label[index].scores.f1,
-                }
-            })
-            .collect();
-        Self {
-            who: who.to_owned(),
-            items: table.items,
-            accuracy: WithInterval::share(table.diagonal() as usize, table.items),
-            kappa: cohen_kappa(&table, KappaWeights::Unweighted).into(),
-            macro_f1: confusion::macro_average(&table).f1.into(),
-            confusion: table.cells,
-            labels,
-        }
-    }
-}
-
-impl Agreement {
-    fn of(coders: &[Vec<Option<usize>>], model: &[Option<usize>], categories: usize) -> Self {
-        let units = |with_model: bool| Ratings {
-            units: (0..model.len())
-                .map(|row| {
-                    let people = coders.iter().map(|coder| coder[row]);
-                    people.chain(with_model.then_some(model[row])).collect()
-                })
-                .collect(),
-            categories,
-        };
-        let people = units(false);
-        Self {
-            percent: percent_agreement(&people).into(),
-            alpha: krippendorff_alpha(&people, Scale::Nominal).into(),
-            alpha_with_model: krippendorff_alpha(&units(true), Scale::Nominal).into(),
-        }
-    }
-}
-
 impl Calibration {
     fn of(rows: &[&Answered], most: &[Option<usize>]) -> Option<Self> {
         let forecasts: Vec<ClassForecast> = rows
@@ -407,19 +358,29 @@ impl Calibration {
 }
 
 impl AltTest {
-    /// The paper's values for people with some training.
-    fn of(names: &[String], coders: &[Vec<Option<usize>>], model: &[Option<usize>]) -> Self {
+    /// The paper's values for people with some training. On a scale a label counts by how far it is from
+    /// those of the others.
+    fn of(
+        names: &[String],
+        coders: &[Vec<Option<usize>>],
+        model: &[Option<usize>],
+        scale: Option<&LabelScale>,
+    ) -> Self {
         const EPSILON: f64 = 0.15;
 
-        let numbers = |labels: &[Option<usize>]| -> Vec<Option<f64>> {
-            labels.iter().map(|label| label.map(|label| label as f64)).collect()
+        let number = |label: usize| match scale {
+            Some(scale) => scale.values.get(label).copied(),
+            None => Some(label as f64),
         };
+        let numbers = |labels: &[Option<usize>]| -> Vec<Option<f64>> {
+            labels.iter().map(|label| label.and_then(number)).collect()
+        };
+        let score = if scale.is_some() { Score::NegativeRmse } else { Score::Accuracy };
         let labels = Labels {
             humans: coders.iter().map(|coder| numbers(coder)).collect(),
             model: numbers(model),
         };
-        let settings =
-            Settings { epsilon: EPSILON, q: 0.05, score: Score::Accuracy, min_items: 30 };
+        let settings = Settings { epsilon: EPSILON, q: 0.05, score, min_items: 30 };
         let Verdict { items_used, winning_rate, advantage_probability, passed, annotators, .. } =
             alternative_annotator(&labels, settings);
         let people = annotators.into_iter().map(|person| AltPerson {
@@ -442,15 +403,25 @@ impl AltTest {
 }
 
 /// The rows with an answer, for a correction.
-fn labelled(rows: &[&Answered], most: &[Option<usize>]) -> Vec<Labelled> {
+fn labelled(
+    rows: &[&Answered],
+    most: &[Option<usize>],
+    scale: Option<&LabelScale>,
+) -> Vec<Labelled> {
     // Where people were asked and do not agree there is no label, and it is not one that is missing.
     let is_split = |row: &Answered, human: &Option<usize>| {
         human.is_none() && row.human.iter().any(Option::is_some)
     };
     let rows = rows.iter().zip(most).filter(|(row, human)| !is_split(row, human));
     let rows = rows.filter_map(|(row, human)| {
-        let (inclusion, group) = (row.inclusion, row.group.clone());
-        Some(Labelled { model: row.index?, human: *human, inclusion, group })
+        Some(Labelled {
+            model: row.index?,
+            human: *human,
+            inclusion: row.inclusion,
+            group: row.group.clone(),
+            expected: scale.and_then(|scale| scale.expected(&row.probabilities)),
+            covariates: row.covariates.clone(),
+        })
     });
     rows.collect()
 }

@@ -32,12 +32,14 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         codebook_sha256: None,
         prompt: String::new(),
         labels: Some(vec!["a".to_owned(), "b".to_owned()]),
+        scale: None,
         coders: coders.iter().map(|&coder| coder.to_owned()).collect(),
         rows: 4,
         way: None,
         encoder_decoder: false,
         weights: "as stored".to_owned(),
         program: String::new(),
+        machine: None,
         started: String::new(),
     }
 }
@@ -54,7 +56,7 @@ fn the_model_is_held_against_each_coder_and_what_most_say() {
     let report = Report::of(&evaluation(&["x", "y", "z"]), &answered);
     let x = &report.people[0];
     assert_eq!((x.items, x.accuracy.value.value), (4, Some(1.0)));
-    assert_eq!(x.kappa.value, Some(1.0));
+    assert_eq!(x.kappa.value.value, Some(1.0));
     assert_eq!(x.confusion, [[2.0, 0.0], [0.0, 2.0]]);
     // Row 4 is undecided among the two who said something.
     let most = &report.people[3];
@@ -84,7 +86,7 @@ fn shares_are_corrected_where_only_some_rows_have_a_human_label() {
 fn what_does_not_exist_says_why() {
     let answered = [row(1, &[0.9, 0.1], &[Some(0)])].map(|row| (row.row, row)).into();
     let report = Report::of(&evaluation(&["x"]), &answered);
-    let kappa = &report.people[0].kappa;
+    let kappa = &report.people[0].kappa.value;
     assert_eq!(kappa.value, None);
     assert!(kappa.because.as_ref().unwrap().contains("one and the same label"));
 }

@@ -1,7 +1,8 @@
 //! What a model answered about a row, and the folder that keeps it.
 //!
 //! `evaluation.json` says what was asked of which model, `results.jsonl` has a line a row as they
-//! come, `results.csv` the table with the answers beside it once all are there.
+//! come, `results.csv` the table with the answers beside it once all are there, and of an exam
+//! `submission.csv`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::question::Question;
+use super::scale::LabelScale;
 use super::server_way::ServerWay;
 use super::survey::{Survey, Surveyed};
 use super::task::Task;
@@ -22,6 +24,9 @@ use crate::llm::card::ModelIdentity;
 pub const EVALUATION: &str = "evaluation.json";
 pub const RESULTS: &str = "results.jsonl";
 pub const TABLE: &str = "results.csv";
+
+/// Of an exam, what Kaggle's competitions take: the id of a row and its three likeliest letters.
+pub const SUBMISSION: &str = "submission.csv";
 
 /// The answer about one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +83,14 @@ pub struct Answered {
     /// With which probability the row was drawn for people to label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inclusion: Option<f64>,
+
+    /// What the columns of the regression have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covariates: Vec<String>,
+
+    /// Characters of the two answers that were judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<usize>,
 
     /// Of an answer that was written, not chosen among options.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +156,8 @@ impl Answered {
         self.human.clone_from(&question.human);
         self.group.clone_from(&question.group);
         self.inclusion = question.inclusion;
+        self.covariates.clone_from(&question.covariates);
+        self.lengths.clone_from(&question.lengths);
         self.to_twelve_digits()
     }
 
@@ -163,6 +178,8 @@ impl Answered {
             human: Vec::new(),
             group: None,
             inclusion: None,
+            covariates: Vec::new(),
+            lengths: Vec::new(),
             written: None,
             surveyed: None,
             approximate: false,
@@ -212,6 +229,10 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
 
+    /// Where these labels stand on a scale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<LabelScale>,
+
     /// The columns with what people said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coders: Vec<String>,
@@ -228,6 +249,10 @@ pub struct Evaluation {
     /// How the weights were kept in memory.
     pub weights: String,
     pub program: String,
+
+    /// What it ran on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
 
     /// RFC 3339, UTC.
     pub started: String,
@@ -343,14 +368,14 @@ impl Folder {
     }
 
     /// Writes all answers in the order of the rows, so that an interrupted evaluation and one that
-    /// was not leave the same file, and the table with the answers beside it.
+    /// was not leave the same file, and the tables with the answers.
     pub fn finish(
         &self,
         answered: &BTreeMap<u64, Answered>,
-        table: &[u8],
+        tables: &[(&str, Vec<u8>)],
     ) -> Result<(), FolderError> {
         self.write(RESULTS, &lines(answered))?;
-        self.write(TABLE, table)
+        tables.iter().try_for_each(|(name, bytes)| self.write(name, bytes))
     }
 
     /// Writes what is known of an evaluation that is done, and its answers, after people's labels were added.
@@ -435,7 +460,9 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             let (personas, marginals) = (nowhere(survey.personas), nowhere(survey.marginals));
             Survey { personas, marginals, ..survey }
         });
-        let code = code.map(|code| (code.text, code.human, code.inclusion, code.by));
+        let code = code.map(|code| {
+            (code.text, code.human, code.inclusion, code.by, code.regression.map(|it| it.on))
+        });
         (split, orders, (seed, answer, score, id), code, exam, judge, (extract, write, survey, ask))
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
@@ -456,12 +483,14 @@ mod tests {
             codebook_sha256: None,
             prompt: "p".to_owned(),
             labels: None,
+            scale: None,
             coders: Vec::new(),
             rows: 2,
             way: None,
             encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
+            machine: None,
             started: "2026-11-28T00:00:00Z".to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::env::consts;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
 use super::respondent::{Answerer, Respondent};
 use super::results::{Answered, Evaluation, Folder, FolderError};
+use super::scale::LabelScale;
 use super::scoring::{Asked, Unaskable, common, sentence};
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
@@ -253,12 +255,19 @@ impl Prepared {
             codebook_sha256: self.codebook_sha256.clone(),
             prompt: self.form.template().to_owned(),
             labels: self.questions.labels.clone(),
+            scale: self.questions.codebook.as_ref().and_then(LabelScale::of),
             coders: self.questions.coders.clone(),
             rows: self.questions.list.len(),
             way: None,
             encoder_decoder: false,
             weights: weights.to_owned(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
+            machine: Some(format!(
+                "{} threads of a {} processor under {}",
+                rayon::current_num_threads(),
+                consts::ARCH,
+                consts::OS
+            )),
             started: started.to_owned(),
         }
     }
@@ -291,7 +300,7 @@ pub fn run<'a>(
         progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
         progress.rest();
     }
-    folder.finish(&answered, &table::csv(&prepared.questions, &answered))?;
+    folder.finish(&answered, &table::all(&prepared.task, &prepared.questions, &answered))?;
     Ok(answered)
 }
 

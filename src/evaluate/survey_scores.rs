@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::figure::WithInterval;
 use super::manner::{Manner, Way, Wording};
 use super::results::Answered;
+use super::scored::begin_alike;
 use super::survey::Survey;
 use super::survey_cells::{Cell, Measure, cells, compared, masses};
 use super::survey_shares::{ItemShares, distributions, in_words};
@@ -88,6 +89,11 @@ impl SurveyScores {
         let ways = by_way.iter().map(|(way, cells)| WayScores::of(*way, cells, &groups)).collect();
         let distributions = distributions(&by_way);
         Self { items: items.len(), groups, with_people, ways, distributions }
+    }
+
+    /// Whether an option of some item is how another one begins.
+    pub fn begin_alike(&self) -> bool {
+        self.distributions.iter().any(|item| begin_alike(&item.options))
     }
 
     pub fn markdown(&self) -> String {

@@ -6,15 +6,54 @@ use serde_json::Value;
 
 use super::manner::Manner;
 use super::question::Questions;
-use super::results::Answered;
+use super::results::{Answered, SUBMISSION, TABLE};
+use super::scale::LabelScale;
+use super::task::Task;
 use super::written::cell;
+use crate::stats::ranking::multiple_choice::ranked;
 use crate::study::make::PROBLEM;
 
 /// How the columns with the model's probabilities of labels begin.
 pub const OF_MODEL: &str = "model_p_";
 
+/// Every table of the folder, by its name.
+pub fn all(
+    task: &Task,
+    questions: &Questions,
+    answered: &BTreeMap<u64, Answered>,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let mut tables = Vec::new();
+    if task.exam.is_some() {
+        tables.push((SUBMISSION, submission(questions, answered)));
+    }
+    // Whoever finds this one takes the evaluation to be complete.
+    tables.push((TABLE, csv(questions, answered)));
+    tables
+}
+
+/// The three likeliest options of each row by their letters. A row that could not be asked has none.
+fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
+    const GUESSES: usize = 3;
+
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    let mut write = |fields: [&str; 2]| {
+        writer.write_record(fields).expect("memory can be written, and all rows are as wide");
+    };
+    write(["id", "prediction"]);
+    for question in &questions.list {
+        let row = question.row.place.row;
+        let Some(answer) = answered.get(&row) else { continue };
+        let letter =
+            |option: usize| char::from(b'A' + u8::try_from(option).unwrap_or(25)).to_string();
+        let guesses = ranked(&answer.probabilities).into_iter().take(GUESSES).map(letter);
+        let id = question.id.as_ref().map_or_else(|| row.to_string(), |id| in_a_cell(Some(id)));
+        write([&id, &guesses.collect::<Vec<String>>().join(" ")]);
+    }
+    writer.into_inner().expect("memory can be written")
+}
+
 /// The table with the answers beside it, as CSV.
-pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
+fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
     let columns = &questions.report.columns;
     let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
     let several = answered.values().any(|row| row.same_answer.is_some());
@@ -39,6 +78,10 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         let labels = questions.labels.as_ref();
         let name = labels.and_then(|labels| labels.get(index)).cloned().unwrap_or_else(letter);
         header.push(format!("{OF_MODEL}{name}"));
+    }
+    let scale = questions.codebook.as_ref().and_then(LabelScale::of);
+    if scale.is_some() {
+        header.push("model_expected".to_owned());
     }
     header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
     if several {
@@ -74,6 +117,10 @@ pub fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8>
         let number = |value: f64| if is_there { value.to_string() } else { String::new() };
         for index in 0..width {
             fields.push(answer.probabilities.get(index).map(f64::to_string).unwrap_or_default());
+        }
+        if let Some(scale) = &scale {
+            let expected = scale.expected(&answer.probabilities);
+            fields.push(expected.map(|value| value.to_string()).unwrap_or_default());
         }
         fields.extend([number(answer.entropy), number(answer.margin), number(answer.mass)]);
         if several {

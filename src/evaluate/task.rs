@@ -11,6 +11,7 @@ use super::free_text::Write;
 use super::schema::{Field, Schema};
 use super::split::Split;
 use super::survey::Survey;
+use crate::data::codebook::Scale;
 use crate::files;
 
 /// A task as its file says it. Exactly one of its parts, `code` to `ask`, is there.
@@ -130,6 +131,45 @@ pub struct Code {
     /// A column whose groups are compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+
+    /// The labels, or their values on a scale, as the outcome of a regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regression: Option<Regress>,
+}
+
+/// On what a regression is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regress {
+    /// Columns: of numbers, or of words, which are then compared with the first in their alphabet.
+    pub on: Vec<String>,
+    #[serde(default)]
+    pub model: RegressionModel,
+}
+
+impl Regress {
+    /// What keeps it from being used with labels of this kind, as a sentence.
+    pub fn problem(&self, scale: Scale) -> Option<String> {
+        if self.on.is_empty() {
+            return Some("the regression names no column: on = [\"year\", \"journal\"]".to_owned());
+        }
+        (self.model == RegressionModel::Logit && scale != Scale::Nominal).then(|| {
+            "the codebook's labels stand on a scale, whose values are no yes or no: take model = \"linear\" \
+             for the regression, or leave `scale` out of the codebook"
+                .to_owned()
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegressionModel {
+    /// Least squares: of a label, the linear probability model.
+    #[default]
+    Linear,
+
+    /// Logistic: whether a row has a label.
+    Logit,
 }
 
 /// Questions with options.

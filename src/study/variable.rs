@@ -429,8 +429,8 @@ impl Variables {
         (variable.kind == Kind::Choice).then(|| Codebook {
             name: variable.name.clone(),
             instruction: variable.question.clone(),
-            reminder: String::new(),
             classes: variable.classes.clone(),
+            ..Codebook::default()
         })
     }
 

@@ -2,10 +2,11 @@
 
 use eframe::egui::{Align, Frame, Label, Layout, Margin, Sides, Stroke, TextEdit, Ui, vec2};
 
-use crate::data::codebook::{Class, Codebook};
-use crate::panels::train::fields::section_ui;
+use crate::data::codebook::{Class, Codebook, Scale};
+use crate::panels::train::fields::{row_ui, section_ui};
 use crate::state::command::{Commands, EvaluateCommand};
 use crate::widgets::button::ActionButton;
+use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut Commands) {
@@ -35,6 +36,7 @@ pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut C
         .desired_rows(2)
         .hint_text("Say which tone the following text has.");
     ui.add(field).labelled_by(label.id);
+    scale_ui(ui, codebook);
     let mut removed = None;
     let can_remove = codebook.classes.len() > 2;
     for (index, class) in codebook.classes.iter_mut().enumerate() {
@@ -48,6 +50,32 @@ pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut C
     if ui.add(ActionButton::quiet("Add a class").icon(icons::ADD)).clicked() {
         codebook.classes.push(Class::default());
     }
+}
+
+/// Whether the labels stand on a scale.
+fn scale_ui(ui: &mut Ui, codebook: &mut Codebook) {
+    let segment = |value, words, explanation| Segment { value, words, explanation };
+    let segments = [
+        segment(Scale::Nominal, "names", "Their order means nothing"),
+        segment(
+            Scale::Ordinal,
+            "in order",
+            "Each is more than the one before it, as never, sometimes, often: the report also has expected places, \
+             weighted kappa and an ordinal alpha",
+        ),
+        segment(
+            Scale::Interval,
+            "numbers",
+            "Labels are numbers, as 0 to 10, and equal distances mean the same: the report also has means",
+        ),
+    ];
+    let hint = "What the order of the classes means for expected values, agreement and means";
+    row_ui(ui, "Labels are", hint, |ui| {
+        if segmented_ui(ui, &mut codebook.scale, &segments) {
+            // Those of a file belong to the scale that it had.
+            codebook.values.clear();
+        }
+    });
 }
 
 /// True: it is to be removed.

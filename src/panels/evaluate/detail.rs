@@ -11,6 +11,7 @@ use crate::evaluate::field_scores::is_same;
 use crate::evaluate::passages::Excerpt;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::Answered;
+use crate::evaluate::scale::LabelScale;
 use crate::evaluate::survey::Surveyed;
 use crate::evaluate::written::{Written, cell};
 use crate::panels::train::fields::problem_ui;
@@ -63,12 +64,13 @@ pub(super) fn detail_ui(
         let answered = open.answers.get(&row).cloned();
         let coders = open.prepared.questions.coders.clone();
         let first = open.prepared.form.first(&open.as_asked(&question));
+        let scale = open.prepared.questions.codebook.as_ref().and_then(LabelScale::of);
         let awaits_passages = open.awaits_passages(&question);
         // Another id for each row: a reader begins at the top.
         let area = ScrollArea::vertical().id_salt(("row", row)).auto_shrink(false);
         area.show(ui, |ui| {
             if let Some(answered) = &answered {
-                answer_ui(ui, &question, answered);
+                answer_ui(ui, &question, answered, scale.as_ref());
                 people_ui(ui, &question, answered, &coders);
             }
             ui.add(Label::new(&*text_of(&question)).wrap());
@@ -95,7 +97,7 @@ pub(super) fn detail_ui(
 }
 
 /// A bar for each option.
-fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
+fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered, scale: Option<&LabelScale>) {
     if let Some(problem) = &answered.problem {
         problem_ui(ui, problem);
         return;
@@ -159,6 +161,9 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered) {
     let mut said = Vec::new();
     if answered.answer.as_deref() == Some("tie") && answered.index == Some(question.options.len()) {
         said.push("tie: the two orders disagree".to_owned());
+    }
+    if let Some(expected) = scale.and_then(|scale| scale.expected(&answered.probabilities)) {
+        said.push(format!("expected value {expected:.2}"));
     }
     said.push(format!("entropy {:.2} bits", answered.entropy));
     said.push(format!(

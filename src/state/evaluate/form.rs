@@ -13,7 +13,9 @@ use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
-use crate::evaluate::task::{AnswerForm, Ask, Code, Exam, Extract, Judge, Kind, Scoring, Task};
+use crate::evaluate::task::{
+    AnswerForm, Ask, Code, Exam, Extract, Judge, Kind, Regress, Scoring, Task,
+};
 
 /// What the model does with each text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +93,9 @@ pub struct CodeForm {
 
     /// The column whose groups are compared.
     pub by: Option<String>,
+
+    /// Of a task that was opened; it has no field here.
+    pub regression: Option<Regress>,
     pub codebook: Codebook,
 
     /// The share of rows that are kept for the end; 0: none.
@@ -125,6 +130,7 @@ impl Default for CodeForm {
             human: Vec::new(),
             inclusion: None,
             by: None,
+            regression: None,
             codebook: Codebook {
                 classes: vec![Class::default(), Class::default()],
                 ..Codebook::default()
@@ -213,6 +219,9 @@ impl CodeForm {
                     human: self.human.clone(),
                     inclusion: self.inclusion.clone(),
                     by: self.by.clone(),
+                    regression: self.regression.clone().filter(|regression| {
+                        regression.on.iter().all(|column| self.columns().contains(column))
+                    }),
                 });
                 &self.codebook.name
             }
@@ -306,6 +315,7 @@ impl CodeForm {
         if let Some(code) = code {
             (form.text, form.human) = (code.text, code.human);
             (form.inclusion, form.by) = (code.inclusion, code.by);
+            form.regression = code.regression;
         } else if let Some(extract) = extract {
             (form.what, form.name, form.text) = (What::Extract, name, extract.text.clone());
             form.pasted = extract.json.as_ref().map(|json| format!("{json:#}"));

@@ -1,0 +1,163 @@
+//! Estimates from labels in words: corrected ones beside others, regressions, values on a scale.
+
+use super::corrected::Correction;
+use super::figure::{with_ends, with_interval};
+use super::scale_scores::ScaleScores;
+use super::task::RegressionModel;
+
+/// Human-only, naive and corrected estimates side by side.
+pub fn corrected(correction: &Correction) -> String {
+    let mut out = "\n## Corrected estimates\n\n".to_owned();
+    if let Some(because) = &correction.because {
+        out.push_str(&format!("None: {because}.\n"));
+        return out;
+    }
+    out.push_str(&format!(
+        "{} of {} rows have a label by people. {} “Model alone” takes the model's labels as if they \
+         were right, and its interval says nothing of its mistakes. PPI++ and DSL take the model's \
+         labels of all rows, and correct them by the mistakes that it made where people labelled. In \
+         brackets: 95 % intervals.\n\n",
+        correction.human_labels,
+        correction.rows,
+        if correction.from_column {
+            "They were drawn with the probabilities of the table."
+        } else {
+            "These estimates hold if they were drawn at random, every row as likely: the table says \
+             nothing else."
+        }
+    ));
+    out.push_str("| share of | people alone | model alone | PPI++ | DSL |\n");
+    out.push_str("| --- | --- | --- | --- | --- |\n");
+    for share in correction.shares.iter().chain(&correction.mean) {
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} |\n",
+            share.label,
+            with_ends(&share.human_only),
+            with_ends(&share.model_only),
+            with_ends(&share.ppi),
+            with_ends(&share.dsl)
+        ));
+    }
+    if !correction.differences.is_empty() {
+        out.push_str("\n| difference | people alone | model alone | DSL |\n");
+        out.push_str("| --- | --- | --- | --- |\n");
+    }
+    for difference in &correction.differences {
+        out.push_str(&format!(
+            "| {}: {} less {} | {} | {} | {} |\n",
+            difference.label,
+            difference.group,
+            difference.less,
+            with_ends(&difference.human_only),
+            with_ends(&difference.model_only),
+            with_ends(&difference.dsl)
+        ));
+    }
+    if let Some(because) = &correction.no_regression {
+        out.push_str(&format!("\nNo regression: {because}.\n"));
+    }
+    for regression in &correction.regressions {
+        out.push_str(&format!(
+            "\n### {} on columns of the table\n\n{} of {} rows, {}.\n\n",
+            regression.outcome,
+            regression.rows,
+            correction.rows,
+            model_words(regression.model)
+        ));
+        out.push_str("| term | people alone | model alone | DSL | p (DSL) |\n");
+        out.push_str("| --- | --- | --- | --- | ---: |\n");
+        for term in &regression.terms {
+            out.push_str(&format!(
+                "| {} | {} | {} | {} | {} |\n",
+                term.name,
+                with_ends(&term.human_only.value),
+                with_ends(&term.model_only.value),
+                with_ends(&term.dsl.value),
+                term.dsl.p.map_or_else(|| "none".to_owned(), p_words)
+            ));
+        }
+    }
+    out
+}
+
+fn model_words(model: RegressionModel) -> &'static str {
+    match model {
+        RegressionModel::Linear => "least squares with robust standard errors",
+        RegressionModel::Logit => "logistic regression with robust standard errors",
+    }
+}
+
+/// `0.043`; of a small one that it is small.
+fn p_words(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
+/// For a methods section. `None`: nothing was regressed.
+pub fn regression_sentence(correction: &Correction) -> Option<String> {
+    let regression = correction.regressions.first()?;
+    let of = match correction.mean {
+        Some(_) => "The values of the labels were",
+        None => "Whether a row has a label was",
+    };
+    let names: Vec<&str> = regression.terms.iter().skip(1).map(|term| term.name.as_str()).collect();
+    Some(format!(
+        "{of} regressed on {} ({}), with people's labels alone, the model's alone, and both (DSL).",
+        names.join(", "),
+        model_words(regression.model)
+    ))
+}
+
+/// Labels on a scale.
+pub fn on_scale(scores: &ScaleScores) -> String {
+    let mut out = format!(
+        "\n## On the scale\n\nThe labels stand on an {} scale of {}. The expected value of a row is the mean of \
+         these numbers by their probabilities; over all rows its mean is {}, that of the likeliest labels {}.\n",
+        scores.scale.words(),
+        list(&scores.scale.values),
+        with_interval(&scores.expected),
+        with_interval(&scores.likeliest)
+    );
+    if !scores.people.is_empty() {
+        out.push_str(
+            "\n| against | rows | kappa (quadratic weights) | Spearman | model less person | mean absolute error |\n\
+             | --- | ---: | --- | --- | --- | --- |\n",
+        );
+    }
+    for person in &scores.people {
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            person.who,
+            person.items,
+            with_ends(&person.quadratic_kappa),
+            with_ends(&person.spearman),
+            with_ends(&person.bias),
+            with_ends(&person.mean_absolute_error)
+        ));
+    }
+    out
+}
+
+fn list(values: &[f64]) -> String {
+    values.iter().map(f64::to_string).collect::<Vec<String>>().join(", ")
+}
+
+/// For a methods section.
+pub fn scale_sentence(scores: &ScaleScores) -> String {
+    let mut said = format!(
+        "The labels stand on an {} scale ({}); the mean expected value is {}.",
+        scores.scale.words(),
+        list(&scores.scale.values),
+        with_interval(&scores.expected)
+    );
+    if let Some(person) = scores.people.last() {
+        said.push_str(&format!(
+            " Against {} kappa with quadratic weights is {}, Spearman's correlation of the expected values {}, and \
+             their mean absolute error {}.",
+            person.who,
+            with_interval(&person.quadratic_kappa),
+            with_interval(&person.spearman),
+            with_interval(&person.mean_absolute_error)
+        ));
+    }
+    said
+}
