@@ -26,6 +26,7 @@ pub mod free_text;
 pub mod frozen;
 pub mod interviewing;
 pub mod judge_scores;
+pub mod judged;
 pub mod kept;
 pub mod labelled;
 pub mod manner;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::judged::{JUDGED, pairs};
 use super::manner::Manner;
 use super::question::Questions;
 use super::results::{Answered, SUBMISSION, TABLE};
@@ -25,6 +26,9 @@ pub fn all(
     let mut tables = Vec::new();
     if task.exam.is_some() {
         tables.push((SUBMISSION, submission(questions, answered)));
+    }
+    if let Some(judge) = &task.judge {
+        tables.push((JUDGED, pairs((judge, &task.model), questions, answered)));
     }
     // Whoever finds this one takes the evaluation to be complete.
     tables.push((TABLE, csv(questions, answered)));

@@ -45,7 +45,7 @@ avx512() {
 default tests
 label tests
 kernel /vmlinuz
-append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet nokaslr mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-} --test-threads=1
+append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-} --test-threads=1
 EOF
     xorriso -as mkisofs -quiet -o "$folder/boot.iso" -b isolinux/isolinux.bin \
         -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$folder/iso"
@@ -68,7 +68,8 @@ EOF
     bochs_pid=$!
     # The tests are the first process: their end is the end of that Linux, which says how they ended.
     tail -n +1 -f --pid="$bochs_pid" "$folder/serial" | sed -u '/Kernel panic/q' || true
-    grep -q 'exitcode=0x00000000' "$folder/serial"
+    # A word that a kernel does not know becomes a filter, and no test at all ends well too.
+    grep -q 'exitcode=0x00000000' "$folder/serial" && grep -q '^test result: ok\. [1-9]\|\.\.\. ok' "$folder/serial"
 }
 
 case "${1:-}" in

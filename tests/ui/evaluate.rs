@@ -155,6 +155,29 @@ pub fn filled_form() -> AppState {
     state
 }
 
+/// The form of an exam or of a judge.
+pub fn form_of_options(what: What) -> AppState {
+    let mut state = filled_form();
+    let form = &mut state.evaluate.form;
+    form.what = what;
+    form.human.clear();
+    form.exam.options = ["coder_a", "coder_b"].map(str::to_owned).to_vec();
+    form.exam.answer = Some("coder_a".to_owned());
+    form.judge.answers = ["coder_a", "coder_b"].map(str::to_owned);
+    form.judge.verdict = Some("first".to_owned());
+    form.orders = 4;
+    state
+}
+
+/// The rows, with the confusion matrix of a coder and the model.
+pub fn with_confusion() -> AppState {
+    let mut state = evaluated();
+    if let Some(open) = &mut state.evaluate.open {
+        open.grid.confusion = Some(0);
+    }
+    state
+}
+
 #[test]
 fn an_empty_panel_says_what_it_is_for_and_offers_the_next_steps() {
     let mut window = Window::new(at_evaluate(empty_state()));

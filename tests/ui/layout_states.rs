@@ -19,6 +19,7 @@ use tuning_fork::llm::generate::sampling::SamplingParams;
 use tuning_fork::llm::generate::{AdapterMode, Answer, GenerateEvent, StopReason, TokenStep};
 use tuning_fork::state::annotate::AnnotateState;
 use tuning_fork::state::command::{Command, ModelsCommand, TrainCommand};
+use tuning_fork::state::evaluate::form::What;
 use tuning_fork::state::evaluate::{Front, LeftTab as EvaluateTab};
 use tuning_fork::state::hub::ModelsTab;
 use tuning_fork::state::hub::detail::DetailTab;
@@ -843,16 +844,19 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 11] = [
+pub const EVALUATE: [Named; 14] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
     ("a form", evaluate::filled_form),
     ("fields", evaluate::form_of_fields),
+    ("exam answers", || evaluate::form_of_options(What::Exam)),
+    ("verdicts", || evaluate::form_of_options(What::Judge)),
     ("a report", evaluate::report),
     ("configurations", evaluate::configurations),
     ("a prompt", evaluate_prompt),
     ("rows", evaluate::evaluated),
+    ("confusion", evaluate::with_confusion),
     ("a row", evaluate_row),
     ("asking", evaluate::asking),
 ];
