@@ -57,6 +57,7 @@ pub enum Scale {
 }
 
 impl Scale {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_nominal(&self) -> bool {
         *self == Self::Nominal
     }
@@ -406,8 +407,9 @@ mod tests {
     #[test]
     fn labels_on_a_scale_stand_for_numbers() {
         let read = |text: &str| from_toml(&format!("instruction = 'a'\n{text}")).unwrap();
-        let classes = |labels: &[&str]| -> String {
-            labels.iter().map(|label| format!("[[classes]]\nlabel = '{label}'\n")).collect()
+        let classes = |labels: &[&str]| {
+            let classes = labels.iter().map(|label| format!("[[classes]]\nlabel = '{label}'\n"));
+            classes.collect::<Vec<String>>().concat()
         };
         let likert = classes(&["no", "so so", "yes"]);
         assert_eq!(read(&likert).numbers(), None);

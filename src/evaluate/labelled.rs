@@ -33,13 +33,11 @@ impl Plan<'_> {
     /// of a scale (`None`) the value.
     pub fn outcome(&self, row: &Labelled, label: Option<usize>) -> Option<(f64, Option<f64>)> {
         let is = |said: usize, label: usize| f64::from(u8::from(said == label));
-        match label {
-            Some(label) => Some((is(row.model, label), row.human.map(|said| is(said, label)))),
-            None => {
-                let values = &self.scale?.values;
-                let said = row.human.and_then(|said| values.get(said).copied());
-                Some((row.expected?, said))
-            }
+        if let Some(label) = label {
+            return Some((is(row.model, label), row.human.map(|said| is(said, label))));
         }
+        let values = &self.scale?.values;
+        let said = row.human.and_then(|said| values.get(said).copied());
+        Some((row.expected?, said))
     }
 }

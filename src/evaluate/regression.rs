@@ -58,13 +58,12 @@ pub fn regressions(
         RegressionModel::Linear => Model::Linear,
         RegressionModel::Logit => Model::Logit,
     };
-    let outcomes: Vec<(String, Option<usize>)> = match plan.scale {
-        Some(_) => vec![("value on the scale".to_owned(), None)],
+    let outcomes: Vec<(String, Option<usize>)> = if plan.scale.is_some() {
+        vec![("value on the scale".to_owned(), None)]
+    } else {
         // Of two labels the second is the first's mirror image.
-        None => {
-            let count = if labels.len() == 2 { 1 } else { labels.len() };
-            labels.iter().take(count).cloned().zip((0..).map(Some)).collect()
-        }
+        let count = if labels.len() == 2 { 1 } else { labels.len() };
+        labels.iter().take(count).cloned().zip((0..).map(Some)).collect()
     };
     let fitted = outcomes.into_iter().map(|(outcome, label)| {
         let list: Vec<Row> = rows
@@ -106,12 +105,12 @@ impl Coefficient {
     }
 }
 
+/// Names of terms, and what each row has for them.
+type Design = (Vec<String>, Vec<Option<Vec<f64>>>);
+
 /// The terms of the columns, and their values in each row; `None`: one of its cells is empty. A column of
 /// words is one of 0 and 1 for each word but the first.
-fn design(
-    rows: &[Labelled],
-    columns: &[String],
-) -> Result<(Vec<String>, Vec<Option<Vec<f64>>>), String> {
+fn design(rows: &[Labelled], columns: &[String]) -> Result<Design, String> {
     let is_whole = |row: &Labelled| {
         row.covariates.len() == columns.len()
             && row.covariates.iter().all(|cell| !cell.trim().is_empty())
@@ -176,7 +175,7 @@ mod tests {
     fn row(at: usize, covariates: [&str; 2]) -> Labelled {
         Labelled {
             model: (at * 7 % 5 > 1).into(),
-            human: (at % 2 == 0).then(|| (at * 3 % 7 > 2).into()),
+            human: at.is_multiple_of(2).then(|| (at * 3 % 7 > 2).into()),
             expected: None,
             inclusion: Some(0.5),
             group: None,

@@ -102,7 +102,9 @@ impl Asked {
     }
 }
 
-/// Whether one answer is the beginning of another, as `1` is of `10`. Whoever says the longer one has said
+/// Whether one answer is the beginning of another, as `1` is of `10`.
+///
+/// Whoever says the longer one has said
 /// the shorter one on the way, so that its probability is never less: what ends an answer has to be scored
 /// with each of them, or the longer one could never be chosen.
 pub fn begin_alike(answers: &[Vec<u32>]) -> bool {

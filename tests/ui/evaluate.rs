@@ -872,12 +872,14 @@ fn begun(project: &Path, data: &Path) -> PathBuf {
         codebook_sha256: prepared.codebook_sha256.clone(),
         prompt: prepared.form.template().to_owned(),
         labels: prepared.questions.labels.clone(),
+        scale: None,
         coders: prepared.questions.coders.clone(),
         rows: 4,
         way: None,
         encoder_decoder: false,
         weights: "as stored".to_owned(),
         program: "0".to_owned(),
+        machine: None,
         started: "2026-11-28T10:15:00.000Z".to_owned(),
     };
     let (kept, _) = Folder::begin(&folder, &evaluation, false).unwrap();
