@@ -138,7 +138,7 @@ fn front_ui(ui: &mut Ui, front: &Front, room: &mut RoomState, commands: &mut Com
         ui.add_space(theme::GAP_LARGE);
         room_card_ui(ui, room, commands);
         ui.add_space(theme::GAP_LARGE);
-        card_ui(ui, |ui| scenes_ui(ui, front));
+        card_ui(ui, |ui| scenes_ui(ui, front, commands));
     });
 }
 
@@ -186,6 +186,15 @@ fn start_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
     let can_start = obstacle.is_none();
     let why = obstacle.unwrap_or_default();
     ui.horizontal_wrapped(|ui| {
+        if let Some(left) = front.left.as_ref().filter(|left| left.at > 0) {
+            let words = format!("Continue with scene {}", left.at + 1);
+            let go_on = ActionButton::primary(&words).icon(icons::PLAY).add_enabled(ui, can_start);
+            let about = "Where you left the stage. What was revealed and the clock stay";
+            if go_on.on_hover_text(about).on_disabled_hover_text(&why).clicked() {
+                let has_notes = left.has_notes;
+                commands.push(LecturesCommand::StartAt { scene: left.at, has_notes });
+            }
+        }
         let about = "The scenes on the whole screen. Page Down and Page Up turn the pages, R \
                      reveals, B makes the screen dark, Esc leaves";
         let start = ActionButton::primary("Start").icon(icons::PLAY).add_enabled(ui, can_start);
@@ -219,12 +228,21 @@ fn start_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
     });
 }
 
-fn scenes_ui(ui: &mut Ui, front: &Front) {
+fn scenes_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
+    let can_start = front.obstacle().is_none();
+    let has_notes = front.left.as_ref().is_some_and(|left| left.has_notes);
     ui.add(Label::new(theme::title(ui, "Scenes")).wrap());
     for (at, (scene, shown)) in front.opened.lecture.scenes.iter().zip(&front.results).enumerate() {
         ui.add_space(theme::GAP_SMALL);
-        let words = format!("{}. {}", at + 1, scene.title);
-        ui.add(Label::new(theme::strong(ui, words)).wrap());
+        ui.horizontal_top(|ui| {
+            let name = format!("Start with scene {}", at + 1);
+            let start = ui.add_enabled(can_start, ActionButton::only_icon(icons::PLAY, &name));
+            if start.clicked() {
+                commands.push(LecturesCommand::StartAt { scene: at, has_notes });
+            }
+            let words = format!("{}. {}", at + 1, scene.title);
+            ui.add(Label::new(theme::strong(ui, words)).wrap());
+        });
         let state = match shown {
             Shown::Ready { is_recorded: true, .. } => " · recorded",
             Shown::Ready { .. } => "",

@@ -172,6 +172,40 @@ fn the_stage_is_driven_with_the_keys_of_a_remote() {
 }
 
 #[test]
+fn a_lecture_that_was_left_goes_on_where_it_was_and_begins_with_any_scene() {
+    let mut app = App::open();
+    app.ask(Command::Lectures(LecturesCommand::Open(Place::Tour)));
+    let held = app.script.borrow_mut().take::<OpenLecture>().expect("it is read");
+    held.feeder.finish(Ok(tour()));
+    app.run();
+    app.ask(Command::Lectures(LecturesCommand::Start { has_notes: false }));
+    for key in [Key::PageDown, Key::PageDown, Key::PageDown, Key::R, Key::Escape] {
+        app.harness.key_press(key);
+        app.run();
+    }
+    app.click("Continue with scene 4");
+    let stage = |app: &App| {
+        let (_, stage) = app.harness.state().state.lectures.on_stage().expect("it is given");
+        (stage.at, stage.revealed())
+    };
+    assert_eq!(stage(&app), (3, 1));
+    app.harness.key_press(Key::Escape);
+    app.run();
+    app.click("Start with scene 2");
+    assert_eq!(stage(&app), (1, 0));
+    app.harness.key_press(Key::Escape);
+    app.run();
+    // From the beginning, all is hidden again.
+    app.click("Start");
+    assert_eq!(stage(&app), (0, 0));
+    for _ in 0..3 {
+        app.harness.key_press(Key::PageDown);
+        app.run();
+    }
+    assert_eq!(stage(&app), (3, 0));
+}
+
+#[test]
 fn on_the_stage_no_other_key_does_anything() {
     let mut window = Window::sized(on_stage(3, 0), 1280.0, 720.0);
     let panel = window.state().prefs.panel;

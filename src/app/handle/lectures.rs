@@ -34,7 +34,10 @@ impl Workbench {
             LecturesCommand::Refresh => self.list_lectures(),
             LecturesCommand::Open(place) => self.open_lecture(place),
             LecturesCommand::Choose => self.ask(Ask::Lecture),
-            LecturesCommand::Start { has_notes } => self.start_lecture(has_notes),
+            LecturesCommand::Start { has_notes } => self.start_lecture(None, has_notes),
+            LecturesCommand::StartAt { scene, has_notes } => {
+                self.start_lecture(Some(scene), has_notes);
+            }
             LecturesCommand::Leave => self.leave_stage(),
             LecturesCommand::Close => self.close_lecture(),
             LecturesCommand::SaveRecording => self.save_recording(),
@@ -57,12 +60,14 @@ impl Workbench {
         self.start_instead(OpenLecture { is_again: false }, place);
     }
 
-    fn start_lecture(&mut self, has_notes: bool) {
+    fn start_lecture(&mut self, scene: Option<usize>, has_notes: bool) {
         let Some(front) = &mut self.state.lectures.front else { return };
         if front.obstacle().is_some() {
             return;
         }
-        let mut stage = Stage::new(front.scene_count());
+        let left = front.left.take().filter(|_| scene.is_some());
+        let mut stage = left.unwrap_or_else(|| Stage::new(front.scene_count()));
+        stage.go_to(scene.unwrap_or_default());
         stage.has_notes = has_notes;
         front.stage = Some(stage);
         if !has_notes {
@@ -73,9 +78,12 @@ impl Workbench {
 
     fn leave_stage(&mut self) {
         let Some(front) = &mut self.state.lectures.front else { return };
-        if front.stage.take().is_some_and(|stage| !stage.has_notes) {
+        let Some(mut stage) = front.stage.take() else { return };
+        if !stage.has_notes {
             self.outward.push(Outward::FullScreen(false));
         }
+        stage.has_window = false;
+        front.left = Some(stage);
         self.outward.push(Outward::Repaint);
     }
 

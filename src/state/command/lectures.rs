@@ -16,6 +16,9 @@ pub enum LecturesCommand {
     /// Shows the open lecture: the stage alone on the whole screen, or with the notes beside it.
     Start { has_notes: bool },
 
+    /// The same from this scene on. What was revealed and the clock stay as they were.
+    StartAt { scene: usize, has_notes: bool },
+
     /// Leaves the stage; the lecture stays open.
     Leave,
 

@@ -66,6 +66,9 @@ pub struct Front {
     pub results: Vec<Shown>,
     pub stage: Option<Stage>,
 
+    /// The stage as it was left, to go on from there.
+    pub left: Option<Stage>,
+
     /// How many models were on this disk when it was looked through.
     pub seen_models: usize,
 }
@@ -102,7 +105,8 @@ impl LecturesState {
         self.count += 1;
         let results = opened.lecture.scenes.iter().map(|scene| opened.first_result(scene));
         let results = results.collect();
-        let front = Front { number: self.count, results, opened, stage: None, seen_models };
+        let front =
+            Front { number: self.count, results, opened, stage: None, left: None, seen_models };
         self.front = Some(front);
     }
 
