@@ -97,12 +97,18 @@ fn view_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
 }
 
 /// The tree, which scrolls in both directions.
-fn tree_card_ui(ui: &mut Ui, playground: &PlaygroundState, height: f32, commands: &mut Commands) {
+fn tree_card_ui(
+    ui: &mut Ui,
+    playground: &mut PlaygroundState,
+    height: f32,
+    commands: &mut Commands,
+) {
     let top = ui.cursor().top();
     let mut clicked = None;
     card_ui(ui, |ui| {
         let (leaves, tokens) = playground.branches.counts();
-        let mut words = format!("{leaves} branches · {tokens} tokens");
+        let leaves = format::counted(leaves, "branch", "branches");
+        let mut words = format!("{leaves} · {}", format::counted(tokens, "token", "tokens"));
         if let Some(tree) = &playground.branches.tree {
             words.push_str(&format!(" · {} in memory", format::bytes(tree.bytes as u64)));
         }
@@ -110,6 +116,7 @@ fn tree_card_ui(ui: &mut Ui, playground: &PlaygroundState, height: f32, commands
             words.push_str(" · with the adapter");
         }
         ui.add(Label::new(theme::muted(ui, words)).wrap());
+        actions_ui(ui, playground, commands);
         let room = (height - (ui.cursor().top() - top) - 40.0).max(theme::em(ui) * 8.0);
         let area = egui::ScrollArea::both().id_salt("branches").max_height(room);
         area.auto_shrink([false, false]).show(ui, |ui| {
@@ -124,6 +131,46 @@ fn tree_card_ui(ui: &mut Ui, playground: &PlaygroundState, height: f32, commands
     });
     if let Some(node) = clicked.filter(|_| !playground.branches.is_running()) {
         commands.push(PlaygroundCommand::Grow(Growth::Look { node }));
+    }
+}
+
+/// What can be done with the branches: above the tree, where it is in sight whatever could come next.
+fn actions_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
+    let is_running = playground.branches.is_running();
+    let Some(tree) = &playground.branches.tree else { return };
+    let node = tree.node;
+    let has_branches = !tree.view.nodes.is_empty();
+    let mut growth = None;
+    let mut taken = false;
+    ui.horizontal_wrapped(|ui| {
+        let count = &mut playground.branches.count;
+        ui.label("Continue greedily");
+        let number = DragValue::new(count).range(1..=200);
+        ui.add(number).accessible_name("Tokens for every leaf");
+        ui.label("tokens");
+        let button = ActionButton::new("On every leaf").icon(icons::PLAY);
+        let button = button.add_enabled(ui, !is_running);
+        let about = "Each branch continues with its likeliest tokens. Esc stops it";
+        if button.on_hover_text(about).clicked() {
+            growth = Some(Growth::Continue { node, count: *count });
+        }
+        let is_branch = node != ROOT && !is_running;
+        let take = ActionButton::new("Use as the answer").icon(icons::PLAYGROUND);
+        let about = "The branch up to the selected token becomes the answer in Talk; the conversation \
+                     continues from it";
+        taken = take.add_enabled(ui, is_branch).on_hover_text(about).clicked();
+        let delete = ActionButton::danger("Delete from here").icon(icons::DELETE);
+        let about = "The selected token and all that comes after it";
+        let delete = delete.add_enabled(ui, is_branch && has_branches).on_hover_text(about);
+        if delete.clicked() {
+            growth = Some(Growth::Delete { node });
+        }
+    });
+    if taken {
+        playground.take_branch();
+    }
+    if let Some(growth) = growth {
+        commands.push(PlaygroundCommand::Grow(growth));
     }
 }
 
@@ -270,12 +317,11 @@ fn frame(ui: &Ui, rect: Rect, fill: egui::Color32, is_followed: bool) {
     ui.painter().rect(rect, 6.0, fill, stroke, egui::StrokeKind::Inside);
 }
 
-/// What could come after the selected token, and what can be done with the branch.
-fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Commands) {
+/// What could come after the selected token.
+fn next_ui(ui: &mut Ui, playground: &PlaygroundState, commands: &mut Commands) {
     let is_running = playground.branches.is_running();
     let Some(tree) = &playground.branches.tree else { return };
     let node = tree.node;
-    let mut taken = false;
     let mut growth = None;
     let title = match find(&tree.view, node) {
         Some(selected) => format!("After {}", visible_whitespace(&selected.token)),
@@ -318,47 +364,6 @@ fn next_ui(ui: &mut Ui, playground: &mut PlaygroundState, commands: &mut Command
             }
         },
     );
-    ui.add_space(theme::GAP);
-    let has_branches = !tree.view.nodes.is_empty();
-    titled_card_ui(
-        ui,
-        "Branches",
-        |_| {},
-        |ui| {
-            ui.horizontal_wrapped(|ui| {
-                let count = &mut playground.branches.count;
-                ui.label("Continue greedily");
-                let number = DragValue::new(count).range(1..=200);
-                ui.add(number).accessible_name("Tokens for every leaf");
-                ui.label("tokens");
-                let button = ActionButton::new("On every leaf").icon(icons::PLAY);
-                let button = button.add_enabled(ui, !is_running);
-                let about = "Each branch continues with its likeliest tokens. Esc stops it";
-                if button.on_hover_text(about).clicked() {
-                    growth = Some(Growth::Continue { node, count: *count });
-                }
-            });
-            ui.horizontal_wrapped(|ui| {
-                let is_branch = node != ROOT && !is_running;
-                let take = ActionButton::new("Use as the answer").icon(icons::PLAYGROUND);
-                let take = take.add_enabled(ui, is_branch);
-                let about = "The branch up to the selected token becomes the answer in Talk; the \
-                         conversation continues from it";
-                if take.on_hover_text(about).clicked() {
-                    taken = true;
-                }
-                let delete = ActionButton::danger("Delete from here").icon(icons::DELETE);
-                let delete = delete.add_enabled(ui, is_branch && has_branches);
-                let about = "The selected token and all that comes after it";
-                if delete.on_hover_text(about).clicked() {
-                    growth = Some(Growth::Delete { node });
-                }
-            });
-        },
-    );
-    if taken {
-        playground.take_branch();
-    }
     if let Some(growth) = growth.filter(|_| !is_running) {
         commands.push(PlaygroundCommand::Grow(growth));
     }
