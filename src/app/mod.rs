@@ -180,6 +180,9 @@ impl Workbench {
         workbench.state.playground.restore(&workbench.state.prefs.chats);
         workbench.state.models.remote.address.clone_from(&workbench.state.prefs.server);
         workbench.state.models.answer_cache = workbench.state.prefs.answer_cache;
+        workbench.state.codes.view = workbench.state.prefs.annotate;
+        workbench.state.codes.coder.clone_from(&workbench.state.prefs.coder);
+        workbench.state.codes.goes_on = workbench.state.prefs.coding_goes_on;
         workbench.open_project(project);
         if options.downloads {
             workbench.unlock();
@@ -297,6 +300,9 @@ impl eframe::App for Workbench {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         self.state.prefs.chats = self.state.playground.kept();
+        self.state.prefs.annotate = self.state.codes.view;
+        self.state.prefs.coder = self.state.codes.coder.trim().to_owned();
+        self.state.prefs.coding_goes_on = self.state.codes.goes_on;
         eframe::set_value(storage, PREFS_KEY, &self.state.prefs);
     }
 

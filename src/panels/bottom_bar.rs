@@ -55,7 +55,8 @@ pub fn bottom_bar_ui(ui: &mut Ui, state: &AppState, commands: &mut Commands) {
                 return;
             }
             ui.label(theme::muted(ui, "keys"));
-            key_ui(ui, "?");
+            // While texts are coded, `?` is the guideline.
+            key_ui(ui, if state.is_coding() { "F1" } else { "?" });
             ui.add_space(theme::GAP);
             ui.label(theme::muted(ui, "commands"));
             key_ui(ui, &ui.ctx().format_shortcut(&shortcuts::PALETTE));

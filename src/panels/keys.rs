@@ -310,7 +310,7 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         return;
     }
     if state.window.keys_open {
-        if pressed(&key(Key::Escape)) || asks_for_keys(ctx) {
+        if pressed(&key(Key::Escape)) || pressed(&key(Key::F1)) || asks_for_keys(ctx) {
             commands.push(ViewCommand::ToggleKeys);
         }
         return;
@@ -361,16 +361,15 @@ pub fn handle(ui: &Ui, state: &mut AppState, commands: &mut Commands) {
         // From now on arrows go along the tokens.
         ui.memory_mut(egui::Memory::stop_text_input);
     }
+    // Wherever the cursor is.
+    if pressed(&key(Key::F1)) {
+        commands.push(ViewCommand::ToggleKeys);
+    }
     if !ctx.text_edit_focused() && asks_for_keys(ctx) {
+        let is_coding = state.is_coding();
         match &mut state.codes.session {
             // While texts are coded, `?` is the guideline.
-            Some(session)
-                if state.prefs.panel == PanelId::Annotate
-                    && state.codes.view == AnnotateView::Codes
-                    && state.codes.front == CodesFront::Coding =>
-            {
-                session.guideline_open = !session.guideline_open;
-            }
+            Some(session) if is_coding => session.guideline_open = !session.guideline_open,
             _ => commands.push(ViewCommand::ToggleKeys),
         }
     }

@@ -32,7 +32,7 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui, ViewportCommand};
 use crate::state::AppState;
 use crate::state::Closing;
 use crate::state::codes::AnnotateView;
-use crate::state::command::{Commands, WindowCommand};
+use crate::state::command::{CodesCommand, Commands, WindowCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::state::prefs::PanelId;
 use crate::state::prefs::Theme;
@@ -141,7 +141,12 @@ fn panel_ui(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
             look_inside::look_inside_panel_ui(ui, look_inside, playground, &around, commands);
         }
         PanelId::Annotate => {
+            let before = codes.view;
             codes::switch_ui(ui, &mut codes.view);
+            if codes.view == AnnotateView::Codes && before != codes.view {
+                // One may have been made beside the window.
+                commands.push(CodesCommand::Refresh);
+            }
             ui.add_space(theme::GAP_SMALL);
             match codes.view {
                 AnnotateView::Pairs => {

@@ -207,6 +207,11 @@ impl AppState {
         }
     }
 
+    /// Whether the panel in front is a study that is coded, so that keys are codes.
+    pub fn is_coding(&self) -> bool {
+        self.prefs.panel == PanelId::Annotate && self.codes.is_coding()
+    }
+
     /// What closing the window now would stop or lose, a sentence each.
     pub fn lost_on_closing(&self) -> Vec<String> {
         let asking = self.activities.iter().filter(|activity| activity.asks_before_closing);

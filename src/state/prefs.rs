@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::codes::AnnotateView;
 use super::hub::HubSettings;
 use crate::data::forms::mapping::Mapping;
 use crate::llm::card::ModelSource;
@@ -141,6 +142,11 @@ pub struct Prefs {
 
     /// The address of the server whose model was looked at last.
     pub server: String,
+
+    /// What of Annotate was in front, and who codes here.
+    pub annotate: AnnotateView,
+    pub coder: String,
+    pub coding_goes_on: bool,
 }
 
 impl Default for Prefs {
@@ -162,6 +168,9 @@ impl Default for Prefs {
             last_used: BTreeMap::new(),
             hub: HubSettings::default(),
             server: String::new(),
+            annotate: AnnotateView::default(),
+            coder: String::new(),
+            coding_goes_on: false,
         }
     }
 }

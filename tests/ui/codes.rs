@@ -13,7 +13,7 @@ use tuning_fork::state::AppState;
 use tuning_fork::state::codes::session::Session;
 use tuning_fork::state::codes::{AnnotateView, Front, Listed};
 use tuning_fork::state::command::{CodesCommand, Command, ViewCommand};
-use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::study::design::Study;
 use tuning_fork::study::folder::{self, Folder};
 use tuning_fork::study::forms::export::Export;
@@ -116,6 +116,8 @@ fn the_view_says_what_it_is_for_and_wants_a_name() {
     state.prefs.panel = PanelId::Annotate;
     let mut window = Window::new(state);
     window.click("Studies");
+    // One that was made beside the window, or copied into the project, is found.
+    assert_eq!(window.asked(), [Command::Codes(CodesCommand::Refresh)]);
     assert!(window.sees("People code texts"));
     insta::assert_snapshot!("codes_without_a_study", window.tree());
     window.click("Use the sample abstracts");
@@ -167,6 +169,101 @@ fn keys_answer_one_question_after_the_other() {
     window.press(Modifiers::NONE, Key::ArrowUp);
     type_key(&mut window, "0");
     assert_eq!(kept(window.state()).draft.values[0], Some(Value::DontKnow));
+}
+
+/// Six questions, of which a window of 720 pixels shows two or three; the last one need not be answered.
+fn many_questions(parent: &Path) -> AppState {
+    let mut book = codebook();
+    let label = |label: &str| class(label, "What it means, in a sentence.");
+    for name in ["first", "second", "third"] {
+        let classes = ["one", "two", "three", "four"].map(label).to_vec();
+        let variable = Variable { name: name.to_owned(), classes, ..Variable::default() };
+        book.variables.insert(1, variable);
+    }
+    let kind = Kind::Text;
+    let note = Variable { name: "note".to_owned(), kind, optional: true, ..Variable::default() };
+    book.variables.push(note);
+    let mut state = coding(parent);
+    state.codes.session = None; // its study is closed before another is made
+    let mut folder = made_with(&parent.join("other"), book);
+    let log = folder.join("Ada").unwrap();
+    state.codes.session = Some(Session::new(folder, log, 0.0));
+    state
+}
+
+#[test]
+fn the_question_that_keys_answer_is_always_in_sight() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut window = Window::sized(many_questions(parent.path()), 1280.0, 720.0);
+    let names = ["tone: blame", "third: two", "second: two", "first: two", "topics: people"];
+    for (place, name) in names.into_iter().enumerate() {
+        assert_eq!(kept(window.state()).draft.question, place);
+        let rect = window.0.get_by_role_and_label(Role::Button, name).rect();
+        assert!(rect.top() > 150.0 && rect.bottom() < 600.0, "{name} is at {rect:?}");
+        type_key(&mut window, "2");
+    }
+    // Several topics can be chosen: the next question comes with a key.
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    let field = window.0.get_by_label("Answer to count").rect();
+    assert!(field.bottom() < 600.0, "the field is at {field:?}");
+}
+
+#[test]
+fn a_number_and_a_text_that_need_not_be_are_typed_without_a_mouse() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut window = Window::new(many_questions(parent.path()));
+    for _ in 0..5 {
+        type_key(&mut window, "1");
+    }
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    // 0 is a number here, and not "don't know"; U, F, R and L are letters of a text.
+    type_key(&mut window, "2");
+    type_key(&mut window, "0");
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    for letter in ["F", "u", "l", "l"] {
+        type_key(&mut window, letter);
+    }
+    let draft = kept(window.state()).draft.clone();
+    assert_eq!((draft.typed[5].as_str(), draft.typed[6].as_str()), ("20", "Full"));
+    assert!(!draft.flagged && kept(window.state()).list.is_none());
+    // Out of the field, keys are keys again.
+    window.press(Modifiers::NONE, Key::Escape);
+    window.press(Modifiers::NONE, Key::ArrowUp);
+    window.press(Modifiers::NONE, Key::Escape);
+    type_key(&mut window, "0");
+    let draft = kept(window.state()).draft.clone();
+    assert_eq!((&draft.values[5], draft.typed[5].as_str()), (&Some(Value::DontKnow), ""));
+    window.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(window.asked(), [Command::Codes(CodesCommand::Give)]);
+}
+
+#[test]
+fn a_long_text_is_read_by_keys() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut state = coding(parent.path());
+    let session = state.codes.session.as_mut().unwrap();
+    session.folder.items[0].text = "A long sentence of many. ".repeat(400) + "The end.";
+    let mut window = Window::sized(state, 1280.0, 720.0);
+    let top = |window: &Window| window.0.get_by_label_contains("The end.").rect().top();
+    let before = top(&window);
+    window.press(Modifiers::NONE, Key::PageDown);
+    window.press(Modifiers::NONE, Key::PageDown);
+    let after = top(&window);
+    assert!(before - after > 400.0, "from {before} to {after}");
+    window.press(Modifiers::NONE, Key::PageUp);
+    assert!(top(&window) > after + 200.0);
+}
+
+#[test]
+fn the_list_of_keys_is_a_key_away_while_question_marks_show_the_guideline() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut window = Window::new(coding(parent.path()));
+    assert!(window.sees("F1"));
+    window.press(Modifiers::NONE, Key::F1);
+    assert!(window.state().window.keys_open);
+    assert!(window.sees("Give the question in front the label with this key"));
+    window.press(Modifiers::NONE, Key::F1);
+    assert!(!window.state().window.keys_open);
 }
 
 #[test]
@@ -256,6 +353,63 @@ fn a_study_of_a_table_is_coded_by_keyboard_and_nothing_is_lost() {
     app.click("Close");
     app.sees("3 items · coded by Ada");
     assert!(Folder::open(&study, Use::Write).is_ok());
+}
+
+#[test]
+fn one_key_an_item_is_enough_where_the_coder_wants_that() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut app = opened(&parent.path().join("project"));
+    app.click("Use the sample abstracts");
+    let at = |app: &App| app.harness.state().state.codes.session.as_ref().unwrap().place();
+    say(&mut app, "1");
+    assert_eq!(at(&app), 0, "Enter has to follow");
+    app.click("Go on by itself");
+    say(&mut app, "2");
+    say(&mut app, "0");
+    assert_eq!(at(&app), 2);
+    // What was too fast is taken back, and said anew.
+    say(&mut app, "u");
+    assert_eq!(at(&app), 1);
+    say(&mut app, "1");
+    app.sees("2 of ");
+}
+
+#[test]
+fn any_item_of_a_study_is_two_presses_away_and_flagged_ones_are_found() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut app = opened(&parent.path().join("project"));
+    app.click("Use the sample abstracts");
+    for flags in [false, true, false] {
+        say(&mut app, "1");
+        if flags {
+            say(&mut app, "f");
+        }
+        press(&mut app, Modifiers::NONE, Key::Enter);
+    }
+    let start = |app: &App, at: usize| {
+        let session = app.harness.state().state.codes.session.as_ref().unwrap();
+        session.item_at(at).unwrap().text.split_whitespace().take(4).collect::<Vec<_>>().join(" ")
+    };
+    let at = |app: &App| app.harness.state().state.codes.session.as_ref().unwrap().place();
+    assert_eq!(at(&app), 3);
+    say(&mut app, "l");
+    app.sees(&format!("· flagged · {}", start(&app, 1)));
+    app.sees(&format!("· not coded · {}", start(&app, 3)));
+    app.click("Flagged");
+    let rows = app.harness.query_all_by_label_contains(" · flagged · ").count();
+    assert_eq!(rows, 1, "the others are left out");
+    // No code is given behind the list.
+    say(&mut app, "2");
+    let row = app.harness.get_by_label_contains(" · flagged · ");
+    row.click();
+    app.run();
+    assert_eq!(at(&app), 1);
+    let session = app.harness.state().state.codes.session.as_ref().unwrap();
+    assert!(session.list.is_none() && session.draft.flagged && !session.is_changed());
+    say(&mut app, "l");
+    press(&mut app, Modifiers::NONE, Key::Escape);
+    let session = app.harness.state().state.codes.session.as_ref().unwrap();
+    assert!(session.list.is_none() && app.harness.state().state.codes.is_coding());
 }
 
 #[test]
@@ -435,4 +589,40 @@ fn a_study_needs_a_name_and_one_that_cannot_be_read_is_named() {
     app.sees("The study could not be opened");
     app.sees("the items were changed after the study began");
     assert!(app.harness.query_by_role(Role::ProgressIndicator).is_none());
+}
+
+#[test]
+fn who_codes_and_what_of_annotate_was_in_front_is_remembered() {
+    let prefs =
+        Prefs { annotate: AnnotateView::Codes, coder: "Ada".to_owned(), ..Prefs::default() };
+    let kept = serde_json::to_string(&prefs).unwrap();
+    let mut app = App::open_with(serde_json::from_str(&kept).unwrap());
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Annotate)));
+    app.sees("People code texts and compare answers");
+    assert_eq!(app.harness.state().state.codes.coder, "Ada");
+    // As eframe does it when the window is closed.
+    let mut storage = Stored::default();
+    app.harness.state_mut().state.codes.coder = " Ben ".to_owned();
+    eframe::App::save(app.harness.state_mut(), &mut storage);
+    assert!(storage.0.values().any(|kept| kept.contains("coder:\"Ben\"")), "{:?}", storage.0);
+}
+
+/// What eframe keeps between starts.
+#[derive(Default)]
+struct Stored(std::collections::BTreeMap<String, String>);
+
+impl eframe::Storage for Stored {
+    fn get_string(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
+    }
+
+    fn set_string(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    fn remove_string(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    fn flush(&mut self) {}
 }

@@ -75,6 +75,12 @@ impl Workbench {
                     session.back(now);
                 }
             }
+            CodesCommand::GoTo(at) => {
+                let now = self.host.seconds();
+                if let Some(session) = &mut self.state.codes.session {
+                    session.go_to(at, now);
+                }
+            }
             CodesCommand::SitAgain => {
                 let now = self.host.seconds();
                 if let Some(session) = &mut self.state.codes.session {
@@ -113,8 +119,8 @@ impl Workbench {
     /// A project was opened: its studies, and none of another.
     pub(in crate::app) fn open_studies(&mut self) {
         let codes = &mut self.state.codes;
-        let (view, coder) = (codes.view, std::mem::take(&mut codes.coder));
-        *codes = CodesState { view, coder, ..CodesState::default() };
+        let (view, goes_on, coder) = (codes.view, codes.goes_on, std::mem::take(&mut codes.coder));
+        *codes = CodesState { view, goes_on, coder, ..CodesState::default() };
         self.list_studies();
     }
 

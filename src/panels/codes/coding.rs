@@ -4,9 +4,10 @@ use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, 
 
 use super::phones::phones_ui;
 use super::suggesting::Suggesting;
-use super::{head, keys, pair, questions, text};
+use super::{head, items, keys, pair, questions, text};
 use crate::state::codes::CodesState;
-use crate::state::codes::session::{Session, Told};
+use crate::state::codes::item_list::{ItemList, Which};
+use crate::state::codes::session::{InSight, Session, Told};
 use crate::state::command::{CodesCommand, Commands};
 use crate::state::room::RoomState;
 use crate::study::value::Value;
@@ -28,13 +29,15 @@ pub(super) fn coding_ui(
     room: &RoomState,
     commands: &mut Commands,
 ) {
-    let busy = codes.busy;
-    let Some(session) = &mut codes.session else { return };
+    let CodesState { busy, session, goes_on, .. } = codes;
+    let busy = *busy;
+    let Some(session) = session else { return };
     let sitting = session.sitting_over(ui.input(|input| input.time));
     if sitting.is_none() {
-        keys::take_keys(ui, session, commands);
+        keys::take_keys(ui, session, *goes_on, commands);
     }
     guideline_ui(ui, session);
+    items::items_ui(ui, session, commands);
     let head = |ui: &mut Ui, session: &mut Session, commands: &mut Commands| {
         head::head_ui(ui, session, suggesting, commands);
         if let Some(busy) = busy {
@@ -72,7 +75,7 @@ pub(super) fn coding_ui(
             } else {
                 phones_ui(ui, session, room, commands);
             }
-            buttons_ui(ui, session, commands);
+            buttons_ui(ui, session, goes_on, commands);
         }
     });
 }
@@ -175,10 +178,10 @@ fn questions_ui(ui: &mut Ui, session: &mut Session) {
 }
 
 /// What is right, or what a model says, after the verdict.
-fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
+fn told_ui(ui: &mut Ui, session: &mut Session, told: &Told) {
     let p = theme::palette(ui);
     let frame = card::frame(ui).fill(p.info_soft);
-    frame.show(ui, |ui| {
+    let drawn = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         match told {
             Told::Training(rows) => {
@@ -218,10 +221,15 @@ fn told_ui(ui: &mut Ui, session: &Session, told: &Told) {
             }
         }
     });
+    if session.draft.in_sight != Some(InSight::Told) {
+        // The last question may be far below it.
+        drawn.response.scroll_to_me(None);
+        session.draft.in_sight = Some(InSight::Told);
+    }
     ui.add_space(theme::GAP_SMALL);
 }
 
-fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
+fn buttons_ui(ui: &mut Ui, session: &mut Session, goes_on: &mut bool, commands: &mut Commands) {
     let obstacle = if session.told.is_some() { None } else { session.obstacle() };
     ui.horizontal_wrapped(|ui| {
         let back = ActionButton::new("Back").icon(icons::BACK).shortcut("Backspace");
@@ -233,6 +241,11 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
         let next = next.add_enabled(ui, obstacle.is_none()).accessible_name("Next (Enter)");
         if next.on_disabled_hover_text(obstacle.clone().unwrap_or_default()).clicked() {
             commands.push(CodesCommand::Give);
+        }
+        let list = ActionButton::quiet("List").shortcut("L");
+        let hint = "All your items with what you said of them, to go to any of them";
+        if ui.add(list).on_hover_text(hint).clicked() {
+            session.list = Some(ItemList::of(session, Which::default()));
         }
         let undo = ActionButton::quiet("Undo").shortcut("U");
         let undo = undo.add_enabled(ui, session.coder().can_undo()).accessible_name("Undo (U)");
@@ -254,6 +267,12 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, commands: &mut Commands) {
         let reason = ActionButton::quiet("Reason").shortcut("R");
         if ui.add(reason).on_hover_text("Why it is coded so, in your words").clicked() {
             session.draft.reason_open = !session.draft.reason_open;
+        }
+        let last = session.variables().last();
+        if session.answers().is_none() && last.is_some_and(|last| last.kind.is_one_label()) {
+            let hint = "The key of the last question's label keeps the codes and shows the next item: no \
+                        Enter has to follow. U takes it back";
+            ui.checkbox(goes_on, "Go on by itself").on_hover_text(hint);
         }
     });
     if session.draft.reason_open {

@@ -1,8 +1,9 @@
 //! Coding by keyboard alone.
 
-use eframe::egui::{self, Event, Key, Modifiers, Ui};
+use eframe::egui::{self, Event, FocusDirection, Key, Modifiers, Ui};
 
 use super::pair::{self, Said};
+use crate::state::codes::item_list::{ItemList, Which};
 use crate::state::codes::key::{DONT_KNOW, keys_of};
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
@@ -21,9 +22,11 @@ enum Press {
 }
 
 /// Keys work unless something is being typed; Enter and Escape leave a field.
-pub(super) fn take_keys(ui: &Ui, session: &mut Session, commands: &mut Commands) {
+///
+/// `goes_on`: the answer to the last question is the coder's word, and no Enter has to follow.
+pub(super) fn take_keys(ui: &Ui, session: &mut Session, goes_on: bool, commands: &mut Commands) {
     let ctx = ui.ctx();
-    if session.guideline_open || layout::is_covered(ctx) {
+    if session.guideline_open || session.list.is_some() || layout::is_covered(ctx) {
         return;
     }
     if ctx.text_edit_focused() {
@@ -55,26 +58,50 @@ pub(super) fn take_keys(ui: &Ui, session: &mut Session, commands: &mut Commands)
             }
             Press::Back | Press::Undo | Press::Redo => {}
             Press::Question(by) => {
-                let last = session.variables().len().saturating_sub(1);
-                session.draft.question = session.draft.question.saturating_add_signed(by).min(last);
+                keep_focus(ctx);
+                session.move_question(by);
             }
-            Press::Words(by, extend) => session.move_words(by, extend),
+            Press::Words(by, extend) => {
+                keep_focus(ctx);
+                session.move_words(by, extend);
+            }
             Press::Text(key) if takes_key_of_pair(session, key, commands) => {
                 return; // what follows may be about another pair
+            }
+            Press::Text(key) if types_number(session, key) => {
+                // Its field gets the cursor in this frame.
+                let question = session.draft.question;
+                session.draft.typed[question].push(key);
+            }
+            Press::Text('l') => {
+                session.list = Some(ItemList::of(session, Which::default()));
+                return;
             }
             Press::Text('f') => session.draft.flagged = !session.draft.flagged,
             Press::Text('r') => {
                 session.draft.reason_open = true;
                 session.draft.wants_reason = true;
             }
-            Press::Text(DONT_KNOW) if !is_label(session, DONT_KNOW) => session.do_not_know(),
             Press::Text(key) => {
-                if let Some(label) = label_of(session, key) {
-                    session.choose(&label);
+                let question = session.draft.question;
+                match label_of(session, key) {
+                    Some(label) => session.choose(&label),
+                    None if key == DONT_KNOW => session.do_not_know(),
+                    None => continue,
+                }
+                if goes_on && is_last_word(session, question) {
+                    commands.push(CodesCommand::Give);
+                    return;
                 }
             }
         }
     }
+}
+
+/// Arrows mean questions and words here: they do not move the cursor from button to button as well, away from
+/// the field that they have just led to.
+fn keep_focus(ctx: &egui::Context) {
+    ctx.memory_mut(|memory| memory.move_focus(FocusDirection::None));
 }
 
 fn go_on(session: &mut Session, commands: &mut Commands) {
@@ -84,10 +111,22 @@ fn go_on(session: &mut Session, commands: &mut Commands) {
     }
     // To the question that keeps it from going on.
     if let Some(open) = session.first_open() {
-        session.draft.question = open;
-        let kind = session.variables()[open].kind;
-        session.draft.wants_field = matches!(kind, Kind::Number | Kind::Text);
+        session.ask(open);
     }
+}
+
+/// Whether nothing is left to say once this question has its one label.
+fn is_last_word(session: &Session, question: usize) -> bool {
+    let variables = session.variables();
+    let is_last = question + 1 == variables.len();
+    let has_one = variables.get(question).is_some_and(|variable| variable.kind.is_one_label());
+    is_last && has_one && session.told.is_none() && session.obstacle().is_none()
+}
+
+/// A digit that came in the same frame as the key that put a number in front.
+fn types_number(session: &Session, key: char) -> bool {
+    let kind = session.variables().get(session.draft.question).map(|variable| variable.kind);
+    session.draft.wants_field && kind == Some(Kind::Number) && key.is_ascii_digit()
 }
 
 /// Keys of two answers: verdicts where the question in front is which one is better, and how they are

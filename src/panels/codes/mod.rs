@@ -3,6 +3,7 @@
 mod agreement;
 mod coding;
 mod head;
+mod items;
 mod keys;
 mod list;
 mod pair;
@@ -23,11 +24,15 @@ use crate::state::room::RoomState;
 use crate::widgets::switch::{Segment, segmented_ui};
 
 /// The keys of the view, for the list that `?` shows.
-pub const KEYS: [(&str, &str); 12] = [
+pub const KEYS: [(&str, &str); 16] = [
     ("1 2 3 … a b c …", "Give the question in front the label with this key"),
     ("0", "Don't know"),
     ("Enter", "Keep the codes and go to the next item"),
     ("Backspace", "One item back"),
+    ("L", "The list of your items, to go to any of them"),
+    ("Esc", "Leave the field of a number or of a text, so that keys are keys again"),
+    ("Page Down  Page Up", "Scroll a long text"),
+    ("?", "The guideline"),
     ("↓ ↑", "The next or the previous question"),
     ("U  Ctrl+Z", "Undo"),
     ("Ctrl+Shift+Z  Ctrl+Y", "Redo"),

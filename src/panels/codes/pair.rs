@@ -129,7 +129,7 @@ pub(super) fn pair_ui(ui: &mut Ui, session: &mut Session, height: f32) {
     let shared = session.shown.together.then_some(session.shown.offset);
     let mut scrolled = None;
     ui.columns(2, |columns| {
-        let sides = [("Answer A", &left), ("Answer B", &right)];
+        let sides = [("Left answer", &left), ("Right answer", &right)];
         for (at, (ui, (name, text))) in columns.iter_mut().zip(sides).enumerate() {
             card_ui(ui, |ui| {
                 let margin = 34.0; // the frame's, above and below

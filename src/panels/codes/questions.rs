@@ -1,9 +1,9 @@
 //! The questions about a text, each with its labels and their keys.
 
-use eframe::egui::{Frame, Label, Margin, Sense, Stroke, TextEdit, Ui};
+use eframe::egui::{Frame, Key, Label, Margin, Modifiers, Sense, Stroke, TextEdit, Ui};
 
 use crate::state::codes::key::{DONT_KNOW, keys_of};
-use crate::state::codes::session::Session;
+use crate::state::codes::session::{InSight, Session};
 use crate::study::value::Value;
 use crate::study::variable::{Kind, Variable};
 use crate::widgets::button::{ActionButton, Weight};
@@ -28,7 +28,7 @@ pub(super) fn question_ui(ui: &mut Ui, session: &mut Session, place: usize) {
         .stroke(Stroke::new(line.0, line.1))
         .corner_radius(theme::CARD_RADIUS)
         .inner_margin(Margin::same(10));
-    frame.show(ui, |ui| {
+    let drawn = frame.show(ui, |ui| {
         ui.set_width(ui.available_width());
         let asked = if variable.question.is_empty() { &variable.name } else { &variable.question };
         let asked = Label::new(theme::strong(ui, asked)).wrap().sense(Sense::click());
@@ -51,6 +51,14 @@ pub(super) fn question_ui(ui: &mut Ui, session: &mut Session, place: usize) {
         }
         dont_know_ui(ui, session, place, &variable, in_front);
     });
+    let (here, in_sight) = (Some(InSight::Question(place)), session.draft.in_sight);
+    if in_front && in_sight != here && session.told.is_none() {
+        // Whoever answers by keys has no hand at the scroll bar.
+        drawn.response.scroll_to_me(None);
+        session.draft.in_sight = here;
+    } else if !in_front && in_sight == here {
+        session.draft.in_sight = None;
+    }
 }
 
 fn field_ui(ui: &mut Ui, session: &mut Session, place: usize, variable: &Variable) {
@@ -69,6 +77,17 @@ fn field_ui(ui: &mut Ui, session: &mut Session, place: usize, variable: &Variabl
     }
     if session.draft.question == place && std::mem::take(&mut session.draft.wants_field) {
         field.request_focus();
+    }
+    // Out of a field that has no second line to go to.
+    let is_one_line = variable.kind == Kind::Number || session.draft.typed[place].is_empty();
+    if field.has_focus() && is_one_line {
+        let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
+        for (key, by) in [(Key::ArrowDown, 1), (Key::ArrowUp, -1)] {
+            if pressed(key) {
+                field.surrender_focus();
+                session.move_question(by);
+            }
+        }
     }
 }
 
@@ -136,7 +155,9 @@ fn dont_know_ui(
     if on {
         button = button.weight(Weight::Primary);
     }
-    let key = DONT_KNOW.to_string();
+    // In a field it is a digit.
+    let key =
+        if session.types_in(place) { format!("Esc {DONT_KNOW}") } else { DONT_KNOW.to_string() };
     if in_front {
         button = button.shortcut(&key);
     }

@@ -2,13 +2,15 @@
 //! shown on a ground.
 
 use eframe::egui::text::{LayoutJob, TextFormat};
-use eframe::egui::{self, Color32, Label, ScrollArea, Sense, Stroke, Ui};
+use eframe::egui::{self, Color32, Key, Label, Modifiers, ScrollArea, Sense, Stroke, Ui, vec2};
 
 use super::role::role_words;
-use crate::state::codes::session::{Session, words_of};
+use crate::state::codes::session::Session;
+use crate::state::codes::words::words_of;
 use crate::study::value::{Span, Value};
 use crate::study::variable::Kind;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::layout;
 use crate::widgets::theme;
 
 pub(super) fn text_ui(ui: &mut Ui, session: &mut Session, height: f32) {
@@ -25,6 +27,9 @@ pub(super) fn text_ui(ui: &mut Ui, session: &mut Session, height: f32) {
         let area = ScrollArea::vertical().id_salt((&item.id, pass)).auto_shrink(false);
         area.show(ui, |ui| {
             ui.set_width(ui.available_width());
+            if !layout::is_covered(ui.ctx()) {
+                page_ui(ui);
+            }
             match of_spans {
                 None => {
                     let line_height = theme::em(ui) * 1.5;
@@ -35,6 +40,16 @@ pub(super) fn text_ui(ui: &mut Ui, session: &mut Session, height: f32) {
             }
         });
     });
+}
+
+/// Page Down and Page Up go through a text that is longer than its place.
+fn page_ui(ui: &Ui) {
+    let page = ui.clip_rect().height() * 0.85; // the last lines stay, to be found again
+    for (key, way) in [(Key::PageDown, -1.0), (Key::PageUp, 1.0)] {
+        if ui.input_mut(|input| input.consume_key(Modifiers::NONE, key)) {
+            ui.scroll_with_delta(vec2(0.0, way * page));
+        }
+    }
 }
 
 fn marked_text_ui(ui: &mut Ui, session: &mut Session, place: usize, text: &str) {

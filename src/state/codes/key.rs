@@ -3,8 +3,8 @@
 /// "Don't know", of every question that allows it.
 pub const DONT_KNOW: char = '0';
 
-/// Keys with another meaning while coding: undo, flag, reason, don't know is a digit.
-const TAKEN: [char; 3] = ['u', 'f', 'r'];
+/// Keys with another meaning while coding: undo, flag, reason, the list; don't know is a digit.
+const TAKEN: [char; 4] = ['u', 'f', 'r', 'l'];
 
 /// The keys of so many labels, in order. A label that is a digit has itself.
 pub fn keys_of(labels: &[String]) -> Vec<Option<char>> {

@@ -1,20 +1,23 @@
 //! The Codes view of Annotate: the studies of the project, a new one being set up, one being coded,
 //! and how far its coders agree. No clock: times come in.
 
+pub mod item_list;
 pub mod key;
 mod pace;
 pub mod session;
 pub mod setup;
+pub mod words;
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use session::Session;
 use setup::Setup;
 
 use crate::study::disagreement::Place;
 
 /// What Annotate shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnnotateView {
     /// Which of two answers is better.
     #[default]
@@ -39,6 +42,9 @@ pub struct CodesState {
 
     /// Who codes: a name or a number.
     pub coder: String,
+
+    /// The key of the last question's label shows the next item.
+    pub goes_on: bool,
     pub session: Option<Session>,
     pub agreement: Option<AgreementPage>,
 
@@ -104,6 +110,7 @@ impl CodesState {
     /// Closes what lies over the item. False: there is nothing.
     pub fn close_topmost(&mut self) -> bool {
         let Some(session) = &mut self.session else { return false };
-        self.view == AnnotateView::Codes && std::mem::take(&mut session.guideline_open)
+        self.view == AnnotateView::Codes
+            && (session.list.take().is_some() || std::mem::take(&mut session.guideline_open))
     }
 }

@@ -1,6 +1,8 @@
 //! A study while somebody codes it: the item in front, what was said of it so far, and what comes next.
 
+use super::item_list::ItemList;
 use super::pace::Pace;
+use super::words::words_of;
 use crate::state::annotate::Shown;
 use crate::state::annotate::difference::{Places, differences};
 use crate::state::room::ItemKey;
@@ -47,6 +49,9 @@ pub struct Session {
     pub working_since: f64,
     pub guideline_open: bool,
 
+    /// The list of the coder's items, while it lies over the item.
+    pub list: Option<ItemList>,
+
     /// The verdict is given; its feedback or the suggestion is shown before the next item.
     pub told: Option<Told>,
 }
@@ -81,8 +86,20 @@ pub struct Draft {
     /// The question that keys answer.
     pub question: usize,
 
+    /// What was scrolled to last: it is not held there against a hand at the scroll bar.
+    pub in_sight: Option<InSight>,
+
     /// Of places in the text: the first and the last word that are marked.
     pub words: Option<(usize, usize)>,
+}
+
+/// What of the questions is brought into sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InSight {
+    Question(usize),
+
+    /// What is said after a verdict.
+    Told,
 }
 
 impl Session {
@@ -105,6 +122,7 @@ impl Session {
             pace: Pace::default(),
             working_since: now,
             guideline_open: false,
+            list: None,
             told: None,
         };
         session.sitting_from = session.coder().history().len();
@@ -132,7 +150,21 @@ impl Session {
     }
 
     pub fn item(&self) -> Option<&Item> {
-        self.folder.items.get(self.slot()?.item)
+        self.item_at(self.at)
+    }
+
+    /// The place of the plan that is in front; its length once all is coded.
+    pub fn place(&self) -> usize {
+        self.at
+    }
+
+    pub fn item_at(&self, at: usize) -> Option<&Item> {
+        self.folder.items.get(self.plan.get(at)?.item)
+    }
+
+    pub fn verdict_at(&self, at: usize) -> Option<&Verdict> {
+        let slot = self.plan.get(at)?;
+        self.coder().verdict(slot.item, slot.pass)
     }
 
     /// Of pairs, which answer stands on the left: 0 is the first.
@@ -265,6 +297,7 @@ impl Session {
     /// Goes to the next item without a verdict, behind this place or before it.
     fn go_on(&mut self, now: f64) {
         self.show(self.pace.next_open(self.at), now);
+        self.ask(0);
     }
 
     /// Shows a place of the plan, with what was said of it.
@@ -296,6 +329,13 @@ impl Session {
             }
         }
         self.draft = draft;
+    }
+
+    /// To a place of the plan, coded or not.
+    pub fn go_to(&mut self, at: usize, now: f64) {
+        if at < self.plan.len() {
+            self.show(at, now);
+        }
     }
 
     /// One place back, coded or not.
@@ -356,8 +396,26 @@ impl Session {
     /// To the next question, if there is one.
     pub fn next_question(&mut self) {
         if self.draft.question + 1 < self.variables().len() {
-            self.draft.question += 1;
+            self.ask(self.draft.question + 1);
         }
+    }
+
+    /// So many questions on, or back.
+    pub fn move_question(&mut self, by: isize) {
+        let last = self.variables().len().saturating_sub(1);
+        self.ask(self.draft.question.saturating_add_signed(by).min(last));
+    }
+
+    /// Puts a question in front. What is typed into one gets the cursor: no key leads there otherwise.
+    pub fn ask(&mut self, question: usize) {
+        self.draft.question = question;
+        self.draft.wants_field = self.types_in(question);
+    }
+
+    /// Whether a question is answered in a field.
+    pub fn types_in(&self, question: usize) -> bool {
+        let kind = self.variables().get(question).map(|variable| variable.kind);
+        matches!(kind, Some(Kind::Number | Kind::Text))
     }
 
     /// Gives the marked words a label, or takes it from them.
@@ -517,28 +575,6 @@ impl Session {
 /// What a person calls a variable.
 pub fn shown_name(variable: &Variable) -> String {
     format!("“{}”", variable.name)
-}
-
-/// The words of a text: first character, and the one behind the last.
-pub fn words_of(text: &str) -> Vec<(usize, usize)> {
-    let mut words = Vec::new();
-    let mut start = None;
-    let mut count = 0;
-    for (at, letter) in text.chars().enumerate() {
-        count = at + 1;
-        match (start, letter.is_whitespace()) {
-            (None, false) => start = Some(at),
-            (Some(from), true) => {
-                words.push((from, at));
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    if let Some(from) = start {
-        words.push((from, count));
-    }
-    words
 }
 
 #[cfg(test)]

@@ -47,6 +47,9 @@ pub enum CodesCommand {
     Give,
     Back,
 
+    /// To a place in the coder's order.
+    GoTo(usize),
+
     /// Goes on after a sitting has ended.
     SitAgain,
     Undo,
