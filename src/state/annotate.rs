@@ -311,12 +311,12 @@ impl AnnotateState {
         if !self.is_answering() {
             return None;
         }
-        let side = |lane| if self.lane(Side::Left) == lane { "A" } else { "B" };
+        let side = |lane| if self.lane(Side::Left) == lane { "left" } else { "right" };
         let [first, second] = &self.item.answers;
         let writing = |lane: usize, answer: &ShownAnswer| {
             let count = answer.token_count;
             let unit = if count == 1 { "token" } else { "tokens" };
-            format!("Writing answer {} · {count} {unit}", side(lane))
+            format!("Writing the {} answer · {count} {unit}", side(lane))
         };
         Some(match (self.item.reading, &first.stop) {
             (Some((done, total)), _) => format!("Reading the prompt · {done} of {total} tokens"),

@@ -152,7 +152,9 @@ fn both_answers_are_shown_and_the_model_is_not_named() {
     let annotate = answered(with_prompts(3));
     let texts = [Side::Left, Side::Right].map(|side| annotate.answer(side).text.clone());
     let harness = open(annotate);
-    for seen in ["Question 1?", "Answer A", "Answer B", "0 of 3 · 0 pairs", &texts[0], &texts[1]] {
+    for seen in
+        ["Question 1?", "Left answer", "Right answer", "0 of 3 · 0 pairs", &texts[0], &texts[1]]
+    {
         harness.get_by_label(seen);
     }
     let left = harness.get_by_label(&texts[0]).rect();
@@ -409,7 +411,7 @@ fn by_how_much_and_by_which_criteria_is_said_with_keys_alone() {
     harness.get_by_label("Flagged");
     assert_eq!(harness.state().asked, [], "a digit for a criterion is no verdict");
     press(&mut harness, Key::Num1);
-    harness.get_by_label("How much better is answer A?");
+    harness.get_by_label("How much better is the left answer?");
     assert_eq!(harness.state().asked, []);
     press(&mut harness, Key::Num3);
     let expected = [Command::Annotate(AnnotateCommand::Judge(Verdict::Left))];

@@ -35,7 +35,7 @@ pub(super) fn answers_ui(ui: &mut Ui, annotate: &mut AnnotateState, height: f32)
     let shared = annotate.shown.together.then_some(annotate.shown.offset);
     let mut scrolled = None;
     ui.columns(2, |columns| {
-        let sides = [(Side::Left, "Answer A"), (Side::Right, "Answer B")];
+        let sides = [(Side::Left, "Left answer"), (Side::Right, "Right answer")];
         for (at, (ui, (side, name))) in columns.iter_mut().zip(sides).enumerate() {
             let places = differences.as_ref().map(|sides| sides[at].as_slice());
             card::card_ui(ui, |ui| {

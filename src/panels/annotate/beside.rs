@@ -28,8 +28,8 @@ pub(super) fn strength_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
-    let name = if side == Verdict::Left { "A" } else { "B" };
-    ui.add(Label::new(theme::strong(ui, format!("How much better is answer {name}?"))).wrap());
+    let name = if side == Verdict::Left { "left" } else { "right" };
+    ui.add(Label::new(theme::strong(ui, format!("How much better is the {name} answer?"))).wrap());
     ui.horizontal_wrapped(|ui| {
         for (at, strength) in Strength::ALL.into_iter().enumerate() {
             let key = (at + 1).to_string();
@@ -164,7 +164,7 @@ fn criteria_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
 fn hint(criterion: &Criterion) -> String {
     match criterion.points {
         None => "Which of the two is better by this criterion".to_owned(),
-        Some(most) => format!("1 to {most} points for answer A, then for answer B"),
+        Some(most) => format!("1 to {most} points for the left answer, then for the right one"),
     }
 }
 
@@ -205,9 +205,12 @@ fn written_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
     let mut closes = false;
     ui.horizontal_wrapped(|ui| {
         ui.label(theme::muted(ui, "Begin with"));
-        let segments =
-            [(From::Left, "Answer A"), (From::Right, "Answer B"), (From::Nothing, "Nothing")]
-                .map(|(value, words)| Segment { value, words, explanation: "What you write from" });
+        let segments = [
+            (From::Left, "Left answer"),
+            (From::Right, "Right answer"),
+            (From::Nothing, "Nothing"),
+        ]
+        .map(|(value, words)| Segment { value, words, explanation: "What you write from" });
         if segmented_ui(ui, &mut written.from, &segments) {
             written.text = match written.from {
                 From::Left => annotate.answer(Side::Left).text.clone(),

@@ -34,7 +34,7 @@ pub const CHOICES: [Choice; 5] = [
         name: "Left is better (1)",
         key: Key::Num1,
         key_name: "1",
-        hint: "Answer A becomes chosen, answer B rejected",
+        hint: "The left answer becomes chosen, the right one rejected",
     },
     Choice {
         verdict: Verdict::Right,
@@ -42,7 +42,7 @@ pub const CHOICES: [Choice; 5] = [
         name: "Right is better (2)",
         key: Key::Num2,
         key_name: "2",
-        hint: "Answer B becomes chosen, answer A rejected",
+        hint: "The right answer becomes chosen, the left one rejected",
     },
     Choice {
         verdict: Verdict::Tie,
