@@ -171,9 +171,8 @@ pub struct Along {
 
 /// Puts all items on the axis from the mean of the items `from` to that of the items `to`.
 ///
-/// `None`: a
-/// group is empty, or both means are one point. `draws`: how often both groups are drawn anew, with
-/// replacement.
+/// `None`: a group is empty, or both means are one point. `draws`: how often both groups are drawn anew,
+/// with replacement.
 pub fn along_axis(
     vectors: &[Vec<f32>],
     [from, to]: [&[usize]; 2],

@@ -33,3 +33,4 @@ pub mod tokens;
 pub mod tree;
 pub mod two_models;
 pub mod vectors;
+pub mod word_map;

@@ -34,3 +34,4 @@ pub mod token_bars;
 pub mod token_curve;
 pub mod token_flow;
 pub mod token_ribbon;
+pub mod word_places;

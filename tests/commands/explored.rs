@@ -190,6 +190,61 @@ fn what_is_wrong_with_the_input_is_said_with_its_line() {
     assert!(said.contains("there is nothing to compare with"), "{said}");
 }
 
+/// Against plain arithmetic on the vectors themselves.
+#[test]
+fn texts_lie_along_an_axis_between_anchors() {
+    let model = reference("models/llama");
+    let model = model.to_string_lossy();
+    let texts = [
+        "a door",
+        "the old tower",
+        "nine lamps",
+        "one morning",
+        "an evening",
+        "the stairs",
+        "a lamp",
+    ];
+    let mut asked = vec!["meaning", "--model", &model, "--layer", "1", "--json"];
+    for text in &texts {
+        asked.extend(["--text", text]);
+    }
+    let rows = |list: &Value| list.as_array().unwrap().iter().map(numbers).collect::<Vec<_>>();
+    let vectors = rows(&rows_of(&explore(&asked))[0]["vectors"]);
+    let mean = |rows: &[Vec<f64>]| -> Vec<f64> {
+        let at = |place: usize| rows.iter().map(|row| row[place]).sum::<f64>() / rows.len() as f64;
+        (0..rows[0].len()).map(at).collect()
+    };
+    let (from, to) = (mean(&vectors[3..5]), mean(&vectors[5..7]));
+    // The place along the line through both means, from -1 to 1.
+    let place = |vector: &[f64]| {
+        let (mut dot, mut square) = (0.0, 0.0);
+        for ((value, from), to) in vector.iter().zip(&from).zip(&to) {
+            dot += (value - from) * (to - from);
+            square += (to - from) * (to - from);
+        }
+        2.0 * dot / square - 1.0
+    };
+    let mut asked = vec!["meaning", "--model", &model, "--layer", "1", "--json"];
+    for text in &texts[..3] {
+        asked.extend(["--text", text]);
+    }
+    let ends = ["--from", texts[3], "--from", texts[4], "--to", texts[5], "--to", texts[6]];
+    asked.extend(ends);
+    let found = rows_of(&explore(&asked));
+    assert_eq!(found[0]["vectors"].as_array().unwrap().len(), 3, "anchors are no items");
+    let along = found[0]["axis"]["along"].as_array().unwrap();
+    for (along, vector) in along.iter().zip(&vectors) {
+        let (found, expected) = (along["position"].as_f64().unwrap(), place(vector));
+        assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
+        let interval = numbers(&along["interval"]);
+        assert!(interval[0] < interval[1]);
+    }
+    let one_end = explore(&["meaning", "--model", &model, "--text", "a", "--from", "b"]);
+    assert!(said(&one_end).contains("--to"));
+    let nowhere = ["meaning", "--model", &model, "--text", "a", "--from", "b", "--to", "b"];
+    assert!(said(&explore(&nowhere)).contains("have the same mean"));
+}
+
 /// A decoder without a head, and vectors of words without a network: their own way from a text to a vector.
 #[test]
 fn models_that_only_make_vectors_have_meanings() {

@@ -56,6 +56,7 @@ use crate::evaluate;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
+use crate::look_meaning;
 use crate::look_models;
 use crate::look_parts;
 use crate::map;
@@ -375,7 +376,7 @@ pub const LECTURES: [Named; 7] = [
 
 // Look inside
 
-pub const LOOK_INSIDE: [Named; 32] = [
+pub const LOOK_INSIDE: [Named; 33] = [
     ("no model", || inside(empty_state())),
     ("no text", || inside(loaded_state())),
     ("tokens with ids", tokens_with_ids),
@@ -405,6 +406,7 @@ pub const LOOK_INSIDE: [Named; 32] = [
         state
     }),
     ("what the answer hangs on", || look_parts::hanging(ANSWER)),
+    ("words between two groups", look_meaning::between_anchors),
     ("two models by words", || look_models::by_words(ANSWER)),
     ("several tokenizers", || look_models::tokenizers(ANSWER, beside::Part::Text)),
     ("one sentence in many languages", || look_models::tokenizers(ANSWER, beside::Part::Languages)),

@@ -16,6 +16,7 @@ mod layout_states;
 mod layouts;
 mod lectures;
 mod look_inside;
+mod look_meaning;
 mod look_models;
 mod look_parts;
 mod low_windows;

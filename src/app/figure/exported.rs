@@ -18,6 +18,7 @@ use crate::explore::tokens::TokenView;
 use crate::explore::two_models::TwoModels;
 use crate::explore::vectors::groups::Groups;
 use crate::explore::vectors::probe::Probed;
+use crate::explore::word_map::WordsView;
 use crate::state::look_inside::beside::Part;
 use crate::state::look_inside::items::ItemsFound;
 use crate::state::look_inside::map::Mapped;
@@ -56,6 +57,7 @@ pub enum Exported {
         names: [String; 2],
         view: Box<TwoModels>,
     },
+    Words(WordsView),
     Map(MapFigure),
     Clusters {
         mapped: Arc<Mapped>,
@@ -122,6 +124,7 @@ impl Exported {
             Self::Pair { .. } => "pair",
             Self::PairSet(_) => "pair-list",
             Self::Compare { .. } => "compare",
+            Self::Words(_) => "meaning",
             Self::Map(MapFigure { picked: None, .. }) => "map",
             Self::Map(_) => "selection",
             Self::Clusters { .. } => "clusters",

@@ -16,3 +16,4 @@ pub mod sweep;
 pub mod table;
 mod token_sides;
 pub mod views;
+mod words;

@@ -9,6 +9,7 @@ use super::mask;
 use super::models;
 use super::pair_set;
 use super::token_sides;
+use super::words;
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -36,6 +37,7 @@ pub fn csv(exported: &Exported) -> Vec<u8> {
         Exported::Machine { machine, before, times } => {
             machine::rows(machine, *before, times.as_ref())
         }
+        Exported::Words(view) => words::rows(view),
         Exported::Map(figure) => return maps::map_csv(figure),
         Exported::Clusters { mapped, groups } => return maps::clusters_csv(mapped, groups),
         Exported::Probe(probed) => return maps::probe_csv(probed),

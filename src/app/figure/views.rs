@@ -8,7 +8,7 @@ use super::drawing::{
 };
 use super::exported::Exported;
 use super::sheet::{MARGIN, Sheet};
-use super::{font, items, machine, maps, mask, models, pair_set, table, token_sides};
+use super::{font, items, machine, maps, mask, models, pair_set, table, token_sides, words};
 use crate::explore::attention::AttentionView;
 use crate::explore::leave_one_out::LeaveOneOutView;
 use crate::explore::lens::LensView;
@@ -71,6 +71,7 @@ fn sheet(exported: &Exported, title: &str) -> Sheet {
             attention(&mut sheet, top, view, tokens, *head);
         }
         Exported::Lens(view) => lens(&mut sheet, top, view),
+        Exported::Words(view) => words::words(&mut sheet, top, view),
         Exported::Map(figure) => maps::map(&mut sheet, top, figure),
         Exported::Clusters { groups, .. } => maps::clusters(&mut sheet, top, groups),
         Exported::Probe(probed) => maps::probe(&mut sheet, top, probed),

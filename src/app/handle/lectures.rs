@@ -287,6 +287,13 @@ fn scene_of(state: &AppState) -> Option<Scene> {
             let set = look.pair_set.results().first()?.set.clone();
             View::PairSet { templates: set.templates, pairs: set.pairs, answers: set.answers }
         }
+        Look::Meaning => {
+            let view = look.meaning.view.ready()?;
+            let before = look.meaning.before.clone();
+            // As many as a stage has room for.
+            let items = view.items.iter().take(30).cloned().collect();
+            View::Meaning { items, before, layer: Some(view.layer) }
+        }
         Look::Map => return None,
     };
     let named = |path: &Path| {

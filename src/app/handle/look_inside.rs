@@ -7,7 +7,8 @@ use crate::app::tasks::look;
 use crate::app::tasks::look::Look;
 use crate::app::tasks::look_passes::{
     Attention, Compare, CompareModels, ComparePair, CompareRequest, LeaveOneOut, LeaveOut, Lens,
-    MeasureSurprise, Pair, ReadLens, ReadTokenizers, Surprise, Tokenizers, WatchAttention,
+    MapWords, Meaning, MeasureSurprise, Pair, ReadLens, ReadTokenizers, Surprise, Tokenizers,
+    WatchAttention,
 };
 use crate::app::tasks::read_machine::ReadMachine;
 use crate::app::tasks::read_tokens::ReadTokens;
@@ -117,6 +118,12 @@ impl Workbench {
                     let (other, text) = (look.versus.other().clone(), look.text.clone());
                     self.begin_pass::<Compare>(request, CompareRequest { other, text });
                 }
+                Some(Pass::Meaning) => {
+                    if let Some(asked) = look.words_request() {
+                        look.meaning.asked(&asked);
+                        self.begin_pass::<Meaning>(request, asked);
+                    }
+                }
             }
         }
     }
@@ -137,6 +144,7 @@ impl Workbench {
         self.tasks.drop_all::<LeaveOut>();
         self.tasks.drop_all::<ComparePair>();
         self.tasks.drop_all::<CompareModels>();
+        self.tasks.drop_all::<MapWords>();
         self.drop_mask_passes();
     }
 
@@ -154,6 +162,7 @@ impl Workbench {
         self.tasks.stop::<LeaveOut>();
         self.tasks.stop::<ComparePair>();
         self.tasks.stop::<CompareModels>();
+        self.tasks.stop::<MapWords>();
     }
 
     /// Tells why a view stays empty, unless it was stopped or another question is in front.
@@ -207,6 +216,7 @@ fn exported(look: &LookInsideState) -> Option<Exported> {
             let names = [other.beside().to_owned(), other.name().to_owned()];
             Exported::Compare { names, view: Box::new(look.versus.view.ready()?.clone()) }
         }
+        View::Meaning => Exported::Words(look.meaning.view.ready()?.clone()),
         View::Map => map::exported(&look.map)?,
         View::Machine => {
             let before = look.machine.before;

@@ -11,8 +11,9 @@ use crate::explore::next_token::{NextComparison, Side};
 use crate::explore::subject::{Looked, Subject};
 use crate::explore::surprise::SurpriseView;
 use crate::explore::two_models::TwoModels;
+use crate::explore::word_map::{WordsRequest, WordsView};
 use crate::explore::{
-    attention, leave_one_out, lens, next_token, surprise, token_sides, two_models,
+    attention, leave_one_out, lens, next_token, surprise, token_sides, two_models, word_map,
 };
 use crate::jobs::Progress;
 use crate::llm::{ChatTemplate, Tokenizer};
@@ -33,6 +34,7 @@ pub type ReadLens = Look<Lens>;
 pub type LeaveOut = Look<LeaveOneOut>;
 pub type ComparePair = Look<Pair>;
 pub type CompareModels = Look<Compare>;
+pub type MapWords = Look<Meaning>;
 
 /// The text under several tokenizers.
 pub struct Tokenizers;
@@ -297,5 +299,36 @@ impl Pass for Compare {
 
     fn keep(found: TwoModels, look: &mut LookInsideState) {
         look.versus.view = Slot::Ready(found);
+    }
+}
+
+/// How the words of a list lie to each other.
+pub struct Meaning;
+
+impl Pass for Meaning {
+    type Asked = WordsRequest;
+    type Found = WordsView;
+    type Kept = WordsView;
+
+    const NAME: &'static str = "Reading the words of the list";
+    const UNIT: &'static str = "words";
+    const FAILED: &'static str = "The words of the list could not be compared";
+
+    fn pass(
+        request: &PassRequest,
+        asked: WordsRequest,
+        services: &Services,
+        progress: &dyn Progress<Looked>,
+    ) -> Result<WordsView, Error> {
+        let (model, adapter) = (services.model()?, services.adapter_if(request.adapter));
+        word_map::word_map(Subject::new(&model, adapter.as_deref()), &asked, progress)
+    }
+
+    fn slot(look: &mut LookInsideState) -> &mut Slot<WordsView> {
+        &mut look.meaning.view
+    }
+
+    fn keep(view: WordsView, look: &mut LookInsideState) {
+        look.meaning.found(view);
     }
 }

@@ -16,6 +16,8 @@ use crate::encoder::Encoder;
 use crate::explore::meaning;
 use crate::explore::meaning::{MeaningView, Pooled};
 use crate::explore::subject::Subject;
+use crate::explore::word_map;
+use crate::explore::word_map::AxisView;
 use crate::hub::resolve;
 
 #[derive(Debug, Args)]
@@ -40,6 +42,15 @@ pub struct MeaningArgs {
     #[arg(long)]
     prefix: Option<String>,
 
+    /// An anchor at the one end of an axis; may be given several times
+    #[arg(long, value_name = "TEXT", requires = "to")]
+    from: Vec<String>,
+
+    /// An anchor at its other end: every text then has a place between the means of both groups, -1 to 1, with
+    /// an interval over anchors that are drawn anew
+    #[arg(long, value_name = "TEXT", requires = "from")]
+    to: Vec<String>,
+
     /// One JSON object for all rows: vectors, map, cosines, neighbours
     #[arg(long)]
     json: bool,
@@ -54,6 +65,8 @@ struct Line<'a> {
     pooling: Option<Pooled>,
     #[serde(flatten)]
     view: &'a MeaningView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    axis: Option<&'a AxisView>,
 }
 
 pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
@@ -62,13 +75,14 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     let path = resolve::resolve_model(&args.model.model).ok();
     let is_layer_asked = args.layer.is_some() || args.pooling.is_some();
     let path = path.filter(|path| has_own_way(path, &args.model, is_layer_asked));
-    let (layer, pooling, vectors) = if let Some(path) = path {
+    let (layer, pooling, mut vectors) = if let Some(path) = path {
         refuse_layer_of_encoder(&args.model, args.layer, args.pooling)?;
         let text = |row: &Row| match &row.content {
             Content::Text(text) => Ok(text.clone()),
             Content::Ids(_) => bail!("{}: an encoder reads \"text\", not \"ids\"", row.place),
         };
-        let texts = rows.iter().map(text).collect::<anyhow::Result<Vec<String>>>()?;
+        let mut texts = rows.iter().map(text).collect::<anyhow::Result<Vec<String>>>()?;
+        texts.extend(args.from.iter().chain(&args.to).cloned());
         let encoder = Encoder::load(&path)?;
         let prompt =
             args.prefix.as_deref().or_else(|| encoder.default_prompt()).unwrap_or_default();
@@ -79,13 +93,21 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
         }
         let (model, adapter) = args.model.load()?;
         let subject = Subject::new(&model, adapter.as_ref());
-        let ids = rows::ids_of(&rows, subject)?;
+        let mut ids = rows::ids_of(&rows, subject)?;
+        for anchor in args.from.iter().chain(&args.to) {
+            ids.push(subject.encode(anchor)?);
+        }
         let layer = args.layer.unwrap_or_else(|| model.config().layer_count());
         let pooled = args.pooling.map(Pooled::from).unwrap_or_default();
         let vectors = meaning::vectors_of_layer(subject, &ids, layer, pooled, &bar)?;
         (Some(layer), Some(pooled), vectors)
     };
     bar.clear();
+    let axis = word_map::axis(&vectors, rows.len(), &args.from, &args.to);
+    if axis.is_none() && !args.from.is_empty() {
+        bail!("the anchors of both ends have the same mean: no axis lies between them");
+    }
+    vectors.truncate(rows.len());
     let view = meaning::meaning(vectors);
     let item = |row: &Row| match &row.content {
         Content::Text(text) => text.clone(),
@@ -93,7 +115,7 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
     };
     let items: Vec<String> = rows.iter().map(item).collect();
     if args.json {
-        return out::json(&Line { items, layer, pooling, view: &view });
+        return out::json(&Line { items, layer, pooling, view: &view, axis: axis.as_ref() });
     }
     let mut table = Table::new(["item", "1", "2", "nearest", "cosine"]);
     for (at, item) in items.iter().enumerate() {
@@ -108,6 +130,24 @@ pub fn run(args: &MeaningArgs) -> anyhow::Result<()> {
         ]);
     }
     table.print()?;
+    if let Some(axis) = &axis {
+        let mut table = Table::new(["item", "axis", "from", "to"]);
+        for (item, along) in items.iter().zip(&axis.along) {
+            table.push(vec![
+                item.chars().take(40).collect(),
+                table::number(Some(along.position), 3),
+                table::number(along.interval.map(|(from, _)| from), 3),
+                table::number(along.interval.map(|(_, to)| to), 3),
+            ]);
+        }
+        table.print()?;
+        out::line(&format!(
+            "-1 is the mean of {}, 1 that of {}; intervals: 95 %, {} draws of the anchors",
+            axis.from.join(", "),
+            axis.to.join(", "),
+            axis.draws
+        ))?;
+    }
     let share: f64 = view.variance_share.iter().take(2).sum();
     out::line(&format!("The map's two directions hold {:.1} % of the variance", 100.0 * share))
 }

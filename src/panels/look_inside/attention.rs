@@ -96,7 +96,7 @@ pub fn attention_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard, 
         let as_lines = *as_lines;
         let main = |ui: &mut Ui| {
             head_title_ui(ui, shown);
-            let room = page.room(ui, 0.0);
+            let room = page.picture_room(ui);
             if as_lines { lines_ui(ui, shown, room) } else { map_ui(ui, shown, room) }
         };
         let detail = |ui: &mut Ui| heads_ui(ui, shown, page);
@@ -158,8 +158,7 @@ fn heads_ui(ui: &mut Ui, shown: Shown<'_>, page: Page) -> Option<usize> {
     let Shown { heads, head, hides_first, version, .. } = shown;
     let em = theme::em(ui);
     ui.add(Label::new(theme::strong(ui, format!("All {} heads", heads.view.heads))).wrap());
-    let room = page.room(ui, 0.0);
-    let area = scrolled_part("heads", room);
+    let area = scrolled_part("heads", page.picture_room(ui));
     let mut picked = None;
     area.show(ui, |ui| {
         ui.horizontal_wrapped(|ui| {

@@ -112,7 +112,7 @@ fn map_ui(ui: &mut Ui, view: &LensView, chosen: Cell, page: Page) -> Option<Cell
     }
     header_ui(ui, view, start..start + columns, gutter, column_width, chosen);
     let layers = view.top.len();
-    let room = page.room(ui, 0.0);
+    let room = page.picture_room(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let area = scrolled_part("lens", room);
     let shown = area.show_rows(ui, row_height, layers, |ui, rows| {

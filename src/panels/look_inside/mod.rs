@@ -17,6 +17,7 @@ mod map_parts;
 mod mask;
 mod mask_fit;
 mod mask_sides;
+mod meaning;
 mod page;
 mod pair;
 mod pair_set;
@@ -47,7 +48,8 @@ use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
 /// The keys of the panel.
-pub const KEYS: [(&str, &str); 5] = [
+pub const KEYS: [(&str, &str); 6] = [
+    ("Ctrl+Page Down  Ctrl+Page Up", "The next view, or the one before"),
     ("Left, Right", "The token before or after; in Fill the mask the word"),
     ("M", "In Fill the mask: hide the word that is looked at, or no more"),
     ("R", "In Fill the mask: tell the next hidden word and its guesses"),
@@ -68,14 +70,15 @@ pub fn look_inside_panel_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    turn_with_keys(ui, look);
     if look.view == View::Map {
         let height = ui.available_height();
         scrolled_ui(ui, "map of texts", |ui| {
             let page = Page { top: ui.cursor().top(), height };
-            // First, as the other views have the text first: an encoder needs no model in memory.
+            views_ui(ui, look);
+            // An encoder needs no model in memory.
             map::setup_ui(ui, &mut look.map, around, commands);
             ui.add_space(theme::GAP_SMALL);
-            views_ui(ui, look);
             map::map_ui(ui, &mut look.map, page, commands);
         });
         return;
@@ -89,10 +92,10 @@ pub fn look_inside_panel_ui(
         let height = ui.available_height();
         scrolled_ui(ui, "fill the mask", |ui| {
             let page = Page { top: ui.cursor().top(), height };
+            views_ui(ui, look);
             // Either model is enough: the text stands above both.
             mask::setup_ui(ui, look, around, commands);
             ui.add_space(theme::GAP_SMALL);
-            views_ui(ui, look);
             mask::mask_ui(ui, look, around, page, commands);
         });
         look.reveals = false;
@@ -145,9 +148,9 @@ pub fn look_inside_panel_ui(
     let height = ui.available_height();
     scrolled_ui(ui, "look inside", |ui| {
         let page = Page { top: ui.cursor().top(), height };
+        views_ui(ui, look);
         text_ui(ui, look, playground, model, around, commands);
         ui.add_space(theme::GAP_SMALL);
-        views_ui(ui, look);
         view_ui(ui, look, model, around, page, commands);
     });
     look.reveals = false;
@@ -177,6 +180,17 @@ fn no_model_ui(ui: &mut Ui, slot: &ModelSlot, look: &mut LookInsideState, comman
         soon: "It can be looked into in a moment.",
     };
     words.show(ui, slot, commands);
+}
+
+/// Ctrl+Page Down and Ctrl+Page Up go from view to view, as they go from tab to tab elsewhere.
+fn turn_with_keys(ui: &Ui, look: &mut LookInsideState) {
+    if layout::is_covered(ui.ctx()) {
+        return;
+    }
+    let pressed = |key: Key| ui.ctx().input_mut(|input| input.consume_key(Modifiers::COMMAND, key));
+    let by = isize::from(pressed(Key::PageDown)) - isize::from(pressed(Key::PageUp));
+    let at = View::ALL.iter().position(|view| *view == look.view).unwrap_or_default();
+    look.view = View::ALL[at.saturating_add_signed(by).min(View::ALL.len() - 1)];
 }
 
 /// Arrows go from token to token, unless somebody writes.
@@ -270,6 +284,7 @@ fn form_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard) {
     segmented_ui(ui, &mut look.form, &segments);
 }
 
+/// First in every view, so that it stays where it is when somebody goes along the views.
 fn views_ui(ui: &mut Ui, look: &mut LookInsideState) {
     let segments = View::ALL.map(|view| Segment {
         value: view,
@@ -296,6 +311,11 @@ fn view_ui(
         View::LeaveOneOut => leave_one_out::leave_one_out_ui(ui, look, page),
         View::Pair => {
             if pair::pair_ui(ui, look, page) {
+                look.look(around.model, around.adapter);
+            }
+        }
+        View::Meaning => {
+            if meaning::meaning_ui(ui, look, model, page) {
                 look.look(around.model, around.adapter);
             }
         }

@@ -22,6 +22,12 @@ impl Page {
         let rest = self.height - used - below - 36.0;
         rest.max(theme::em(ui) * 9.0)
     }
+
+    /// The same for a picture that is read from afar: where little is left, it has its size and the page
+    /// scrolls.
+    pub fn picture_room(self, ui: &Ui) -> f32 {
+        self.room(ui, 0.0).max((theme::em(ui) * 26.0).min(self.height * 0.8))
+    }
 }
 
 /// Between what scrolls and its bar.

@@ -6,6 +6,7 @@ use super::pen::{LARGE, Pen, SMALL, hidden, percent};
 use crate::lecture::machine::MachineView;
 use crate::lecture::played::MapView;
 use crate::widgets::format;
+use crate::widgets::word_places::{Sizes, is_far, word_places};
 
 /// Items as words where they lie; words that would lie over another are moved off it.
 pub fn meaning(pen: &Pen<'_>, room: Rect, view: &MapView, is_hidden: bool) {
@@ -38,36 +39,23 @@ pub fn meaning(pen: &Pen<'_>, room: Rect, view: &MapView, is_hidden: bool) {
     let ranges = [range(0), range(1)];
     let share =
         |place: &[f64; 2], axis: usize| ((place[axis] - ranges[axis].0) / ranges[axis].1) as f32;
-    let mut taken: Vec<Rect> = Vec::new();
     let line = pen.line_height(SMALL);
-    for (item, place) in view.items.iter().zip(&view.coordinates) {
-        let dot = pos2(
+    let dot_of = |place: &[f64; 2]| {
+        pos2(
             inside.left() + share(place, 0) * inside.width(),
             inside.bottom() - share(place, 1) * inside.height(),
-        );
-        let size = vec2(pen.width(item, SMALL), line);
-        let near = |offset: f32, side: f32| {
-            let center = dot + vec2(side * (size.x / 2.0 + pen.of(16.0)), offset);
-            Rect::from_center_size(center, size)
-        };
-        // Above, below, beside, and then further and further away.
-        let tries = (0..24).map(|step| {
-            let away = line * (0.75 + 0.5 * (step / 4) as f32);
-            match step % 4 {
-                0 => near(-away, 0.0),
-                1 => near(away, 0.0),
-                2 => near(-away + line * 0.75, 1.0),
-                _ => near(away - line * 0.75, -1.0),
-            }
-        });
-        let is_free = |rect: &Rect| {
-            room.contains_rect(*rect) && taken.iter().all(|other| !other.intersects(*rect))
-        };
-        let tries: Vec<Rect> = tries.collect();
-        let rect = tries.iter().copied().find(is_free).unwrap_or(tries[0]);
-        taken.push(rect);
-        taken.push(Rect::from_center_size(dot, vec2(pen.of(14.0), pen.of(14.0))));
-        if (rect.center() - dot).length() > line * 1.5 {
+        )
+    };
+    let words: Vec<_> = view
+        .items
+        .iter()
+        .zip(&view.coordinates)
+        .map(|(item, place)| (dot_of(place), vec2(pen.width(item, SMALL), line)))
+        .collect();
+    let sizes = Sizes { line, gap: pen.of(16.0), dot: pen.of(14.0) };
+    let places = word_places(room, &words, sizes);
+    for ((item, (dot, _)), rect) in view.items.iter().zip(words).zip(places) {
+        if is_far(rect, dot, line) {
             pen.painter.line_segment([dot, rect.center()], (pen.of(1.5), pen.p.outline));
             pen.painter.rect_filled(rect, 0.0, pen.p.card);
         }

@@ -9,6 +9,7 @@ pub mod lens;
 pub mod machine;
 pub mod map;
 pub mod mask;
+pub mod meaning;
 pub mod on_disk;
 pub mod pair;
 pub mod pair_set;
@@ -28,6 +29,7 @@ use self::lens::Lens;
 use self::machine::MachineState;
 use self::map::MapState;
 use self::mask::MaskState;
+use self::meaning::{FEWEST_ITEMS, MeaningState};
 use self::on_disk::OnDisk;
 use self::pair::PairState;
 use self::pair_set::PairSetState;
@@ -40,6 +42,7 @@ use super::playground::{LaneView, PlaygroundState, Rendered};
 use super::slots::{AdapterSlot, ModelSlot};
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
+use crate::explore::word_map::WordsRequest;
 
 /// An answer of the Playground with its prompt, token for token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +116,10 @@ pub struct LookInsideState {
     pub versus: Versus,
     has_adapter: bool,
 
+    /// A list of words, which the text is then.
+    pub meaning: MeaningState,
+    layer_count: usize,
+
     /// Models that something can be compared with.
     pub on_disk: Vec<OnDisk>,
 
@@ -149,6 +156,15 @@ impl LookInsideState {
         self.pair.begin();
         self.versus.begin();
         self.has_adapter = adapter.ready().is_some();
+        self.meaning.begin();
+        self.layer_count = model.ready().map_or(0, |card| card.facts.layer_count);
+    }
+
+    /// What the view of meanings asks now. `None`: there are too few words for a map.
+    pub fn words_request(&self) -> Option<WordsRequest> {
+        let Subject::Text { text, .. } = &self.question.as_ref()?.subject else { return None };
+        let request = self.meaning.request(text, self.layer_count);
+        (request.items.len() >= FEWEST_ITEMS).then_some(request)
     }
 
     /// Another layer is looked at.
@@ -271,6 +287,9 @@ impl LookInsideState {
                 self.pair.view.is_empty() && !self.pair.asked().is_empty()
             }
             (Some(_), Some(Pass::Compare)) => self.versus.is_due(self.has_adapter),
+            (Some(_), Some(Pass::Meaning)) => {
+                self.meaning.view.is_empty() && self.words_request().is_some()
+            }
         };
         self.question.is_some() && (self.tokens.is_empty() || pass_is_due)
     }
@@ -292,7 +311,7 @@ impl LookInsideState {
     /// So many tokens of the text the view in front can show.
     fn most_tokens(&self) -> usize {
         match self.view.pass() {
-            None => usize::MAX,
+            None | Some(Pass::Meaning) => usize::MAX, // each item is read by itself
             Some(Pass::Surprise | Pass::Lens | Pass::LeaveOneOut | Pass::Pair | Pass::Compare) => {
                 self.context
             }
@@ -342,6 +361,7 @@ impl LookInsideState {
             View::Pair => self.pair.view.ready().is_some(),
             View::PairSet => !self.pair_set.results().is_empty(),
             View::Compare => self.versus.view.ready().is_some(),
+            View::Meaning => self.meaning.view.ready().is_some(),
             View::Map => self.map.has_part(),
             View::Machine => self.machine.view.ready().is_some(),
         }
@@ -356,6 +376,7 @@ impl LookInsideState {
             || self.left_out.view.is_running()
             || self.pair.view.is_running()
             || self.versus.view.is_running()
+            || self.meaning.view.is_running()
             || self.machine.times.is_running()
             || self.pair_set.running.is_running()
             || self.mask.is_running()

@@ -14,6 +14,7 @@ pub enum View {
     Pair,
     PairSet,
     Compare,
+    Meaning,
     Map,
     Machine,
 }
@@ -27,10 +28,11 @@ pub enum Pass {
     LeaveOneOut,
     Pair,
     Compare,
+    Meaning,
 }
 
 impl View {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tokens,
         Self::Surprise,
         Self::Guess,
@@ -41,6 +43,7 @@ impl View {
         Self::Pair,
         Self::PairSet,
         Self::Compare,
+        Self::Meaning,
         Self::Map,
         Self::Machine,
     ];
@@ -57,6 +60,7 @@ impl View {
             Self::Pair => "Minimal pair",
             Self::PairSet => "Pair lists",
             Self::Compare => "Two models",
+            Self::Meaning => "Meaning",
             Self::Map => "Map of texts",
             Self::Machine => "The machine",
         }
@@ -75,6 +79,7 @@ impl View {
             Self::Pair => "What does one word change?",
             Self::PairSet => "What do many words change, in many texts?",
             Self::Compare => "Where do two models differ?",
+            Self::Meaning => "Which words are near each other?",
             Self::Map => "Which texts mean the same?",
             Self::Machine => "What is the model built of?",
         }
@@ -127,6 +132,11 @@ impl View {
                  otherwise, or by another model. Where the colour is strong, they expect different \
                  things."
             }
+            Self::Meaning => {
+                "Write a list above: a word or a sentence a line, or words with commas between them. The \
+                 model reads each, and a layer makes it a list of numbers; words with similar numbers lie \
+                 near to each other."
+            }
             Self::Map => {
                 "Each point is a text of the table. The model turns a text into a list of numbers, \
                  and texts with similar numbers lie near to each other."
@@ -148,6 +158,7 @@ impl View {
             Self::LeaveOneOut => Some(Pass::LeaveOneOut),
             Self::Pair => Some(Pass::Pair),
             Self::Compare => Some(Pass::Compare),
+            Self::Meaning => Some(Pass::Meaning),
         }
     }
 }
