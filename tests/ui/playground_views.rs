@@ -296,6 +296,19 @@ fn the_tree_reads_out_its_tokens_and_goes_on_where_it_is_clicked() {
 }
 
 #[test]
+fn what_can_be_done_with_branches_is_in_sight_in_a_low_window() {
+    let mut state = in_branches();
+    let tree = state.playground.branches.tree.as_mut().expect("it has grown");
+    let first = tree.candidates[0].clone();
+    tree.candidates.resize(30, first);
+    let window = Window::sized(state, 1280.0, 720.0);
+    for name in ["On every leaf", "Use as the answer", "Delete from here"] {
+        let rect = window.0.get_by_label(name).rect();
+        assert!(rect.bottom() < 400.0, "{name} is at {rect:?}");
+    }
+}
+
+#[test]
 fn a_branch_becomes_the_answer() {
     let mut window = Window::new(in_branches());
     window.click("Use as the answer");
