@@ -36,6 +36,8 @@ enum As {
     /// Label Studio's flat form
     LabelStudioMin,
 
+    /// Argilla's records
+    Argilla,
     /// Potato's annotated instances
     Potato,
 
@@ -88,6 +90,7 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
                 As::Jsonl => Export::JsonLines,
                 As::LabelStudio => Export::LabelStudio,
                 As::LabelStudioMin => Export::LabelStudioMin,
+                As::Argilla => Export::Argilla,
                 As::Potato => Export::Potato,
                 As::Qdpx => Export::Qdpx,
                 As::Trl => Export::Trl,

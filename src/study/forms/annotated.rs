@@ -198,7 +198,11 @@ fn argilla(row: &Row, folder: &Folder, common: &Said, said: &mut Vec<Said>) -> R
     let is_draft = |answer: &Json| {
         matches!(answer.get("status").and_then(Json::as_str), Some("draft" | "discarded"))
     };
-    let coder = |answer: &Json| answer.get("user_id").map(cell).unwrap_or_default();
+    // Records that were written here name the coder, too.
+    let coder = |answer: &Json| {
+        let named = answer.get("user").and_then(Json::as_str).map(str::to_owned);
+        named.or_else(|| answer.get("user_id").map(cell)).unwrap_or_default()
+    };
     let mut add = |question: &str, answer: &Json, coder: String| -> Result<(), String> {
         let Some((_, variable)) = folder.study.codebook.named(question) else {
             return Ok(()); // a question of theirs that the study does not ask

@@ -1,7 +1,7 @@
 //! Every form in which a study's codes or its codebook leave, with the files that each of them has.
 
 use super::data_package::{Table, describe};
-use super::{codebook, codebook_markdown, label_studio, pairs, potato, qdpx, tables};
+use super::{argilla, codebook, codebook_markdown, label_studio, pairs, potato, qdpx, tables};
 use crate::data::pair_forms::{self, PairForm};
 use crate::data::record::VerdictRecord;
 use crate::study::design::StudyError;
@@ -14,6 +14,7 @@ pub enum Export {
     JsonLines,
     LabelStudio,
     LabelStudioMin,
+    Argilla,
     Potato,
     Qdpx,
     CodebookJson,
@@ -44,8 +45,8 @@ impl Export {
     /// The forms that make sense of a study: of pairs, or of texts.
     pub fn of(is_of_pairs: bool) -> Vec<Self> {
         // Forms of pairs take the place of those of texts that other programs have for both.
-        let is_of_both =
-            |form: &Self| !matches!(form, Self::LabelStudio | Self::LabelStudioMin | Self::Potato);
+        let of_texts = [Self::LabelStudio, Self::LabelStudioMin, Self::Argilla, Self::Potato];
+        let is_of_both = |form: &Self| !of_texts.contains(form);
         if is_of_pairs {
             OF_PAIRS.into_iter().chain(Self::ALL.into_iter().filter(is_of_both)).collect()
         } else {
@@ -53,12 +54,13 @@ impl Export {
         }
     }
 
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Long,
         Self::Wide,
         Self::JsonLines,
         Self::LabelStudio,
         Self::LabelStudioMin,
+        Self::Argilla,
         Self::Potato,
         Self::Qdpx,
         Self::CodebookJson,
@@ -74,6 +76,7 @@ impl Export {
             Self::JsonLines => "JSON Lines",
             Self::LabelStudio => "Label Studio (tasks)",
             Self::LabelStudioMin => "Label Studio (JSON_MIN)",
+            Self::Argilla => "Argilla",
             Self::Potato => "Potato",
             Self::Qdpx => "REFI-QDA (.qdpx)",
             Self::CodebookJson => "Codebook (JSON)",
@@ -92,6 +95,7 @@ impl Export {
             Self::JsonLines => "codes.jsonl",
             Self::LabelStudio => "label-studio.json",
             Self::LabelStudioMin => "label-studio-min.json",
+            Self::Argilla => "argilla.json",
             Self::Potato => "annotated_instances.jsonl",
             Self::Qdpx => "codes.qdpx",
             Self::CodebookJson => "codebook.json",
@@ -124,6 +128,7 @@ pub fn files_of(folder: &Folder, form: Export, name: &str) -> Result<Vec<Written
             (Some("config.xml"), label_studio::config(&folder.study.codebook).into_bytes()),
         ],
         Export::LabelStudioMin => vec![(None, pretty(&label_studio::min(folder)))],
+        Export::Argilla => vec![(None, pretty(&argilla::records(folder)))],
         Export::Potato => vec![(None, potato::lines(folder))],
         Export::Qdpx => {
             let bytes = qdpx::project(folder).map_err(|err| StudyError::Unusable {

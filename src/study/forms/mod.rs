@@ -1,6 +1,7 @@
 //! Codes and codebooks as other programs have them, out and in.
 
 pub mod annotated;
+pub mod argilla;
 pub mod codebook;
 pub mod codebook_markdown;
 pub mod data_package;

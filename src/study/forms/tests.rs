@@ -117,6 +117,14 @@ fn json_rows(bytes: &[u8]) -> Vec<Row> {
     rows.collect()
 }
 
+fn listed_rows(list: &Json) -> Vec<Row> {
+    let rows = list.as_array().unwrap().iter().zip(1..).map(|(row, number)| Row {
+        place: Place { row: number, line: Some(number) },
+        fields: row.as_object().unwrap().clone(),
+    });
+    rows.collect()
+}
+
 #[test]
 fn codes_of_every_kind_come_back_from_every_form() {
     let (_parent, folder) = full();
@@ -126,6 +134,10 @@ fn codes_of_every_kind_come_back_from_every_form() {
         ("lines", tables::read(&json_rows(&tables::json_lines(&folder)), &folder, "").unwrap()),
         ("tasks", label_studio::read(&label_studio::tasks(&folder), &folder).unwrap()),
         ("min", label_studio::read(&label_studio::min(&folder), &folder).unwrap()),
+        (
+            "argilla",
+            annotated::read(&listed_rows(&argilla::records(&folder)), &folder, "").unwrap(),
+        ),
         ("potato", potato::read(&json_rows(&potato::lines(&folder)), &folder)),
     ];
     for (name, said) in forms {
