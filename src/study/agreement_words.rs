@@ -53,6 +53,12 @@ pub fn markdown(found: &Agreement) -> String {
         counted(*items, "item", "items"),
         counted(coders.len(), "coder", "coders"),
     ));
+    if coders.len() == 1 {
+        line(
+            "One person has coded so far, and agreement needs two: give a colleague a package, and \
+             merge the codes that come back.\n",
+        );
+    }
     line("| coder | items | median seconds | hours | flagged | training right | checks right |");
     line("| --- | --- | --- | --- | --- | --- | --- |");
     for coder in coders {
@@ -101,7 +107,13 @@ pub fn markdown(found: &Agreement) -> String {
         if one.kind != Kind::Spans {
             line(&format!("- Percent agreement: {}", number(&one.percent)));
             line(&format!("- Krippendorff's alpha ({}): {}", one.scale, number(&one.alpha)));
-            line(&format!("- Fleiss' kappa: {}", number(&one.fleiss)));
+            // It takes items that all have coded, which may be few of those that the others count.
+            let of_few = if one.fleiss.value.is_some() && one.complete < one.pairable {
+                format!(", of the {} that all coded", counted(one.complete, "item", "items"))
+            } else {
+                String::new()
+            };
+            line(&format!("- Fleiss' kappa{of_few}: {}", number(&one.fleiss)));
             let said = verdict(&one.alpha);
             if !said.is_empty() {
                 line(&format!("- {said}"));
@@ -191,6 +203,19 @@ mod tests {
         }
         let none = Estimate { reason: "no items".to_owned(), ..Estimate::default() };
         assert_eq!(number(&none), "none: no items");
+    }
+
+    #[test]
+    fn one_coder_is_told_so_and_fleiss_says_of_how_many_items_it_is() {
+        let (_parent, mut folder) = made(4);
+        code(&mut folder, "Ada", &["good", "bad", "bad", "good"]);
+        let told = "One person has coded so far, and agreement needs two";
+        assert!(markdown(&agreement(&folder, 0)).contains(told));
+        code(&mut folder, "Ben", &["good", "bad", "good"]);
+        code(&mut folder, "Cem", &["bad", "bad"]);
+        let text = markdown(&agreement(&folder, 0));
+        assert!(!text.contains(told));
+        assert!(text.contains("- Fleiss' kappa, of the 2 items that all coded: "), "{text}");
     }
 
     #[test]

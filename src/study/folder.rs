@@ -105,7 +105,15 @@ pub fn look(path: &Path) -> Result<Look, StudyError> {
         }
     }
     coders.sort();
-    Ok(Look { name: study.name, items: study.items, coders })
+    Ok(Look { name: called(study.name, path), items: study.items, coders })
+}
+
+/// What a study is called: by its folder, where nobody has given it a name.
+pub fn called(name: String, path: &Path) -> String {
+    if !name.trim().is_empty() {
+        return name;
+    }
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A folder of a project that is free for a study of this name.

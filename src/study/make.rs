@@ -80,7 +80,7 @@ pub fn make_of(
     let order = if sampling.has_order() { Order::AsGiven } else { order };
     let study = Study {
         form: FORM,
-        name,
+        name: folder::called(name, path),
         created_at: now.to_owned(),
         program: concat!("tuning-fork ", env!("CARGO_PKG_VERSION")).to_owned(),
         seed,
@@ -135,6 +135,9 @@ mod tests {
         assert_eq!(folder.plan("Ada").len(), 6); // one of five comes again
         let again = make("a", plans.clone()).unwrap_err().to_string();
         assert!(again.contains("there is a study already"), "{again}");
+        // One that nobody has named is called after its folder.
+        let unnamed = make("of-pairs", Plans { name: " ".to_owned(), ..plans.clone() }).unwrap();
+        assert_eq!(unnamed.study.name, "of-pairs");
         let none = Plans { sampling: Sampling::Random { count: 21 }, ..plans };
         let said = make("b", none).unwrap_err().to_string();
         assert!(said.contains("the table has 20"), "{said}");
