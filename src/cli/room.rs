@@ -285,7 +285,8 @@ impl<'a> Hall<'a> {
     fn tally_line(&self) -> String {
         let Counts { present, tally, .. } = &self.counts;
         let votes = tally.as_ref().map_or(0, |tally| tally.votes);
-        format!("{votes} votes · {present} phones here")
+        let votes = counted(votes, "vote", "votes");
+        format!("{votes} · {} here", counted(*present, "phone", "phones"))
     }
 
     fn ask(&mut self, question: &Question, at: usize, count: usize) -> anyhow::Result<()> {
@@ -338,7 +339,7 @@ impl<'a> Hall<'a> {
             out::line(&format!("{:>5} {percent:>4.0} %  {drawn:<30}  {}", bar.votes, bar.label))?;
         }
         let mean = tally.mean.map(|mean| format!(", mean {mean:.2}")).unwrap_or_default();
-        out::line(&format!("{} votes{mean}", tally.votes))
+        out::line(&format!("{}{mean}", counted(tally.votes, "vote", "votes")))
     }
 
     /// Writes the votes and says how far the room agrees.
@@ -390,7 +391,10 @@ impl<'a> Hall<'a> {
                 ))?;
             }
             let [one, other] = paths.map(|path| path.display().to_string());
-            out::line(&format!("{count} votes written to {one} and {other}"))?;
+            out::line(&format!(
+                "{} written to {one} and {other}",
+                counted(count, "vote", "votes")
+            ))?;
             if self.counts.wrong_codes > 100 {
                 out::note(&format!(
                     "{} wrong codes were sent: somebody may have tried codes by machine",

@@ -16,6 +16,7 @@ use crate::state::notice::Notice;
 use crate::state::playground::PlaygroundState;
 use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::{Activity, Asker};
+use crate::words::counted;
 
 pub struct Answering {
     pub asker: Asker,
@@ -131,8 +132,9 @@ fn detail(playground: &PlaygroundState) -> String {
     if let (true, Some((done, total))) = (lane.tokens.is_empty(), lane.reading) {
         return format!("reading the prompt · {done} of {total} tokens");
     }
+    let count = counted(lane.tokens.len(), "token", "tokens");
     match lane.tokens_per_sec() {
-        Some(speed) => format!("{} tokens · {speed:.1} tokens/s", lane.tokens.len()),
-        None => format!("{} tokens", lane.tokens.len()),
+        Some(speed) => format!("{count} · {speed:.1} tokens/s"),
+        None => count,
     }
 }

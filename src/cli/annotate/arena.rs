@@ -10,6 +10,7 @@ use crate::cli::progress::Bar;
 use crate::data::battles;
 use crate::eval::arena::{ArenaReport, report};
 use crate::stats::resample::{Bootstrap, RESAMPLES};
+use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct ArenaArgs {
@@ -52,11 +53,12 @@ pub fn run(args: &ArenaArgs) -> anyhow::Result<()> {
     let (resamples, level, seed) = (args.resamples, args.level, args.seed);
     let report = report(&read.battles, Bootstrap { resamples, level, seed });
     for (count, what) in [
-        (read.undecided, "are not decided"),
-        (read.one_model, "compare a model with itself or do not name two models"),
+        (read.undecided, "no decision"),
+        (read.one_model, "a model beside itself, or not the names of two models"),
     ] {
         if count > 0 {
-            out::note(&format!("{count} rows are left out: they {what}"));
+            let rows = counted(count, "row is", "rows are");
+            out::note(&format!("{rows} left out, with {what}"));
         }
     }
     if args.json { out::json(&report) } else { show(&report, level) }
@@ -64,7 +66,9 @@ pub fn run(args: &ArenaArgs) -> anyhow::Result<()> {
 
 fn show(report: &ArenaReport, level: f64) -> anyhow::Result<()> {
     let ArenaReport { battles, ties, models, games, win_rate, position, next, notes } = report;
-    out::line(&format!("{battles} comparisons of {} models, {ties} ties\n", models.len()))?;
+    let battles = counted(*battles, "comparison", "comparisons");
+    let ties = counted(*ties, "tie", "ties");
+    out::line(&format!("{battles} of {} models, {ties}\n", models.len()))?;
     let width = models.iter().map(|model| model.name.chars().count()).max().unwrap_or(0).max(5);
     let percent = level * 100.0;
     out::line(&format!(

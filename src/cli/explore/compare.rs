@@ -254,8 +254,8 @@ fn show(line: &Line) -> anyhow::Result<()> {
             table.print()?;
             let summary = &found.summary;
             out::line(&format!(
-                "{} words; perplexity of a word {} and {}; bits a character {} and {}",
-                summary.words,
+                "{}; perplexity of a word {} and {}; bits a character {} and {}",
+                words::counted(summary.words, "word", "words"),
                 table::number(summary.perplexity_a, 2),
                 table::number(summary.perplexity_b, 2),
                 table::number(summary.bits_a_character_a, 3),

@@ -79,7 +79,10 @@ fn show_times(times: &PassTimes) -> anyhow::Result<()> {
         }
         table.print()?;
         let millis = timed.secs_a_token() * 1000.0;
-        out::line(&format!("{} tokens {what}: {millis:.3} ms a token", timed.tokens))?;
+        out::line(&format!(
+            "{} {what}: {millis:.3} ms a token",
+            words::counted(timed.tokens, "token", "tokens")
+        ))?;
     }
     Ok(())
 }

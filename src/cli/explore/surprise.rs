@@ -12,6 +12,7 @@ use crate::cli::progress::Bar;
 use crate::explore::subject::Subject;
 use crate::explore::surprise;
 use crate::explore::surprise::SurpriseView;
+use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct SurpriseArgs {
@@ -56,5 +57,5 @@ fn show(view: &SurpriseView) -> anyhow::Result<()> {
     }
     table.print()?;
     let perplexity = table::number(view.perplexity, 3);
-    out::line(&format!("{} tokens, perplexity {perplexity}", view.ids.len()))
+    out::line(&format!("{}, perplexity {perplexity}", counted(view.ids.len(), "token", "tokens")))
 }

@@ -13,6 +13,7 @@ use crate::explore::token_sides::{LanguageCost, by_language};
 use crate::explore::tokens;
 use crate::explore::tokens::{Piece, TextCounts, TokenView};
 use crate::llm::Tokenizer;
+use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct TokensArgs {
@@ -94,7 +95,7 @@ pub fn run(args: &TokensArgs) -> anyhow::Result<()> {
             table.print()?;
             let a_word = text.and_then(|text| text.tokens_a_word);
             let a_word = a_word.map(|count| format!(", {count:.2} a word")).unwrap_or_default();
-            out::line(&format!("{name}: {} tokens{a_word}", pieces.len()))?;
+            out::line(&format!("{name}: {}{a_word}", counted(pieces.len(), "token", "tokens")))?;
         }
     }
     Ok(())

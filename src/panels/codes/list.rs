@@ -7,6 +7,7 @@ use crate::state::command::{CodesCommand, Commands, WindowCommand};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
 use crate::widgets::empty_state::EmptyState;
+use crate::widgets::format;
 use crate::widgets::layout::{Part, Stacked, heading_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -99,7 +100,13 @@ fn listed_ui(ui: &mut Ui, listed: &Listed, has_coder: bool, commands: &mut Comma
     card_ui(ui, |ui| {
         ui.add(Label::new(theme::title(ui, name)).truncate());
         let who = who_coded(coders);
-        ui.add(Label::new(theme::muted(ui, format!("{items} items · {who}"))).wrap());
+        ui.add(
+            Label::new(theme::muted(
+                ui,
+                format!("{} · {who}", format::counted(*items, "item", "items")),
+            ))
+            .wrap(),
+        );
         ui.horizontal_wrapped(|ui| {
             let open = ActionButton::primary("Code").icon(icons::PLAY);
             let open = open.add_enabled(ui, has_coder).accessible_name(format!("Code {name}"));

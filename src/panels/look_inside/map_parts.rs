@@ -109,7 +109,11 @@ fn table_ui(ui: &mut Ui, made: &Mapped, found: &Groups) -> bool {
         ui.horizontal_wrapped(|ui| {
             mark_ui(ui, Some(number));
             let share = group.size as f32 / made.texts.texts.len().max(1) as f32;
-            let size = format!("{} texts, {}", format::count(group.size), format::percent(share));
+            let size = format!(
+                "{}, {}",
+                format::counted(group.size, "text", "texts"),
+                format::percent(share)
+            );
             ui.label(theme::strong(ui, &group.name));
             ui.label(theme::muted(ui, size));
         });
@@ -124,7 +128,8 @@ fn table_ui(ui: &mut Ui, made: &Mapped, found: &Groups) -> bool {
         ui.add_space(theme::GAP);
     }
     if found.outside > 0 {
-        let words = format!("{} texts are in no cluster", format::count(found.outside));
+        let words =
+            format::counted(found.outside, "text is in no cluster", "texts are in no cluster");
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
     let show = ActionButton::quiet("Show them on the map").icon(icons::NEXT);

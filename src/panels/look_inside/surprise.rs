@@ -99,7 +99,7 @@ fn described(reading: &Reading, at: usize, is_spoken: bool) -> String {
 
 /// `31 tokens · 3.4 bits a token · perplexity 10.6 · 4 forks`.
 fn numbers_ui(ui: &mut Ui, reading: &Reading) {
-    let mut parts = vec![format!("{} tokens", format::count(reading.view.ids.len()))];
+    let mut parts = vec![format::counted(reading.view.ids.len(), "token", "tokens")];
     if let (Some(bits), Some(perplexity)) = (reading.mean_bits(), reading.view.perplexity) {
         parts.push(format!("{bits:.2} bits a token"));
         parts.push(format!("perplexity {perplexity:.1}"));

@@ -101,7 +101,7 @@ fn footer_ui(ui: &mut Ui, lane: &LaneView, commands: &mut Commands) {
         words.push("Waiting".to_owned());
     }
     if count > 0 {
-        words.push(format!("{} tokens", format::count(count)));
+        words.push(format::counted(count, "token", "tokens"));
     }
     if let Some(speed) = lane.tokens_per_sec() {
         words.push(format!("{speed:.1} tokens/s"));

@@ -60,7 +60,13 @@ pub fn guesses_ui(
                 });
                 if !is_hidden {
                     let share = guess.votes as f32 / votes as f32;
-                    bar_ui(ui, "room", share, false, &format!("{} votes", guess.votes));
+                    bar_ui(
+                        ui,
+                        "room",
+                        share,
+                        false,
+                        &format::counted(guess.votes as usize, "vote", "votes"),
+                    );
                     match verdict {
                         Some(verdict) => {
                             let pieces: Vec<String> = verdict
@@ -97,9 +103,9 @@ pub fn guesses_ui(
             } else {
                 if let Some(bits) = vote.bits_a_vote() {
                     let words = format!(
-                        "{} votes, {bits:.1} bits a vote: the fewer, the more the room thinks as the \
-                     model does",
-                        vote.votes()
+                        "{}, {bits:.1} bits a vote: the fewer, the more the room thinks as the model \
+                         does",
+                        format::counted(vote.votes() as usize, "vote", "votes")
                     );
                     ui.add(Label::new(words).wrap());
                 }

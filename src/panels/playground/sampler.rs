@@ -285,9 +285,9 @@ fn bars_ui(
 fn under_ui(ui: &mut Ui, view: &PipelineView, model: &ModelCard) {
     let kept = view.pipeline.left.last().map_or((0, 0.0), |left| (left.count, left.mass));
     let mut words = format!(
-        "Of {} tokens {} can still be picked; the model gave them {} of its probability",
-        format::count(model.facts.vocab_size),
+        "{} of {} tokens can still be picked, with {} of the model's probability",
         format::count(kept.0),
+        format::count(model.facts.vocab_size),
         format::percent(kept.1 as f32)
     );
     if view.approximate {

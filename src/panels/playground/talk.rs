@@ -274,7 +274,7 @@ fn left_ui(ui: &mut Ui, left: usize) {
     let words = match left {
         0 => RichText::new("The context is full: begin a new chat, or delete turns")
             .color(theme::palette(ui).problem),
-        left => theme::muted(ui, format!("{} tokens left", format::count(left))),
+        left => theme::muted(ui, format::counted(left, "token left", "tokens left")),
     };
     ui.add(Label::new(words.small()).wrap()).on_hover_text(about);
 }

@@ -8,6 +8,7 @@ use super::pen::{LARGE, Pen, SMALL, percent};
 use crate::room::ballots::Tally;
 use crate::room::question::Kind;
 use crate::state::room::OpenRoom;
+use crate::widgets::format;
 
 /// The scene's question.
 pub struct Ask<'a> {
@@ -95,9 +96,10 @@ fn answers(pen: &Pen<'_>, room: Rect, kind: &Kind) {
 }
 
 fn counts(pen: &Pen<'_>, room: Rect, kind: &Kind, tally: &Tally) {
+    let votes = format::counted(tally.votes, "answer", "answers");
     let foot = match tally.mean {
-        Some(mean) => format!("{} answers, mean {mean:.1}", tally.votes),
-        None => format!("{} answers", tally.votes),
+        Some(mean) => format!("{votes}, mean {mean:.1}"),
+        None => votes,
     };
     let rect = pen.text_within(
         pos2(room.left(), room.bottom()),

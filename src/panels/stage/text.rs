@@ -54,13 +54,14 @@ pub fn tokens(pen: &Pen<'_>, room: Rect, view: &TokenView, ids: bool, is_hidden:
         is_framed: piece.special,
         spoken: format!("Token {}: {}, id {}", at + 1, token_spoken(&piece.token), piece.id),
     });
-    let count = view.pieces.len();
+    let count = format::counted(view.pieces.len(), "token", "tokens");
     let foot = match &view.text {
         Some(text) => {
-            let words = if text.words == 1 { "word" } else { "words" };
-            format!("{count} tokens for {} {words}, {} characters", text.words, text.characters)
+            let words = format::counted(text.words, "word", "words");
+            let characters = format::counted(text.characters, "character", "characters");
+            format!("{count} for {words}, {characters}")
         }
-        None => format!("{count} tokens"),
+        None => count,
     };
     flow(pen, room, &chips.collect::<Vec<_>>(), &foot);
 }
