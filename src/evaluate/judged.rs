@@ -51,7 +51,7 @@ mod tests {
     fn verdicts_become_pairs_and_ties_do_not() {
         let answers = ["left", "right"].map(str::to_owned);
         let judge = Judge { prompt: "asked".to_owned(), answers, ..Judge::default() };
-        let task = Task { judge: Some(judge.clone()), ..Task::default() };
+        let task = Task { data: "rows.csv".into(), judge: Some(judge.clone()), ..Task::default() };
         let csv = "asked,left,right\nWhy?,a,b\nHow?,c,d\nWho?,e,f\nWhen?,,g\n";
         let mut rows = Vec::new();
         let report = table::read_text(std::path::Path::new("rows.csv"), csv, &mut |_, row| {

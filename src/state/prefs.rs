@@ -5,12 +5,25 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::AnnotateView;
 use super::hub::HubSettings;
 use crate::data::forms::mapping::Mapping;
 use crate::llm::card::ModelSource;
 use crate::llm::config::CacheNumbers;
 use crate::llm::generate::sampling::SamplingParams;
+
+/// What Annotate shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AnnotateView {
+    /// Which of two answers is better.
+    #[default]
+    Pairs,
+
+    /// Texts get codes.
+    Codes,
+
+    /// Which models the verdicts prefer.
+    Arena,
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PanelId {

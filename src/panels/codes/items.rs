@@ -2,7 +2,8 @@
 
 use eframe::egui::{self, Align, Button, Layout, RichText, ScrollArea, Ui};
 
-use crate::state::codes::item_list::{self, ItemList, Which};
+use crate::state::codes::item_list::{ItemList, Which};
+use crate::state::codes::listing;
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::widgets::button::ActionButton;
@@ -66,7 +67,7 @@ pub(super) fn items_ui(ui: &Ui, session: &mut Session, commands: &mut Commands) 
 fn row_words(session: &Session, at: usize) -> Option<String> {
     let text: String = session.item_at(at)?.text.chars().take(160).collect();
     let text: Vec<&str> = text.split_whitespace().collect();
-    let said = item_list::said(session, at).unwrap_or_else(|| "not coded".to_owned());
+    let said = listing::said(session, at).unwrap_or_else(|| "not coded".to_owned());
     let is_flagged = session.verdict_at(at).is_some_and(|verdict| verdict.flagged);
     let flagged = if is_flagged { " · flagged" } else { "" };
     Some(format!("{} · {said}{flagged} · {}", format::count(at + 1), text.join(" ")))

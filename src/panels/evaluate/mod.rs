@@ -13,6 +13,7 @@ mod options;
 mod prompt;
 mod report;
 mod rows;
+mod scored;
 mod setup;
 mod summary;
 mod survey;

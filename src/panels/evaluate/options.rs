@@ -4,7 +4,7 @@ use eframe::egui::{ComboBox, Label, TextEdit, Ui};
 
 use super::column::{column_ui, columns_ui, optional_column_ui};
 use super::fields::name_ui;
-use super::setup::{orders_ui, scored_ui};
+use super::scored::{orders_ui, scored_ui};
 use crate::evaluate::prompt::CRITERION;
 use crate::evaluate::task::{AnswerForm, Judge};
 use crate::panels::train::fields::{row_ui, section_ui};

@@ -1,10 +1,11 @@
 //! The form of an evaluation: the table and its columns, what is asked, how the model is asked.
 
-use eframe::egui::{ComboBox, Label, Sides, Ui};
+use eframe::egui::{Label, Sides, Ui};
 
 use super::column::{column_ui, optional_column_ui, short};
+use super::scored::{orders_ui, scored_ui};
 use super::{codebook, fields, options, survey};
-use crate::evaluate::task::{AnswerForm, Scoring};
+use crate::evaluate::task::AnswerForm;
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, row_ui, section_ui};
 use crate::state::command::{Commands, EvaluateCommand};
@@ -201,50 +202,4 @@ fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
     });
     orders_ui(ui, form, "labels");
     scored_ui(ui, &mut form.score);
-}
-
-/// In how many orders the labels, or the options, are listed.
-pub(super) fn orders_ui(ui: &mut Ui, form: &mut CodeForm, what: &str) {
-    let hint = format!(
-        "In how many orders the {what} are listed; the probabilities are averaged over them. Answers that \
-         change with the order are counted"
-    );
-    number_row_ui(ui, &format!("Orders of the {what}"), &hint, &mut form.orders, 1..=5040);
-    if form.orders > 1 {
-        let hint = "Draws the orders where not all of them are asked";
-        number_row_ui(ui, "Seed", hint, &mut form.seed, 0..=1_000_000);
-    }
-}
-
-/// How the tokens of an answer become its score.
-pub(super) fn scored_ui(ui: &mut Ui, score: &mut Scoring) {
-    let hint = "How the log-probabilities of a label's tokens become its score";
-    row_ui(ui, "Scored by", hint, |ui| {
-        let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
-        let combo = ComboBox::from_id_salt("scoring")
-            .selected_text(scoring_words(*score).0)
-            .width(width)
-            .show_ui(ui, |ui| {
-                for choice in [Scoring::Sum, Scoring::Mean, Scoring::Prior] {
-                    let (words, about) = scoring_words(choice);
-                    ui.selectable_value(score, choice, words).on_hover_text(about);
-                }
-            });
-        combo.response.accessible_name("Scored by").on_hover_text(scoring_words(*score).1);
-    });
-}
-
-/// A way to score, and what it does.
-pub(super) fn scoring_words(scoring: Scoring) -> (&'static str, &'static str) {
-    match scoring {
-        Scoring::Sum => ("sum of tokens", "The probability of the whole label"),
-        Scoring::Mean => {
-            ("mean of tokens", "The same by token: long labels are not at a disadvantage")
-        }
-        Scoring::Prior => (
-            "sum less that without text",
-            "The sum less what it would be without the text: labels that are likely anyway are \
-             not at an advantage",
-        ),
-    }
 }

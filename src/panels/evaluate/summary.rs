@@ -3,7 +3,7 @@
 use eframe::egui::{Label, Ui};
 
 use super::list::kind_words;
-use super::setup::scoring_words;
+use super::scored::scoring_words;
 use crate::evaluate::manner::Manner;
 use crate::evaluate::split::Part;
 use crate::evaluate::task::{AnswerForm, Kind, Task};

@@ -3,6 +3,7 @@
 
 pub mod item_list;
 pub mod key;
+pub mod listing;
 mod pace;
 pub mod session;
 pub mod setup;
@@ -10,25 +11,11 @@ pub mod words;
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use session::Session;
 use setup::Setup;
 
+pub use crate::state::prefs::AnnotateView; // remembered between starts
 use crate::study::disagreement::Place;
-
-/// What Annotate shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AnnotateView {
-    /// Which of two answers is better.
-    #[default]
-    Pairs,
-
-    /// Texts get codes.
-    Codes,
-
-    /// Which models the verdicts prefer.
-    Arena,
-}
 
 /// Everything that the view shows.
 #[derive(Debug, Default)]
