@@ -295,6 +295,7 @@ mod tests {
             encoder: None,
             data_sha256: "d".to_owned(),
             codebook_sha256: None,
+            examples_sha256: None,
             prompt: prompt.to_owned(),
             labels: None,
             scale: None,

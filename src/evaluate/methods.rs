@@ -257,6 +257,19 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     if let (Ok(Kind::Code(_)), Some(hash)) = (task.kind(), &evaluation.codebook_sha256) {
         said.push(format!("The codebook has {count} labels (SHA-256 {hash})."));
     }
+    if let Some(examples) = &task.examples {
+        let from = match (&examples.data, &evaluation.examples_sha256) {
+            (Some(data), Some(hash)) => {
+                let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy();
+                format!("from {name} (SHA-256 {hash})")
+            }
+            _ => "from the same table, whose rows were then not asked about".to_owned(),
+        };
+        said.push(format!(
+            "{} examples with their right answers, drawn {from} with seed {}, stood before every question.",
+            examples.count, task.seed
+        ));
+    }
     if let Ok(Kind::Ask(ask)) = task.kind() {
         said.push(format!(
             "Of a document the model read at most {} passages of {} words, those that fit the \

@@ -51,6 +51,7 @@ pub mod schema;
 pub mod scored;
 pub mod scoring;
 pub mod server_way;
+pub mod shown;
 pub mod split;
 pub mod stability;
 pub mod survey;

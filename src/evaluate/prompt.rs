@@ -7,7 +7,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::manner::Wording;
-use super::question::Question;
+use super::question::{EXAMPLES, Question};
 use super::task::{AnswerForm, Kind, Task};
 use crate::data::codebook::Codebook;
 
@@ -39,6 +39,9 @@ pub struct Form {
 
     /// The answer is a text of its own; there are no options.
     writes: bool,
+
+    /// So many rows with their right answers stand before each question.
+    examples: usize,
 
     /// Of a survey, how far the model is held to the options.
     wording: Wording,
@@ -145,7 +148,11 @@ impl Form {
                 fixed.push(("reminder".to_owned(), codebook.reminder.trim().to_owned()));
             }
         }
-        let template = task.prompt.clone().unwrap_or_else(|| usual(kind).to_owned());
+        let template = task.prompt.clone().unwrap_or_else(|| match (&task.examples, kind) {
+            (Some(_), Kind::Code(_)) => CODE.replace("Text: {text}", "{examples}Text: {text}"),
+            (Some(_), _) => format!("{{examples}}{}", usual(kind)),
+            (None, _) => usual(kind).to_owned(),
+        });
         let needed: &[&str] = match kind {
             Kind::Code(_) if letters => &["text", "options"],
             Kind::Exam(_) if letters => &["question", "options"],
@@ -155,7 +162,7 @@ impl Form {
             Kind::Survey(_) => &["question", "options"],
             Kind::Ask(_) => &["passages", "question"],
         };
-        for name in needed {
+        for name in needed.iter().chain(task.examples.as_ref().map(|_| &EXAMPLES)) {
             if !template.contains(&format!("{{{name}}}")) {
                 return Err(PromptError::Lacks { name });
             }
@@ -164,7 +171,9 @@ impl Form {
         let writes = kind.writes();
         let orders = if writes { 1 } else { orders };
         let wording = Wording::Forced;
-        Ok(Self { template, fixed, letters, judges, writes, wording, orders, seed: task.seed })
+        let examples = task.examples.as_ref().map_or(0, |examples| examples.count);
+        let seed = task.seed;
+        Ok(Self { template, fixed, letters, judges, writes, examples, wording, orders, seed })
     }
 
     /// The same with another end of the prompt.
@@ -211,26 +220,15 @@ impl Form {
         question: &Question,
         order: Vec<usize>,
     ) -> Result<Presentation, PromptError> {
-        let letter = |place: usize| char::from(b'A' + u8::try_from(place).unwrap_or(25));
-        let lines: Vec<String> = order
-            .iter()
-            .enumerate()
-            .map(|(place, &option)| {
-                let words = question.options[option].trim();
-                if self.letters {
-                    format!("{}. {words}", letter(place))
-                } else {
-                    format!("- {words}")
-                }
-            })
-            .collect();
         let shows_options = self.wording != Wording::Open;
-        let options = if shows_options { lines.join("\n") } else { String::new() };
+        let options = if shows_options { self.lines(question, &order) } else { String::new() };
         let swapped = self.judges && order == [1, 0];
         let content = fill(&self.template, |name| match name {
             "options" if !self.judges && !self.writes => Some(Cow::Borrowed(options.as_str())),
             "first" if swapped => question.part("second"),
             "second" if swapped => question.part("first"),
+            // A form shows its prompt before any are drawn.
+            EXAMPLES if self.examples > 0 => Some(question.part(name).unwrap_or_default()),
             _ => {
                 let fixed = self.fixed.iter().rev().find(|(part, _)| part == name);
                 fixed.map(|(_, text)| Cow::Borrowed(text.as_str())).or_else(|| question.part(name))
@@ -261,6 +259,30 @@ impl Form {
         Ok(Presentation { content, order, answers })
     }
 
+    /// The options in an order, a line each.
+    fn lines(&self, question: &Question, order: &[usize]) -> String {
+        let lines = order.iter().enumerate().map(|(place, &option)| {
+            let words = question.options[option].trim();
+            if self.letters { format!("{}. {words}", letter(place)) } else { format!("- {words}") }
+        });
+        lines.collect::<Vec<String>>().join("\n")
+    }
+
+    /// A question with its right answer, as it is shown before another one.
+    pub fn example(&self, question: &Question, right: usize) -> String {
+        let answer = match question.options.get(right) {
+            Some(_) if self.letters => letter(right).to_string(),
+            Some(words) => words.trim().to_owned(),
+            None => String::new(),
+        };
+        let part = |name: &str| question.part(name).unwrap_or_default().trim().to_owned();
+        if question.part("text").is_some() && question.part("question").is_none() {
+            return format!("Text: {}\nLabel: {answer}", part("text"));
+        }
+        let order: Vec<usize> = (0..question.options.len()).collect();
+        format!("{}\n\n{}\n\nAnswer: {answer}", part("question"), self.lines(question, &order))
+    }
+
     fn with_known(&self, err: PromptError, question: &Question) -> PromptError {
         let PromptError::Unknown { name, .. } = err else { return err };
         PromptError::Unknown { name, known: self.names(question).join(", ") }
@@ -278,6 +300,11 @@ impl Form {
         }
         names
     }
+}
+
+/// Under which letter the option at a place is listed.
+fn letter(place: usize) -> char {
+    char::from(b'A' + u8::try_from(place).unwrap_or(25))
 }
 
 /// Puts values in the place of `{names}`; two braces are one.

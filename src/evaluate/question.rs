@@ -20,6 +20,9 @@ use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
 use crate::jobs::Progress;
 
+/// The part of a prompt with rows that are shown with their right answers.
+pub const EXAMPLES: &str = "examples";
+
 /// The column of the results with what was asked about a document.
 const ASKED: &str = "asked";
 
@@ -613,7 +616,7 @@ impl Question {
     #[must_use]
     pub fn filled_with(&self, word: &str) -> Self {
         let mut question = self.clone();
-        for (_, text) in &mut question.parts {
+        for (_, text) in question.parts.iter_mut().filter(|(name, _)| *name != EXAMPLES) {
             word.clone_into(text);
         }
         for column in &*self.columns {

@@ -30,6 +30,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         encoder: None,
         data_sha256: String::new(),
         codebook_sha256: None,
+        examples_sha256: None,
         prompt: String::new(),
         labels: Some(vec!["a".to_owned(), "b".to_owned()]),
         scale: None,

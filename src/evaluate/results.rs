@@ -222,6 +222,10 @@ pub struct Evaluation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codebook_sha256: Option<String>,
 
+    /// Of the table that examples are from, where they are from another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples_sha256: Option<String>,
+
     /// The prompt with its names in braces.
     pub prompt: String,
 
@@ -436,10 +440,12 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
     let beside =
         if begun.task.survey.is_some() { "other people or marginals" } else { "another codebook" };
     compare(begun.codebook_sha256 == now.codebook_sha256, beside.to_owned());
+    compare(begun.examples_sha256 == now.examples_sha256, "other examples".to_owned());
     compare(begun.prompt == now.prompt, "another prompt".to_owned());
     let settings = |task: &Task| {
         let Task {
             split,
+            examples,
             orders,
             seed,
             answer,
@@ -463,6 +469,7 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
         let code = code.map(|code| {
             (code.text, code.human, code.inclusion, code.by, code.regression.map(|it| it.on))
         });
+        let split = (split, examples.map(|examples| examples.count));
         (split, orders, (seed, answer, score, id), code, exam, judge, (extract, write, survey, ask))
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
@@ -481,6 +488,7 @@ mod tests {
             encoder: None,
             data_sha256: "d".to_owned(),
             codebook_sha256: None,
+            examples_sha256: None,
             prompt: "p".to_owned(),
             labels: None,
             scale: None,

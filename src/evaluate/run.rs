@@ -16,6 +16,7 @@ use super::respondent::{Answerer, Respondent};
 use super::results::{Answered, Evaluation, Folder, FolderError};
 use super::scale::LabelScale;
 use super::scoring::{Asked, Unaskable, common, sentence};
+use super::shown;
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
 use super::weighing::weigh;
@@ -26,7 +27,7 @@ use crate::data::table::folder;
 use crate::data::table::rows as read_table;
 use crate::encoder;
 use crate::files;
-use crate::jobs::{Cancelled, Progress};
+use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
 use crate::llm::{Adapter, Model};
 use crate::remote::error::RemoteError;
@@ -110,6 +111,9 @@ pub struct Prepared {
     pub data_sha256: String,
     pub codebook_sha256: Option<String>,
 
+    /// Of the table that examples are from, where they are from another one.
+    pub examples_sha256: Option<String>,
+
     /// Chooses the passages for questions about documents; without it, BM25 does.
     pub finder: Option<Arc<Finder>>,
 }
@@ -143,16 +147,36 @@ impl Prepared {
 
     fn of(
         task: &Task,
-        questions: Questions,
+        mut questions: Questions,
         codebook_sha256: Option<String>,
     ) -> Result<Self, AskError> {
         let form = Form::of(task, task.kind()?, questions.codebook.as_ref())?;
+        let mut examples_sha256 = None;
+        if let Some(examples) = &task.examples {
+            let others = if let Some(data) = &examples.data {
+                examples_sha256 = Some(hash(data)?);
+                let table = read_table(data, &Quiet).map_err(QuestionError::Table)?;
+                let whole = Task { split: None, rows: 0, id: None, ..task.clone() };
+                Some(Questions::of(&whole, questions.codebook.clone(), table)?.list)
+            } else {
+                None
+            };
+            shown::show(&mut questions, others, (examples, &form, task.seed))?;
+        }
         if let Some(question) = questions.list.first() {
             form.presentations(question)?;
         }
         let data_sha256 = hash(&task.data)?;
         let task = task.clone();
-        Ok(Self { task, questions, form, data_sha256, codebook_sha256, finder: None })
+        Ok(Self {
+            task,
+            questions,
+            form,
+            data_sha256,
+            codebook_sha256,
+            examples_sha256,
+            finder: None,
+        })
     }
 
     /// Some of its rows.
@@ -173,6 +197,7 @@ impl Prepared {
             form: self.form.clone(),
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
+            examples_sha256: self.examples_sha256.clone(),
             finder: self.finder.clone(),
         }
     }
@@ -201,6 +226,8 @@ impl Prepared {
     pub fn varied(&self, codebook: Codebook, prompt: Option<&str>) -> Result<Self, AskError> {
         let mut varied = self.clone();
         varied.task.orders = 1;
+        // Examples have the labels that are exchanged here.
+        varied.task.examples = None;
         if let Some(prompt) = prompt {
             varied.task.prompt = Some(prompt.to_owned());
         }
@@ -253,6 +280,7 @@ impl Prepared {
             encoder: self.finder.as_ref().map(|finder| finder.identity().clone()),
             data_sha256: self.data_sha256.clone(),
             codebook_sha256: self.codebook_sha256.clone(),
+            examples_sha256: self.examples_sha256.clone(),
             prompt: self.form.template().to_owned(),
             labels: self.questions.labels.clone(),
             scale: self.questions.codebook.as_ref().and_then(LabelScale::of),

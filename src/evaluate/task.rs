@@ -48,6 +48,10 @@ pub struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
 
+    /// Rows with their right answers that are shown before each question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub examples: Option<Examples>,
+
     /// In how many orders the options are shown; the probabilities are averaged over them. More
     /// than there are: all there are.
     pub orders: usize,
@@ -93,6 +97,7 @@ impl Default for Task {
             id: None,
             rows: 0,
             split: None,
+            examples: None,
             orders: 1,
             seed: 0,
             answer: AnswerForm::default(),
@@ -107,6 +112,18 @@ impl Default for Task {
             ask: None,
         }
     }
+}
+
+/// Examples for [code] and [exam].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examples {
+    pub count: usize,
+
+    /// The table that they are from, with the same columns. Without one they are drawn from the task's own
+    /// table, whose rows are then not asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
 }
 
 /// Texts get labels from a codebook.
@@ -445,6 +462,9 @@ impl Task {
         if let Some(code) = &mut task.code {
             code.codebook = files::beside(path, &code.codebook);
         }
+        if let Some(examples) = &mut task.examples {
+            examples.data = examples.data.take().map(|data| files::beside(path, &data));
+        }
         if let Some(survey) = &mut task.survey {
             for file in [&mut survey.personas, &mut survey.marginals].into_iter().flatten() {
                 *file = files::beside(path, file);
@@ -486,7 +506,8 @@ impl Task {
         }
         let survey = self.survey.iter_mut();
         let beside = survey.flat_map(|survey| [&mut survey.personas, &mut survey.marginals]);
-        for path in beside.flatten().chain([&mut self.data]) {
+        let examples = self.examples.iter_mut().filter_map(|examples| examples.data.as_mut());
+        for path in beside.flatten().chain(examples).chain([&mut self.data]) {
             if let Ok(whole) = std::path::absolute(&*path) {
                 *path = whole;
             }
@@ -517,6 +538,21 @@ impl Task {
             return unusable(
                 "the task names an `encoder`, which chooses the passages for [ask], and has no [ask]",
             );
+        }
+        if let Some(examples) = &self.examples {
+            if self.code.is_none() && self.exam.is_none() {
+                return unusable("the task shows `examples`, which belong to [code] and [exam]");
+            }
+            if examples.count == 0 {
+                return unusable(
+                    "`examples` has count = 0: say how many are shown, or leave it out",
+                );
+            }
+            if self.code.is_some() && self.answer == AnswerForm::Letter {
+                return unusable(
+                    "`examples` of [code] show labels in their words: leave answer = \"letter\" out",
+                );
+            }
         }
         let parts = [
             self.code.as_ref().map(Kind::Code),

@@ -94,7 +94,15 @@ pub fn prepared(csv: &str) -> Prepared {
     let questions = Questions::of(&task, Some(codebook()), table).unwrap();
     let form = Form::of(&task, task.kind().unwrap(), questions.codebook.as_ref()).unwrap();
     let data_sha256 = String::new();
-    Prepared { task, questions, form, data_sha256, codebook_sha256: None, finder: None }
+    Prepared {
+        task,
+        questions,
+        form,
+        data_sha256,
+        codebook_sha256: None,
+        examples_sha256: None,
+        finder: None,
+    }
 }
 
 /// The answer with these probabilities.
@@ -870,6 +878,7 @@ fn begun(project: &Path, data: &Path) -> PathBuf {
         encoder: None,
         data_sha256: prepared.data_sha256.clone(),
         codebook_sha256: prepared.codebook_sha256.clone(),
+        examples_sha256: None,
         prompt: prepared.form.template().to_owned(),
         labels: prepared.questions.labels.clone(),
         scale: None,

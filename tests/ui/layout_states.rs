@@ -875,6 +875,7 @@ fn evaluations() -> AppState {
             encoder: None,
             data_sha256: String::new(),
             codebook_sha256: None,
+            examples_sha256: None,
             prompt: String::new(),
             labels: None,
             scale: None,

@@ -14,7 +14,7 @@ use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
 use crate::evaluate::task::{
-    AnswerForm, Ask, Code, Exam, Extract, Judge, Kind, Regress, Scoring, Task,
+    AnswerForm, Ask, Code, Exam, Examples, Extract, Judge, Kind, Regress, Scoring, Task,
 };
 
 /// What the model does with each text.
@@ -98,6 +98,9 @@ pub struct CodeForm {
     pub regression: Option<Regress>,
     pub codebook: Codebook,
 
+    /// Of a task that was opened; they have no field here.
+    pub examples: Option<Examples>,
+
     /// The share of rows that are kept for the end; 0: none.
     pub kept_share: f64,
     pub orders: usize,
@@ -135,6 +138,7 @@ impl Default for CodeForm {
                 classes: vec![Class::default(), Class::default()],
                 ..Codebook::default()
             },
+            examples: None,
             kept_share: 0.0,
             orders,
             seed,
@@ -263,6 +267,7 @@ impl CodeForm {
             id: self.id.clone(),
             encoder: self.encoder.clone().filter(|_| self.what == What::Ask),
             split: self.split(),
+            examples: self.examples.clone().filter(|_| self.what == What::Code),
             orders: self.orders,
             seed: self.seed,
             answer: self.answer,
@@ -296,6 +301,7 @@ impl CodeForm {
             id,
             encoder,
             split,
+            examples,
             orders,
             seed,
             answer,
@@ -343,6 +349,7 @@ impl CodeForm {
         *self = Self {
             id,
             encoder,
+            examples,
             kept_share: split.map_or(0.0, |split| split.test),
             orders,
             seed,
