@@ -3,7 +3,7 @@
 use eframe::egui::{Align, Frame, Label, Layout, Margin, Sides, Stroke, TextEdit, Ui, vec2};
 
 use crate::data::codebook::{Class, Codebook, Scale};
-use crate::panels::train::fields::{row_ui, section_ui};
+use crate::panels::train::fields::section_ui;
 use crate::state::command::{Commands, EvaluateCommand};
 use crate::widgets::button::ActionButton;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -70,12 +70,11 @@ fn scale_ui(ui: &mut Ui, codebook: &mut Codebook) {
         ),
     ];
     let hint = "What the order of the classes means for expected values, agreement and means";
-    row_ui(ui, "Labels are", hint, |ui| {
-        if segmented_ui(ui, &mut codebook.scale, &segments) {
-            // Those of a file belong to the scale that it had.
-            codebook.values.clear();
-        }
-    });
+    ui.add(Label::new("Labels are").selectable(false)).on_hover_text(hint);
+    if segmented_ui(ui, &mut codebook.scale, &segments) {
+        // Those of a file belong to the scale that it had.
+        codebook.values.clear();
+    }
 }
 
 /// True: it is to be removed.
