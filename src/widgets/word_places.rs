@@ -61,12 +61,12 @@ mod tests {
     #[test]
     fn words_of_one_place_do_not_cover_each_other_and_stay_in_the_room() {
         let room = Rect::from_min_size(Pos2::ZERO, vec2(400.0, 200.0));
-        let words = [(pos2(200.0, 100.0), vec2(60.0, 20.0)); 6];
+        let words = [(pos2(200.0, 100.0), vec2(60.0, 20.0)); 4];
         let places = word_places(room, &words, Sizes { line: 20.0, gap: 8.0, dot: 6.0 });
         for (at, place) in places.iter().enumerate() {
             assert!(room.contains_rect(*place), "{place:?}");
             assert!(places[..at].iter().all(|other| !other.intersects(*place)), "{at}");
         }
-        assert!(!is_far(places[0], words[0].0, 20.0) && is_far(places[5], words[5].0, 20.0));
+        assert!(!is_far(places[0], words[0].0, 20.0) && is_far(places[3], words[3].0, 20.0));
     }
 }

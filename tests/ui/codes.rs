@@ -242,7 +242,7 @@ fn a_long_text_is_read_by_keys() {
     let parent = tempfile::tempdir().unwrap();
     let mut state = coding(parent.path());
     let session = state.codes.session.as_mut().unwrap();
-    session.folder.items[0].text = "A long sentence of many. ".repeat(400) + "The end.";
+    session.folder.items[0].text = format!("{}The end.", "A long sentence of many. ".repeat(400));
     let mut window = Window::sized(state, 1280.0, 720.0);
     let top = |window: &Window| window.0.get_by_label_contains("The end.").rect().top();
     let before = top(&window);

@@ -50,7 +50,8 @@ fn along(sheet: &mut Sheet, top: i32, view: &WordsView, axis: &AxisView) {
     });
     let reach = reach.fold(1.0, f64::max);
     let (left, width) = (MARGIN + 220, WIDTH - 2 * MARGIN - 300);
-    let at = |value: f64| left + ((value / reach + 1.0) / 2.0 * f64::from(width)).round() as i32;
+    let at =
+        |value: f64| left + (f64::midpoint(value / reach, 1.0) * f64::from(width)).round() as i32;
     for (row, item) in order.into_iter().enumerate() {
         let (along, y) = (&axis.along[item], top + 32 + pixels(row) * 22);
         sheet.text((MARGIN, y), SMALL, INK, &font::shortened(&view.items[item], SMALL, 200));

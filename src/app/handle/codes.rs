@@ -120,7 +120,7 @@ impl Workbench {
     pub(in crate::app) fn open_studies(&mut self) {
         let codes = &mut self.state.codes;
         let (view, goes_on, coder) = (codes.view, codes.goes_on, std::mem::take(&mut codes.coder));
-        *codes = CodesState { view, goes_on, coder, ..CodesState::default() };
+        *codes = CodesState { view, coder, goes_on, ..CodesState::default() };
         self.list_studies();
     }
 

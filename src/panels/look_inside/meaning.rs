@@ -71,13 +71,11 @@ pub fn meaning_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard, pa
 
 /// True: the list is to be looked at.
 fn controls_ui(ui: &mut Ui, look: &mut LookInsideState, layer_count: usize) -> bool {
-    let mut asked = false;
-    if look.text.trim().is_empty()
-        && ui.add(ActionButton::quiet("Occupations between two groups")).clicked()
-    {
+    let example = ActionButton::quiet("Occupations between two groups");
+    let asked = look.text.trim().is_empty() && ui.add(example).clicked();
+    if asked {
         let [items, from, to] = EXAMPLE.map(str::to_owned);
         (look.text, look.meaning.from, look.meaning.to) = (items, from, to);
-        asked = true;
     }
     let mut layer = look.meaning.layer(layer_count);
     let width = ui.available_width().min(theme::em(ui) * 36.0);

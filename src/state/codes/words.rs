@@ -30,11 +30,12 @@ fn of_chunk(letters: &[char], start: usize, end: usize, words: &mut Vec<(usize, 
     };
     let last = part.iter().rposition(is_word).unwrap_or(first);
     let mut from = None;
-    for at in start + first..=start + last {
-        if is_alone(letters[at]) {
+    let inside = letters.iter().enumerate().take(start + last + 1).skip(start + first);
+    for (at, letter) in inside {
+        if is_alone(*letter) {
             words.extend(from.take().map(|from| (from, at)));
             words.push((at, at + 1));
-        } else if from.is_none() && is_word(&letters[at]) {
+        } else if from.is_none() && is_word(letter) {
             from = Some(at);
         }
     }
