@@ -20,6 +20,10 @@ pub struct EmbedArgs {
     /// A sentence encoder: its folder, or a Hub id that is in the cache
     model: String,
 
+    /// An adapter of PEFT to lay over the encoder: its folder, or a Hub id in the cache
+    #[arg(long)]
+    adapter: Option<String>,
+
     /// A text; may be given several times
     #[arg(long = "text", value_name = "TEXT")]
     texts: Vec<String>,
@@ -88,7 +92,8 @@ pub fn run(args: &EmbedArgs) -> anyhow::Result<()> {
         bail!("there is no text: give one with --text, or a file of them with --file");
     }
     let path = resolve::resolve_model(&args.model)?;
-    let mut encoder = Encoder::load(&path)?;
+    let adapter = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let mut encoder = Encoder::load_with(&path, adapter.as_deref())?;
     if let Some(sentence) = encoder.missing_head() {
         out::note(&format!("warning: {}: {sentence}", path.display()));
     }

@@ -23,6 +23,11 @@ pub struct FillArgs {
     #[arg(long)]
     model: String,
 
+    /// An adapter of PEFT to lay over the model, for guesses at masks that a text has: its folder, or a Hub id in
+    /// the cache
+    #[arg(long, conflicts_with_all = ["likelihood", "hide", "every", "random"])]
+    adapter: Option<String>,
+
     /// A text with the model's own mask (`[MASK]` of BERT, `<mask>` of RoBERTa), which may stand in
     /// it several times; may be given several times
     #[arg(long = "text", value_name = "TEXT")]
@@ -77,7 +82,8 @@ pub fn run(args: &FillArgs) -> anyhow::Result<()> {
         let masked = MaskedModel::load(&path, &args.model)?;
         return fill_words::run(&args.hide, &texts, &masked, (args.top, args.json));
     }
-    let model = EncoderModel::load(&path)?;
+    let adapter = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let model = EncoderModel::load_with(&path, adapter.as_deref())?;
     texts.iter().try_for_each(|text| guesses(args, &model, text))
 }
 

@@ -15,7 +15,7 @@ use super::rows::{self, TableArgs};
 use super::tensor_file::TensorFile;
 use crate::data::forms::Fields;
 use crate::data::forms::value::{given, kind_of};
-use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, is_encoder_model};
+use crate::encoder::{EncoderModel, ScoreHead, Scores, Tokens, adapted_scores, is_encoder_model};
 use crate::hub::resolve;
 use crate::llm::{Adapter, Model, Positions};
 use crate::seq2seq::{Seq2Seq, is_pair_model};
@@ -27,8 +27,8 @@ pub struct LogitsArgs {
     #[arg(long)]
     model: String,
 
-    /// An adapter to lay over a decoder or an encoder-decoder: a PEFT folder, of a decoder also a LoRA as
-    /// .gguf, or a Hub id in the cache
+    /// An adapter to lay over the model: a PEFT folder, of a decoder also a LoRA as .gguf, or a Hub id in the
+    /// cache
     #[arg(long)]
     adapter: Option<String>,
 
@@ -67,14 +67,8 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     let rows = read(&args.input)?;
     let folder = resolve::resolve_model(&args.model)?;
     let mut tensors = Tensors::new();
-    if args.adapter.is_some() && is_encoder_model(&folder) {
-        bail!(
-            "{} is an encoder, and --adapter is for decoders and encoder-decoders: leave it out",
-            args.model
-        );
-    }
     if is_encoder_model(&folder) {
-        of_encoder(&folder, &rows, &mut tensors)?;
+        of_encoder(args, &folder, &rows, &mut tensors)?;
     } else if is_pair_model(&folder) {
         of_pair(args, &folder, &rows, &mut tensors)?;
     } else {
@@ -100,8 +94,14 @@ pub fn run(args: &LogitsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn of_encoder(folder: &Path, rows: &[Row], tensors: &mut Tensors) -> anyhow::Result<()> {
-    let model = EncoderModel::load_without_tokenizer(folder)?;
+fn of_encoder(
+    args: &LogitsArgs,
+    folder: &Path,
+    rows: &[Row],
+    tensors: &mut Tensors,
+) -> anyhow::Result<()> {
+    let adapter = args.adapter.as_deref().map(resolve::resolve_adapter).transpose()?;
+    let model = EncoderModel::open(folder, adapter.as_deref())?;
     if let Some(sentence) = model.missing_head() {
         out::note(&format!("warning: {sentence}"));
     }
@@ -209,6 +209,9 @@ fn one_of_decoder(
     })?;
     let scores = if config.both_ways {
         None // it says nothing of what comes next
+    } else if let Some(adapter) = adapter.filter(|adapter| adapter.score_head().is_some()) {
+        let scores = adapted_scores(model, adapter, &ids)?;
+        Some((vec![scores.len()], scores))
     } else if let Some(head) = head {
         let at = head.position(&row.ids);
         let last = states.last().map(|states| &states[at * width..(at + 1) * width]);
@@ -271,4 +274,53 @@ fn row(fields: &Fields) -> Result<Row, (&'static str, String)> {
         decoder_ids: list("decoder_ids")?,
         ids,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(name: &str) -> String {
+        format!("{}/tests/reference/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn labels(model: &str, adapter: Option<&str>) -> Vec<f32> {
+        let args = LogitsArgs {
+            model: reference(model),
+            adapter: adapter.map(reference),
+            input: PathBuf::new(),
+            output: PathBuf::new(),
+            cross_attention: false,
+            json: false,
+        };
+        let ids = vec![5, 17, 40, 22, 9, 31];
+        let row = Row { ids, visible: None, kinds: None, decoder_ids: None };
+        let (folder, mut tensors) = (PathBuf::from(&args.model), Tensors::new());
+        if is_encoder_model(&folder) {
+            of_encoder(&args, &folder, &[row], &mut tensors).unwrap();
+        } else {
+            of_decoder(&args, &folder, &[row], &mut tensors).unwrap();
+        }
+        tensors["logits.0"].1.clone()
+    }
+
+    /// The numbers are those of transformers and PEFT; of the encoder see `make_encoder_adapters.py`.
+    #[test]
+    fn the_head_that_an_adapter_brings_gives_the_labels() {
+        let decoder = "encoders/cls_llama";
+        let trained = Some("encoders/train_score_lora/adapter_final");
+        let with = labels(decoder, trained);
+        for (found, expected) in [
+            (labels(decoder, None), [0.1728, 0.2404, 0.1537]),
+            (with, [0.2034, 0.5482, 0.3015]),
+            (
+                labels("encoders/cls_bert_nli", Some("encoder_adapters/dora_bert")),
+                [-1.1635, 0.8191, 0.6907],
+            ),
+        ] {
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 2e-4, "{found} is not {expected}");
+            }
+        }
+    }
 }

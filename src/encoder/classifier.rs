@@ -156,8 +156,18 @@ impl Classifier {
                 wanted: "gives labels",
                 found: "neither the adapter nor its model has one".to_owned(),
             })?;
-            let learns = Learns::Adapter(adapter.to_owned());
+            let learns = Learns::Laid(adapter.to_owned());
             let learner = Learner::load(model, Top::Labels(labels.clone()), &learns, 0)?;
+            if let Some(made) = learner.made().first() {
+                return Err(Error::NoHead {
+                    folder: adapter.to_owned(),
+                    wanted: "gives labels",
+                    found: format!(
+                        "{made} is a part of the head, and neither the adapter nor its model has it: it was \
+                         not saved (modules_to_save)"
+                    ),
+                });
+            }
             return Ok(Self { body: Body::Learned(Box::new(learner)), labels });
         }
         let source = ModelSource::at(model);

@@ -141,6 +141,9 @@ mod tests {
         assert_eq!((three.names.join(""), three.problem), ("abc".to_owned(), Problem::OneLabel));
         let twice = read(json!({"id2label": {"0": "a", "1": "a", "2": "b"}}), 3).unwrap();
         assert_eq!(twice.names, ["a (LABEL_0)", "a (LABEL_1)", "b"]);
+        let numbers =
+            read(json!({"id2label": {"0": 1, "1": -1.5, "2": true, "3": null}}), 4).unwrap();
+        assert_eq!(numbers.names, ["1", "-1.5", "true", "LABEL_3"]);
         let said = read(json!({"id2label": {"0": "a"}}), 3).unwrap_err().to_string();
         assert!(said.contains("1 labels") && said.contains("3 outputs"), "{said}");
         let many = read(json!({"problem_type": "multi_label_classification"}), 2).unwrap();

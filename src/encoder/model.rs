@@ -110,8 +110,13 @@ pub(crate) fn read_config(folder: &Path) -> Result<Value, Error> {
 impl EncoderModel {
     /// Loads a folder with its tokenizer.
     pub fn load(folder: &Path) -> Result<Self, Error> {
+        Self::load_with(folder, None)
+    }
+
+    /// The same as an adapter of PEFT makes it, where there is one.
+    pub fn load_with(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let tokenizer = tokenizer_of(folder)?;
-        let mut model = Self::load_without_tokenizer(folder)?;
+        let mut model = Self::open(folder, adapter)?;
         model.check_tokenizer(&tokenizer)?;
         model.tokenizer = Some(tokenizer);
         Ok(model)
@@ -119,6 +124,11 @@ impl EncoderModel {
 
     /// Loads a folder whose texts come as token ids.
     pub fn load_without_tokenizer(folder: &Path) -> Result<Self, Error> {
+        Self::open(folder, None)
+    }
+
+    /// The same, with an adapter in its weights where there is one.
+    pub fn open(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let (config, path) = (config_at(folder)?, config_path(folder));
         let keys = Keys::new(&config, &path);
         let is_half = families_pairs::is_pair(&config) || families_pairs::is_half(&config);
@@ -134,11 +144,17 @@ impl EncoderModel {
         if keys.text("model_type") == Some("nomic_bert") {
             nomic::find_names(&mut family.body, &store);
         }
-        let store = store.with_prefix(family.body.prefixes, &family.body.probe());
+        let mut store = store.with_prefix(family.body.prefixes, &family.body.probe());
+        let mut promise = promise(&config);
+        if let Some(adapter) = adapter {
+            store = store.with_adapter(adapter)?;
+            if store.is_replaced(&format!("{}.weight", family.sequence.out)) {
+                promise = Promise::SequenceHead;
+            }
+        }
         if is_half {
             families_pairs::find_words(&mut family.body, &store);
         }
-        let promise = promise(&config);
         let network = Network::load(family.body, &store).map_err(place)?;
         // Classes with other heads may have tensors of the same names.
         family.masked.retain(|names| match promise {
@@ -146,6 +162,13 @@ impl EncoderModel {
             Promise::SequenceHead | Promise::Other(_) => names.is_whole(family.sequence, &store),
         });
         let masked = MaskedHead::load(&family.masked, &network, &store, is_tied).map_err(place)?;
+        if let Some(adapter) = adapter.filter(|_| masked.is_some() && is_tied)
+            && store.is_replaced(&store.body(network.description.words))
+        {
+            let problem = "it changes the vectors of words, which the head that guesses words shares, and that is \
+                           not computed; merge it in PEFT (merge_and_unload) and open the merged folder";
+            return Err(llm::Error::adapter(adapter, problem).into());
+        }
         let head = match promise {
             Promise::Other(_) => None,
             _ => SequenceHead::load(family.sequence, &network, &store).map_err(place)?,

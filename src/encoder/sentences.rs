@@ -71,9 +71,21 @@ impl Encoder {
     /// `model.safetensors`, and `modules.json` with `1_Pooling/config.json`. Without the last two
     /// the mean of the tokens is taken, as sentence-transformers does.
     pub fn load(folder: &Path) -> Result<Self, Error> {
+        Self::load_with(folder, None)
+    }
+
+    /// The same as an adapter of PEFT makes it, where there is one.
+    pub fn load_with(folder: &Path, adapter: Option<&Path>) -> Result<Self, Error> {
         let config = SentenceConfig::read(folder)?;
         let folder = &config.network;
+        let only_encoders = |what: &str| {
+            let problem = format!("it is laid over encoders, and {} is {what}", folder.display());
+            llm::Error::adapter(adapter.unwrap_or(folder), problem)
+        };
         if config.is_table {
+            if adapter.is_some() {
+                return Err(only_encoders("a table of words' vectors").into());
+            }
             let body = Body::Table(Box::new(WordTable::load(folder)?));
             let encoder = Self { body, config };
             encoder.vector_width()?;
@@ -83,11 +95,14 @@ impl Encoder {
         let is_other = !is_encoder(&told) && !is_pair(&told);
         let is_decoder = is_other && llm::config_from_json(&told, folder).is_ok();
         let body = if is_decoder {
+            if adapter.is_some() {
+                return Err(only_encoders("a decoder").into());
+            }
             let source = ModelSource::Folder(folder.clone());
             let model = Model::load(&source, &LoadOptions::default(), &Quiet)?;
             Body::Decoder(Arc::new(model))
         } else {
-            Body::Encoder(Box::new(EncoderModel::load(folder)?))
+            Body::Encoder(Box::new(EncoderModel::load_with(folder, adapter)?))
         };
         let encoder = Self { body, config };
         encoder.vector_width()?;

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tuning_fork_kernels::QMatrix;
+use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::gguf;
 use crate::llm;
+use crate::llm::adapter_files::replaced::{Base, Widened, replaced};
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::files::gguf_stored::as_stored;
 use crate::llm::files::raw_tensor::RawTensor;
@@ -35,8 +36,8 @@ pub(crate) struct Store {
     /// without its head.
     prefix: &'static str,
 
-    /// What an adapter adds, by the names that the files have.
-    changes: BTreeMap<String, Change>,
+    /// What an adapter puts in place of the files' own, by the names that those have.
+    replaced: BTreeMap<String, RawTensor>,
 }
 
 enum Files {
@@ -44,20 +45,6 @@ enum Files {
 
     /// With its own names by transformers'.
     Gguf(Arc<GgufFile>, BTreeMap<String, String>),
-}
-
-/// What LoRA adds to a layer: scale · B A.
-pub(crate) struct Change {
-    /// (rank, inputs)
-    pub a: Vec<f32>,
-
-    /// (outputs, rank)
-    pub b: Vec<f32>,
-
-    /// (outputs, inputs)
-    pub shape: [usize; 2],
-    pub rank: usize,
-    pub scale: f32,
 }
 
 impl Store {
@@ -71,11 +58,14 @@ impl Store {
             let files = SafetensorsFiles::open(folder)?;
             (files.names().cloned().collect(), Files::Folder(files))
         };
-        let changes = BTreeMap::new();
-        Ok(Self { folder: folder.to_owned(), files, names, prefix: "", changes })
+        let replaced = BTreeMap::new();
+        Ok(Self { folder: folder.to_owned(), files, names, prefix: "", replaced })
     }
 
     fn raw(&self, name: &str) -> Result<RawTensor, llm::Error> {
+        if let Some(replaced) = self.replaced.get(name) {
+            return Ok(replaced.clone());
+        }
         match &self.files {
             Files::Folder(files) => files.find(name),
             Files::Gguf(file, names) => {
@@ -92,33 +82,30 @@ impl Store {
         self
     }
 
-    /// Every matrix that is read from now on has what an adapter adds to it. `adapter`: its folder.
-    pub fn with_changes(
-        mut self,
-        changes: Vec<(String, Change)>,
-        adapter: &Path,
-    ) -> Result<Self, llm::Error> {
-        for (module, change) in changes {
-            // Files of a body that was saved without its head lack what stands before the names.
-            let inner = module.split_once('.').map_or(module.as_str(), |(_, inner)| inner);
-            let names = [format!("{module}.weight"), format!("{inner}.weight")];
-            let Some(name) = names.into_iter().find(|name| self.has(name)) else {
-                let problem = format!("the model has no layer {module}: it is of another model");
-                return Err(llm::Error::adapter(adapter, problem));
-            };
-            let (found, [outputs, inputs]) = (self.raw(&name)?.shape, change.shape);
-            let Change { a, b, rank, .. } = &change;
-            let fits = *rank > 0 && a.len() == rank * inputs && b.len() == rank * outputs;
-            if found != change.shape || !fits {
-                let problem = format!(
-                    "{module} is {outputs} x {inputs} in the adapter, and {found:?} in the model: the adapter \
-                     is damaged or of another model"
-                );
-                return Err(llm::Error::adapter(adapter, problem));
-            }
-            self.changes.insert(name, change);
+    /// What is read from now on is as an adapter (its folder) makes it.
+    pub fn with_adapter(mut self, adapter: &Path) -> Result<Self, llm::Error> {
+        for (name, Widened { shape, values }) in replaced(adapter, &self)? {
+            let name = self.called(&name).unwrap_or(name);
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+            let (path, kind) = (adapter.to_owned(), GgmlType::F32);
+            let raw = RawTensor::new(name.clone(), path, kind, shape, Bytes::from(bytes));
+            self.names.insert(name.clone());
+            self.replaced.insert(name, raw);
         }
         Ok(self)
+    }
+
+    /// Whether an adapter has changed it.
+    pub fn is_replaced(&self, name: &str) -> bool {
+        self.replaced.contains_key(name)
+    }
+
+    /// A tensor that PEFT names, as the files call it: those of a body that was saved without its head lack what
+    /// stands before the names, and so do the adapters that such a body got.
+    fn called(&self, name: &str) -> Option<String> {
+        let inner = name.split_once('.').map_or(name, |(_, inner)| inner);
+        let names = [name.to_owned(), format!("{}{name}", self.prefix), inner.to_owned()];
+        names.into_iter().find(|name| self.has(name))
     }
 
     /// A name of the body as the files have it.
@@ -145,18 +132,7 @@ impl Store {
     pub fn matrix(&self, name: &str, rows: usize, cols: usize) -> Result<QMatrix, llm::Error> {
         let raw = self.find(name)?;
         raw.expect_shape(&[rows, cols])?;
-        let matrix = raw.matrix(rows, cols)?;
-        let Some(Change { a, b, rank, scale, .. }) = self.changes.get(name) else {
-            return Ok(matrix);
-        };
-        let mut values = matrix.dequantize();
-        for (row, b) in values.chunks_exact_mut(cols).zip(b.chunks_exact(*rank)) {
-            for (b, a) in b.iter().zip(a.chunks_exact(cols)) {
-                row.iter_mut().zip(a).for_each(|(value, a)| *value += scale * b * a);
-            }
-        }
-        QMatrix::of_floats(rows, cols, values)
-            .map_err(|err| llm::Error::not_a_model(&self.folder, err.to_string()))
+        raw.matrix(rows, cols)
     }
 
     /// Whether two tensors are the same, bit by bit.
@@ -257,5 +233,18 @@ impl Store {
     /// Whether a norm is there, under either name.
     pub fn has_norm(&self, name: &str) -> bool {
         self.has(&format!("{name}.weight")) || self.has(&format!("{name}.gamma"))
+    }
+}
+
+impl Base for Store {
+    fn tensor(&self, name: &str) -> Result<Option<Widened>, llm::Error> {
+        let Some(name) = self.called(name) else { return Ok(None) };
+        let raw = self.find(&name)?;
+        let shape = raw.shape.clone();
+        let (rows, cols) = match *shape.as_slice() {
+            [rows, cols] => (rows, cols),
+            _ => (1, shape.iter().product()),
+        };
+        Ok(Some(Widened { shape, values: raw.matrix(rows, cols)?.dequantize() }))
     }
 }

@@ -19,6 +19,7 @@ use crate::encoder::stack::Cache;
 use crate::encoder::store::Store;
 use crate::jobs;
 use crate::jobs::Progress;
+use crate::llm;
 use crate::llm::card::{AdapterCard, ModelCard, ModelSource};
 use crate::llm::config::config_keys::Keys;
 use crate::llm::headers::asked;
@@ -132,7 +133,18 @@ impl Seq2Seq {
         let store = Store::open(folder).map_err(place)?;
         let mut store = store.with_prefix(encoder.prefixes, &encoder.probe());
         if let Some(adapter) = adapter {
-            store = store.with_changes(Stored::read(adapter)?.changes()?, adapter)?;
+            store = store.with_adapter(adapter)?;
+            // PEFT changes one of the several names that the vectors of words have, and so not what is computed.
+            let words = [SHARED, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"];
+            if words
+                .iter()
+                .any(|name| store.is_replaced(&store.body(name)) || store.is_replaced(name))
+            {
+                let problem = "it changes the vectors of words, which encoder and decoder share, and that is \
+                               not computed for encoder-decoders; merge it in PEFT (merge_and_unload) and open \
+                               the merged folder";
+                return Err(llm::Error::adapter(adapter, problem).into());
+            }
         }
         find_words(&mut encoder, &store);
         find_words(&mut decoder, &store);

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it is")]
 
+mod adapted;
 mod asked;
 mod changed;
 mod classifiers;

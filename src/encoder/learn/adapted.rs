@@ -12,8 +12,8 @@ use super::layers::{Lin, Lora};
 use super::mask::Site;
 use super::saved;
 use super::weights::{Id, Weights};
-use crate::encoder::store::Change;
 use crate::files;
+use crate::llm::adapter::modules::is_saved;
 use crate::llm::adapter::peft_config::{PeftConfig, Start};
 use crate::llm::adapter::spec::{Bias, Init, LinearInfo, LoraSpec, last_parts, scale, stray};
 use crate::llm::card::{AdapterCard, ModelIdentity};
@@ -66,13 +66,6 @@ fn usual_targets(model_type: &str) -> Option<Vec<String>> {
     Some(names.map(str::to_owned).to_vec())
 }
 
-/// Whether a module is saved whole: PEFT compares ends, and of a module all that is in it counts.
-pub(crate) fn is_saved(module: &str, saved: &[String]) -> bool {
-    let ends = |path: &str| saved.iter().any(|name| path.ends_with(name.as_str()));
-    let parents = module.match_indices('.').map(|(at, _)| &module[..at]);
-    ends(module) || parents.into_iter().any(ends)
-}
-
 /// Whether PEFT leaves a module out of LoRA because it is saved whole: here a name is a whole part of
 /// the path.
 fn is_excluded(module: &str, saved: &[String]) -> bool {
@@ -106,16 +99,6 @@ impl Stored {
         saved.dedup();
         json["modules_to_save"] = Value::Null;
         let config = PeftConfig::from_json(&json, &path)?;
-        if config.use_dora || config.start != Start::Plain {
-            let problem = "DoRA, PiSSA and OLoRA are not computed for encoders and encoder-decoders; \
-                           merge it in PEFT (merge_and_unload) and open the merged folder";
-            return Err(Error::adapter(&path, problem.to_owned()));
-        }
-        if config.bias != Bias::None {
-            let problem = "biases that were trained beside LoRA (bias) are not read for encoders and \
-                           encoder-decoders; merge it in PEFT (merge_and_unload) and open the merged folder";
-            return Err(Error::adapter(&path, problem.to_owned()));
-        }
         let path = folder.join(WEIGHTS);
         let bytes = std::fs::read(&path).map_err(|source| Error::read(&path, source))?;
         let damaged = |problem: String| Error::adapter(&path, problem);
@@ -132,12 +115,6 @@ impl Stored {
             })?;
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(damaged(format!("{name} has values that are no numbers")));
-            }
-            if let Some(what) = not_computed(name) {
-                return Err(damaged(format!(
-                    "it has {name}: {what} are not computed for encoders and encoder-decoders; merge it in \
-                     PEFT (merge_and_unload) and open the merged folder"
-                )));
             }
             let name = name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
             tensors.insert(name, (view.shape().to_vec(), values));
@@ -160,34 +137,25 @@ impl Stored {
         })
     }
 
-    /// What it adds to each layer, by the layer's path. Fails where it brings whole layers too.
-    pub fn changes(&self) -> Result<Vec<(String, Change)>, Error> {
-        let mut changes = Vec::new();
-        for (name, (shape, a)) in &self.tensors {
-            let Some(module) = name.strip_suffix(".lora_A.weight") else {
-                if name.ends_with(".lora_B.weight") {
-                    continue;
-                }
-                let problem = format!(
-                    "it has a full weight for {name} (modules_to_save), which is not applied to an \
-                     encoder-decoder here; merge it in PEFT (merge_and_unload) and open the merged folder"
-                );
-                return Err(Error::adapter(&self.folder, problem));
-            };
-            let (rank, inputs) = (shape.first().copied().unwrap_or(0), shape.get(1).copied());
-            let b = self.tensors.get(&format!("{module}.lora_B.weight"));
-            let (Some(inputs), Some((b_shape, b))) = (inputs, b) else {
-                let problem = format!("{module} does not have both of lora_A and lora_B");
-                return Err(Error::adapter(&self.folder, problem));
-            };
-            let outputs = b_shape.first().copied().unwrap_or(0);
-            let (_, alpha) = self.config.rank_and_alpha(module);
-            let scale = scale(alpha, rank, self.config.use_rslora) as f32;
-            let change =
-                Change { a: a.clone(), b: b.clone(), shape: [outputs, inputs], rank, scale };
-            changes.push((module.to_owned(), change));
-        }
-        Ok(changes)
+    /// Fails where it is an adapter that is computed with and does not learn on.
+    pub fn check_learns(&self) -> Result<(), Error> {
+        let config = &self.config;
+        let what = if let Some(method) = config.method {
+            format!("peft_type = {}", method.name())
+        } else if config.use_dora || config.start != Start::Plain {
+            "DoRA, PiSSA and OLoRA".to_owned()
+        } else if config.bias != Bias::None {
+            "biases that were trained beside LoRA (bias)".to_owned()
+        } else if let Some(what) = self.tensors.keys().find_map(|name| not_learned(name)) {
+            what.to_owned()
+        } else {
+            return Ok(());
+        };
+        let problem = format!(
+            "{what}: such an adapter does not learn on in encoders and encoder-decoders; merge it in PEFT \
+             (merge_and_unload), and begin a new one on the merged folder"
+        );
+        Err(Error::adapter(&self.folder, problem))
     }
 
     /// Whether it brings this module whole.
@@ -202,8 +170,8 @@ impl Stored {
     }
 }
 
-/// What a tensor of PEFT is that nothing here computes. `None`: it is another.
-fn not_computed(name: &str) -> Option<&'static str> {
+/// What a tensor of PEFT is that does not learn here. `None`: it is another.
+fn not_learned(name: &str) -> Option<&'static str> {
     let all = [
         (".lora_B.bias", "biases of LoRA itself (lora_bias)"),
         (".lora_embedding_", "changes of an embedding"),

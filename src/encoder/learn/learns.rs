@@ -16,4 +16,7 @@ pub enum Learns {
 
     /// Nothing: it is only computed with.
     Nothing,
+
+    /// Nothing: an adapter is worked into its weights, and it is only computed with.
+    Laid(PathBuf),
 }

@@ -98,13 +98,20 @@ impl Learner {
         }
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let store = Store::open(folder).map_err(place)?;
-        let store = store.with_prefix(family.body.prefixes, &family.body.probe());
+        let mut store = store.with_prefix(family.body.prefixes, &family.body.probe());
+        if let Learns::Laid(adapter) = learns {
+            store = store.with_adapter(adapter)?;
+        }
         let prefix = family.body.prefixes.first().copied().unwrap_or_default();
         let mut builder = Builder::new(&store, &keys, prefix, seed);
         let mut body = builder.body(&family.body, &keys).map_err(place)?;
         let is_tied = keys.flag("tie_word_embeddings", true)?;
         let stored = match learns {
-            Learns::Adapter(folder) => Some(Stored::read(folder)?),
+            Learns::Adapter(folder) => {
+                let stored = Stored::read(folder)?;
+                stored.check_learns()?;
+                Some(stored)
+            }
             _ => None,
         };
         let mut head = match &top {
@@ -164,7 +171,7 @@ impl Learner {
     /// Says of each tensor whether it learns.
     fn choose(&mut self, learns: &Learns) {
         let ids: Vec<Id> = match learns {
-            Learns::Nothing => Vec::new(),
+            Learns::Nothing | Learns::Laid(_) => Vec::new(),
             Learns::Everything => self.weights.ids().collect(),
             Learns::Head => {
                 let linears = self.head.linears_mut();

@@ -76,7 +76,10 @@ impl PairLearner {
         let tokenizer = Tokenizer::from_folder(folder)?;
         let place = |source| Error::Weights { folder: folder.to_owned(), source };
         let store = Store::open(folder).map_err(place)?;
-        let store = store.with_prefix(encoder.prefixes, &encoder.probe());
+        let mut store = store.with_prefix(encoder.prefixes, &encoder.probe());
+        if let Learns::Laid(adapter) = learns {
+            store = store.with_adapter(adapter)?;
+        }
         find_words(&mut encoder, &store);
         find_words(&mut decoder, &store);
         let (longest, longest_answer) = (encoder.longest, decoder.longest);
@@ -96,12 +99,13 @@ impl PairLearner {
         let adapted = match learns {
             Learns::Adapter(folder) => {
                 let stored = Stored::read(folder)?;
+                stored.check_learns()?;
                 Some(adapted::lay(&mut builder.weights, layers, prefix, stored)?)
             }
             Learns::Lora(spec) => {
                 Some(adapted::begin(&mut builder, layers, spec, (model_type, false))?)
             }
-            Learns::Everything | Learns::Head | Learns::Nothing => None,
+            Learns::Everything | Learns::Head | Learns::Nothing | Learns::Laid(_) => None,
         };
         let Builder { mut weights, .. } = builder;
         let learned: Vec<Id> = match (&adapted, learns) {

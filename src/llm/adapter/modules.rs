@@ -62,6 +62,13 @@ impl TargetModules {
     }
 }
 
+/// Whether a module is saved whole: PEFT compares ends, and of a module all that is in it counts.
+pub(crate) fn is_saved(module: &str, saved: &[String]) -> bool {
+    let ends = |path: &str| saved.iter().any(|name| path.ends_with(name.as_str()));
+    let parents = module.match_indices('.').map(|(at, _)| &module[..at]);
+    ends(module) || parents.into_iter().any(ends)
+}
+
 /// Numbers of modules that differ from the adapter's own, in the order of the file: each belongs to
 /// the modules whose paths, or their last parts, match its regular expression.
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,7 @@ mod peft_methods;
 mod peft_parts;
 mod peft_tensors;
 mod peft_write;
+pub(crate) mod replaced;
 pub(crate) mod score_head;
 mod soft;
 mod stored;

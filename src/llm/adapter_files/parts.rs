@@ -100,7 +100,7 @@ impl Part<'_> {
 }
 
 /// Works a pair into a weight.
-fn add(weight: &mut [f32], change: Change<'_>) -> candle_core::Result<()> {
+pub(super) fn add(weight: &mut [f32], change: Change<'_>) -> candle_core::Result<()> {
     let Change { pair, order } = change;
     let LoraPair { a, b, scale, taken, dora } = pair;
     let (outputs, inputs) = (b.dims()[0], a.dims()[1]);

@@ -17,7 +17,7 @@ use super::peft_methods::Working;
 use super::peft_parts::{
     check_untouched, own_bias, pair, score_weight, table, with_bias_of_b, with_rows,
 };
-use super::peft_tensors::{COMPILED, modules};
+use super::peft_tensors::{COMPILED, Whole, modules};
 use super::score_head;
 use super::soft;
 use super::stored::opened;
@@ -49,7 +49,7 @@ impl Adapter {
         }
         let bytes = std::fs::read(&weights).map_err(|source| Error::read(&weights, source))?;
         let tensors = opened(&bytes, &weights)?;
-        let mut found = modules(&weights, &tensors)?;
+        let mut found = modules(&weights, &tensors, Whole::Tables)?;
         if found.is_empty() {
             return Err(Error::adapter(&weights, "it holds no tensors"));
         }

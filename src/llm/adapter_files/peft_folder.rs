@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::files;
 use crate::llm::adapter::peft_config::PeftConfig;
 use crate::llm::error::Error;
@@ -12,6 +14,12 @@ pub(super) const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// `adapter_config.json` of a folder.
 pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
+    let (json, path) = read_json(folder)?;
+    PeftConfig::from_json(&json, &path)
+}
+
+/// The same as it stands in its file, and the file.
+pub(super) fn read_json(folder: &Path) -> Result<(Value, PathBuf), Error> {
     let path = folder.join(CONFIG);
     if !path.is_file() {
         let problem = if folder.join("config.json").is_file() {
@@ -33,7 +41,7 @@ pub fn read_config(folder: &Path) -> Result<PeftConfig, Error> {
     let text = std::fs::read_to_string(&path).map_err(|source| Error::read(&path, source))?;
     let json = files::json_of_python(text.as_bytes())
         .map_err(|err| Error::adapter(&path, files::mistake_in_json(text.as_bytes(), &err)))?;
-    PeftConfig::from_json(&json, &path)
+    Ok((json, path))
 }
 
 /// Where PEFT has put an adapter that has a name: in a folder of that name.

@@ -41,6 +41,9 @@ pub(super) struct Found {
     /// A bias of B.
     pub b_bias: Option<Tensor>,
 
+    /// A and B are of a table of vectors, not of a linear layer.
+    pub is_table: bool,
+
     /// Tensors of another method than LoRA, by what they are called.
     pub of_method: BTreeMap<&'static str, Tensor>,
 }
@@ -94,17 +97,28 @@ pub(super) enum Part {
     OfMethod(&'static str),
 }
 
+/// Which modules may stand whole beside an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// The embedding, and the heads of decoders.
+    Tables,
+    Any,
+}
+
 /// The tensors of a file, by the modules that they belong to.
 pub(super) fn modules(
     path: &Path,
     tensors: &SafeTensors<'_>,
+    whole: Whole,
 ) -> Result<BTreeMap<String, Found>, Error> {
     let mut modules: BTreeMap<String, Found> = BTreeMap::new();
     for (name, view) in tensors.iter() {
-        let (module, part) = part_of(name).map_err(|problem| Error::adapter(path, problem))?;
+        let part = part_of(name, whole);
+        let (module, part) = part.map_err(|problem| Error::adapter(path, problem))?;
         let tensor = finite_f32(&view, name, path)?;
         let found = modules.entry(module.to_owned()).or_default();
         module.clone_into(&mut found.written);
+        found.is_table |= name.contains(".lora_embedding_");
         match part {
             Part::A => found.a = Some(tensor),
             Part::B => found.b = Some(tensor),
@@ -123,7 +137,7 @@ pub(super) fn modules(
 }
 
 /// The module of a tensor's name, and what the tensor is of it.
-fn part_of<'a>(name: &'a str) -> Result<(&'a str, Part), String> {
+fn part_of<'a>(name: &'a str, whole: Whole) -> Result<(&'a str, Part), String> {
     for part in SHARED {
         if name.strip_prefix("base_model.") == Some(part) {
             return Ok(("", Part::OfMethod(part)));
@@ -160,7 +174,8 @@ fn part_of<'a>(name: &'a str) -> Result<(&'a str, Part), String> {
     let module = inner.strip_suffix(".modules_to_save").unwrap_or(inner);
     if !inner.contains(".lora_")
         && name.ends_with(".weight")
-        && (module == SCORE_HEAD
+        && (whole == Whole::Any
+            || module == SCORE_HEAD
             || [".embed_tokens", ".wte", "lm_head"].iter().any(|end| module.ends_with(end)))
     {
         return Ok((module, Part::Whole));

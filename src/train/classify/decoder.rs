@@ -83,7 +83,7 @@ impl DecoderStudent {
                 (Way::Adapter, Adapter::init(&model, &spec, config.seed)?)
             }
             Learns::Everything => (Way::Everything, Adapter::empty(&model)),
-            Learns::Head | Learns::Nothing => (Way::Head, Adapter::empty(&model)),
+            Learns::Head | Learns::Nothing | Learns::Laid(_) => (Way::Head, Adapter::empty(&model)),
         };
         let pad_token_id = padding_of_classifier(&model);
         if pad_token_id.is_none() && config.per_device_train_batch_size > 1 {
