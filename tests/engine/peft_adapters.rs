@@ -425,6 +425,7 @@ fn what_would_be_other_numbers_is_refused_by_name() {
         ("dora_llama", "exclude_modules", serde_json::json!(["v_proj"]), "exclude_modules"),
         ("dora_llama", "target_modules", serde_json::json!(["q_proj"]), "target_modules"),
         ("dora_llama", "modules_to_save", serde_json::json!(["lm_head"]), "modules_to_save"),
+        ("router_gemma4_moe", "lora_bias", serde_json::json!(true), "router.proj has lora_B.bias"),
         ("dora_llama", "velora_config", serde_json::json!({"num_groups": 4}), "velora_config"),
     ] {
         let error = changed(name, set(key, value), None);

@@ -83,6 +83,7 @@ impl<'a> Mixtures<'a> {
         let Some((layer, rest)) = layer else { return Ok(false) };
         let Some(experts) = model.transformer()?.mixture(layer) else { return Ok(false) };
         let Some(place) = place(rest, &experts.name) else { return Ok(false) };
+        self.check_plain(found)?;
         let (a, b) = found.both(self.path)?;
         let theirs = present_name(found.written.trim_end_matches(WRAPPED));
         match place {
@@ -123,6 +124,22 @@ impl<'a> Mixtures<'a> {
         let laid = self.found.entry(experts.name.clone()).or_default();
         laid.experts.resize_with(experts.experts.len(), LaidExpert::default);
         laid
+    }
+
+    /// Fails where there is more than A and B.
+    fn check_plain(&self, found: &Found) -> Result<(), Error> {
+        let of_method = found.of_method.keys().next().copied();
+        let is_biased = self.config.lora_bias || found.b_bias.is_some();
+        let of_b = is_biased.then_some("lora_B.bias (lora_bias)");
+        let Some(part) = of_method.or(of_b).or_else(|| found.bias.as_ref().map(|_| "bias")) else {
+            return Ok(());
+        };
+        let problem = format!(
+            "{} has {part}: of experts and routers only LoRA's A and B are computed; merge it in PEFT \
+             (merge_and_unload) and open the merged folder",
+            found.written
+        );
+        Err(Error::adapter(self.path, problem))
     }
 
     /// Fails where PEFT would read the adapter without this module.
