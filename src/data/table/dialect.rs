@@ -188,6 +188,19 @@ fn looked_at(head: &str, delimiter: u8, has_escapes: bool) -> Looked {
     Looked { counts, first_fields, spaced, quotes_close, escapes, doubled }
 }
 
+/// Two characters that every line has equally often, where one character was wanted: `::` of `MovieLens`.
+pub(super) fn long_delimiter(head: &str) -> Option<&'static str> {
+    const LONG: [&str; 5] = ["::", "##", "$$", "~~", "@@"];
+
+    let lines: Vec<&str> = head.lines().filter(|line| !line.is_empty()).take(LOOKED_AT).collect();
+    let is_even = |delimiter: &&str| {
+        let mut counts = lines.iter().map(|line| line.matches(*delimiter).count());
+        let first = counts.next().unwrap_or(0);
+        first > 0 && lines.len() > 1 && counts.all(|count| count == first)
+    };
+    LONG.into_iter().find(is_even)
+}
+
 /// The delimiter of a first line `sep=;`.
 fn said(head: &str) -> Option<u8> {
     let line = head.split(['\r', '\n']).next().unwrap_or_default();
@@ -235,6 +248,13 @@ mod tests {
         assert!(!numbered("score\n1,5\n2,5\n"), "decimal commas");
         assert!(!numbered("text,label\n5,a,b\n6,c,d\n"), "they begin with 0 or 1");
         assert!(!numbered("id,text\n1,a\n2,b\n"));
+    }
+
+    #[test]
+    fn a_delimiter_of_two_characters_is_found() {
+        assert_eq!(long_delimiter("a::b\nx: y::z\n"), Some("::"));
+        assert_eq!(long_delimiter("a::b\nnone\n"), None);
+        assert_eq!(long_delimiter("only::one line"), None);
     }
 
     #[test]

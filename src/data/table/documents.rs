@@ -243,6 +243,15 @@ fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, Strin
         let Some(Value::Array(rows)) = object.remove("data") else { return Ok(Table::Row(object)) };
         return Ok(Table::Rows { under: None, rows });
     }
+    // The Hub's viewer (`/rows`) puts each row into another object, and says beside them what its columns are.
+    let inner = |row: &Value| row["row"].is_object() && row["row_idx"].is_u64();
+    if let Some(Value::Array(rows)) = object.get_mut("rows")
+        && !rows.is_empty()
+        && rows.iter().all(inner)
+    {
+        let rows = rows.iter_mut().map(|row| row["row"].take()).collect();
+        return Ok(Table::Rows { under: Some("rows".to_owned()), rows });
+    }
     // pandas: orient="columns" (its default) and "index": objects with the rows' numbers.
     if let Some(table) = by_numbers(&object) {
         return Ok(table);
@@ -290,13 +299,6 @@ fn table_of(mut object: Map<String, Value>, is_row: bool) -> Result<Table, Strin
     if let Some(name) = only
         && let Some(Value::Array(rows)) = object.remove(&name)
     {
-        // The Hub's viewer puts each row into another object.
-        let inner = |row: &Value| row["row"].is_object() && row["row_idx"].is_u64();
-        let rows = if rows.iter().all(inner) {
-            rows.into_iter().map(|mut row| row["row"].take()).collect()
-        } else {
-            rows
-        };
         return Ok(Table::Rows { under: Some(name), rows });
     }
     Ok(Table::Row(object))

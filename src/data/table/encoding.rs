@@ -3,7 +3,11 @@
 use std::io::{self, Read};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Decoder, DecoderResult, EUC_JP, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{
+    Decoder, DecoderResult, EUC_JP, MACINTOSH, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1252,
+};
+
+use super::letters::{DosReader, dos, is_better};
 
 /// As much of a text is looked at before its form is known, in bytes.
 pub(super) const HEAD: usize = 1 << 18;
@@ -22,6 +26,9 @@ pub enum Encoding {
 
     /// One of the many from before Unicode, guessed from the bytes.
     Guessed(&'static encoding_rs::Encoding),
+
+    /// Code page 850, which is none of the web's.
+    Dos,
 }
 
 impl Encoding {
@@ -32,7 +39,9 @@ impl Encoding {
             Self::MarkedUtf8 => "UTF-8 with a byte order mark",
             Self::Utf16LittleEndian | Self::Utf16BigEndian => "UTF-16",
             Self::Guessed(encoding) if encoding == WINDOWS_1252 => "Windows-1252",
+            Self::Guessed(encoding) if encoding == MACINTOSH => "Mac Roman",
             Self::Guessed(encoding) => encoding.name(),
+            Self::Dos => "DOS's code page 850",
         }
     }
 }
@@ -132,11 +141,31 @@ pub(super) fn scan(
         }
         Some(_) => {
             detector.feed(&[], true);
-            let guess = || detector.guess(None, Utf8Detection::Deny);
-            Encoding::Guessed(japanese(&head).unwrap_or_else(guess))
+            match japanese(&head) {
+                Some(found) => Encoding::Guessed(found),
+                None => of_old_systems(&head, detector.guess(None, Utf8Detection::Deny)),
+            }
         }
     };
     Ok(Scan { encoding, head: decoded(&head, encoding) })
+}
+
+/// What the detector does not know: a text of an old Mac or of DOS, where its own guess makes no words.
+fn of_old_systems(head: &[u8], guess: &'static encoding_rs::Encoding) -> Encoding {
+    let read = |encoding: &'static encoding_rs::Encoding| {
+        encoding.decode_without_bom_handling(head).0.into_owned()
+    };
+    if !guess.is_single_byte() {
+        return Encoding::Guessed(guess);
+    }
+    let guessed = read(guess);
+    if is_better(&guessed, &read(MACINTOSH)) {
+        Encoding::Guessed(MACINTOSH)
+    } else if is_better(&guessed, &dos(head)) {
+        Encoding::Dos
+    } else {
+        Encoding::Guessed(guess)
+    }
 }
 
 /// Japanese is told by its syllables, of which a few are enough; the detector takes some lines of it
@@ -246,6 +275,7 @@ fn decoded(bytes: &[u8], encoding: Encoding) -> String {
         Encoding::Guessed(encoding) => {
             return encoding.decode_without_bom_handling(bytes).0.into_owned();
         }
+        Encoding::Dos => return dos(bytes),
     };
     encoding.decode_with_bom_removal(bytes).0.into_owned()
 }
@@ -264,6 +294,7 @@ pub(super) fn decode<'a>(mut input: impl Read + 'a, encoding: Encoding) -> Box<d
         Encoding::Utf16LittleEndian => UTF_16LE.new_decoder_with_bom_removal(),
         Encoding::Utf16BigEndian => UTF_16BE.new_decoder_with_bom_removal(),
         Encoding::Guessed(encoding) => encoding.new_decoder_without_bom_handling(),
+        Encoding::Dos => return Box::new(DosReader::new(input)),
     };
     Box::new(Decoding {
         input,
@@ -398,6 +429,25 @@ mod tests {
         }
         // A line of German is none, whatever its bytes could be.
         let (bytes, ..) = WINDOWS_1252.encode("Größe,Übung\nÄpfel,Öl\n");
+        assert_eq!(found(&bytes).unwrap().0.name(), "Windows-1252");
+    }
+
+    /// Excel for Mac's "CSV (Macintosh)", Excel's "CSV (MS-DOS)"; the bytes are Python's (`mac_roman`, cp850).
+    #[test]
+    fn letters_of_old_macs_and_of_dos_are_told_from_those_of_windows() {
+        let text = "Größe;Straße\nschön;Übung für Äpfel\n";
+        let mac = b"Gr\x9a\xa7e;Stra\xa7e\nsch\x9an;\x86bung f\x9fr \x80pfel\n".as_slice();
+        let dos = b"Gr\x94\xe1e;Stra\xe1e\nsch\x94n;\x9abung f\x81r \x8epfel\n".as_slice();
+        let french = b"l\xd5\x8et\x8e, \x88 No\x91l, \x8d\x88 et l\x88\n".as_slice();
+        for (bytes, name, text) in [
+            (mac, "Mac Roman", text),
+            (dos, "DOS's code page 850", text),
+            (french, "Mac Roman", "l’été, à Noël, çà et là\n"),
+        ] {
+            let (encoding, decoded) = found(bytes).unwrap();
+            assert_eq!((encoding.name(), decoded.as_str()), (name, text));
+        }
+        let (bytes, ..) = WINDOWS_1252.encode("l’été “naïf” – 5 €, ça va, Ça va\n");
         assert_eq!(found(&bytes).unwrap().0.name(), "Windows-1252");
     }
 

@@ -21,6 +21,7 @@ mod feed;
 pub mod folder;
 mod footer;
 mod json;
+mod letters;
 mod lines;
 mod open;
 mod pages;

@@ -44,6 +44,18 @@ pub(super) fn form(ending: &str, head: &str) -> Form {
         return Form::Neither(what.to_owned());
     }
     let dialect = dialect::dialect(head);
+    let is_lines =
+        matches!(ending, "jsonl" | "ndjson" | "json" | "jsonlines" | "geojson") || is_prose;
+    if !is_lines
+        && !dialect.is_table()
+        && !matches!(first, Some('{' | '['))
+        && let Some(long) = dialect::long_delimiter(head)
+    {
+        return Form::Neither(format!(
+            "its fields are separated by “{long}”, and a separator is one character here (a comma, a semicolon, a \
+             tab, |): in an editor, replace all “{long}” by tabs"
+        ));
+    }
     match ending {
         "jsonl" | "ndjson" | "json" | "jsonlines" | "geojson" => match first {
             Some('{' | '[' | '"') => Form::Json,

@@ -276,7 +276,10 @@ fn cell_of(data: &Data) -> Cell {
             }))
         }
         Data::DateTimeIso(text) => Cell::Other(text.replacen('T', " ", 1).into()),
-        Data::DurationIso(text) => Cell::Other(text.as_str().into()),
+        Data::DurationIso(text) => Cell::Other(match times::of_iso(text) {
+            Some(nanos) => times::time(nanos).into(),
+            None => text.as_str().into(),
+        }),
         Data::Error(error) => Cell::Failed(error.to_string()),
     }
 }

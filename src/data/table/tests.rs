@@ -457,6 +457,13 @@ fn one_object_is_a_row_or_a_table_by_what_is_in_it() {
             1,
             "the Hub's viewer",
         ),
+        (
+            r#"{"features":[{"feature_idx":0,"name":"a"}],"rows":[{"row_idx":0,"row":{"a":"x"},"truncated_cells":[]},
+                {"row_idx":1,"row":{"a":"y"},"truncated_cells":[]}],"num_rows_total":2,"partial":false}"#
+                .to_owned(),
+            2,
+            "the same as it comes, with its columns' kinds",
+        ),
         (r#"{"version":1,"data":[{"a":1},{"a":2}]}"#.to_owned(), 2, "under a name"),
         (r#"{"prompt":"a","tools":[{"name":"f"}]}"#.to_owned(), 1, "a list of tools is no table"),
     ] {

@@ -32,6 +32,18 @@ pub(super) fn time(nanos: i64) -> String {
     }
 }
 
+/// A time of `OpenDocument`'s, `PT01H30M00S`, in nanoseconds.
+pub(super) fn of_iso(text: &str) -> Option<i64> {
+    let rest = text.strip_prefix("PT")?;
+    let (hours, rest) = rest.split_once('H')?;
+    let (minutes, rest) = rest.split_once('M')?;
+    let seconds: f64 = rest.strip_suffix('S')?.replace(',', ".").parse().ok()?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let whole = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+    let rest = (seconds * 1e6).round();
+    (0.0..61e6).contains(&rest).then_some(whole * 1_000_000_000 + rest as i64 * 1000)
+}
+
 /// Ticks since 1 January 1970, of which a second has `each`.
 pub(super) fn moment(ticks: i64, each: i64) -> String {
     let seconds = ticks.div_euclid(each);
@@ -54,6 +66,10 @@ mod tests {
         assert_eq!(moment(-1, 1_000_000_000), "1969-12-31 23:59:59.999999999");
         assert_eq!(moment(0, 1000), "1970-01-01 00:00:00");
         assert_eq!(time(45_296_000_000_000), "12:34:56");
+        let of_iso = |text| of_iso(text).map(time);
+        assert_eq!(of_iso("PT01H30M00S").as_deref(), Some("01:30:00"));
+        assert_eq!(of_iso("PT26H00M01,5S").as_deref(), Some("26:00:01.500000"));
+        assert_eq!(of_iso("P1D"), None);
         assert!(!moment(i64::MAX, 1000).is_empty() && !moment(i64::MIN, 1000).is_empty());
     }
 }
