@@ -81,6 +81,23 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+/// Classes of transformers that no `tokenizer.json` stands for: they cut words by programs of their languages, or by
+/// rules in Python.
+const IN_PYTHON: [&str; 12] = [
+    "BertJapaneseTokenizer",
+    "BertweetTokenizer",
+    "BioGptTokenizer",
+    "CanineTokenizer",
+    "EsmTokenizer",
+    "FlaubertTokenizer",
+    "FSMTTokenizer",
+    "PhobertTokenizer",
+    "ProphetNetTokenizer",
+    "RoCBertTokenizer",
+    "RoFormerTokenizer",
+    "XLMTokenizer",
+];
+
 impl Told {
     fn with_file(mut self, mut file: TokenizerFile) -> Result<Assembled, Problem> {
         let padding = file.padding.as_ref().and_then(|padding| padding["pad_token"].as_str());
@@ -187,6 +204,17 @@ impl Told {
 
     /// What is missing, in the folder's own terms.
     fn nothing_to_read(&self) -> FolderError {
+        let declared = self.settings.get("tokenizer_class").and_then(Value::as_str);
+        if let Some(class) = declared.filter(|class| IN_PYTHON.contains(class)) {
+            let problem = format!(
+                "there is none, and tokenizer_config.json names {class}, which transformers has in Python alone and \
+                 which is not computed here: take a model that comes with a tokenizer.json"
+            );
+            return FolderError {
+                path: self.folder.join("tokenizer.json"),
+                source: problem.into(),
+            };
+        }
         let there = |name: &&str| self.folder.join(name).is_file();
         let found =
             |names: &[&'static str]| -> Vec<&str> { names.iter().copied().filter(there).collect() };

@@ -145,6 +145,10 @@ fn a_folder_without_a_readable_tokenizer_says_what_is_missing() {
     let (_, why) = problem(&[llama, ("vocab.json", "{}"), ("merges.txt", "")]);
     assert!(why.contains("vocab.json and merges.txt alone cannot be read"), "{why}");
 
+    let japanese = r#"{"tokenizer_class":"BertJapaneseTokenizer","word_tokenizer_type":"mecab"}"#;
+    let (_, why) = problem(&[("tokenizer_config.json", japanese), ("vocab.txt", "a\n")]);
+    assert!(why.contains("names BertJapaneseTokenizer, which transformers has in Python"), "{why}");
+
     let gpt2 = ("config.json", r#"{"model_type":"gpt2"}"#);
     let (_, why) = problem(&[gpt2, ("vocab.json", "{}")]);
     assert!(why.contains("no vocab.json with merges.txt"), "{why}");

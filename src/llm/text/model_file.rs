@@ -330,6 +330,17 @@ mod tests {
         assert_eq!(ids(&gap, "aba"), [5, 0]);
     }
 
+    /// The ids are Python's (tokenizers 0.23.3).
+    #[test]
+    fn a_vocabulary_may_mark_what_goes_on_inside_a_word() {
+        let json = r###"{"type":"BPE","vocab":{"a":0,"##b":1,"##a":2,"ab":3,"##ba":4,"b":5},
+            "merges":[["a","##b"],["##b","##a"]],"continuing_subword_prefix":"##","unk_token":"b"}"###;
+        let model = model(json).unwrap();
+        assert_eq!(ids(&model, "ab"), [3]);
+        assert_eq!(ids(&model, "aba"), [3, 2]);
+        assert_eq!(ids(&model, "bba"), [5, 4]);
+    }
+
     #[test]
     fn unknown_characters_are_one_token_each_unless_they_are_fused() {
         for (fuse, expected) in [("false", vec![0, 2, 2]), ("true", vec![0, 2])] {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -154,7 +155,8 @@ impl Tokenizer {
     /// what this tokenizer puts around a text (transformers' `add_special_tokens`); text that a
     /// chat template wrote has it already.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = self.inner.encode_fast(text, add_special).map_err(TokenizerError::Encode)?;
+        let encoding = guarded(|| self.inner.encode_fast(text, add_special));
+        let encoding = encoding.map_err(TokenizerError::Encode)?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -166,7 +168,7 @@ impl Tokenizer {
         text: &str,
         add_special: bool,
     ) -> Result<Vec<PlacedToken>, TokenizerError> {
-        let encoding = self.inner.encode_char_offsets(text, add_special);
+        let encoding = guarded(|| self.inner.encode_char_offsets(text, add_special));
         let encoding = encoding.map_err(TokenizerError::Encode)?;
         let places = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask());
         let places = places.map(|((start, end), added)| (*added == 0).then_some(*start..*end));
@@ -183,7 +185,7 @@ impl Tokenizer {
         second: Option<&str>,
         most: Option<usize>,
     ) -> Result<(Vec<u32>, Vec<u32>, bool), TokenizerError> {
-        let encode = |text: &str| self.inner.encode_fast(text, false);
+        let encode = |text: &str| guarded(|| self.inner.encode_fast(text, false));
         let both = encode(text).and_then(|one| Ok((one, second.map(encode).transpose()?)));
         let (mut one, mut other) = both.map_err(TokenizerError::Encode)?;
         let around = self.inner.get_post_processor();
@@ -228,7 +230,15 @@ impl Tokenizer {
         }
         let Spelling::SentencePiece { strip_leading_space } = self.spelling else {
             if self.spelling == Spelling::Other {
-                return self.inner.decode(ids, skip_special).unwrap_or_default();
+                let kept = || ids.iter().filter(|id| !(skip_special && self.is_special(**id)));
+                // A decoder of the crate counts on there being a token.
+                if kept().next().is_none() {
+                    return String::new();
+                }
+                let decoded = guarded(|| self.inner.decode(ids, skip_special));
+                return decoded.unwrap_or_else(|_undecodable| {
+                    kept().filter_map(|id| self.token(*id)).collect::<Vec<_>>().join(" ")
+                });
             }
             return self.spelled(ids, skip_special);
         };
@@ -367,6 +377,12 @@ impl Tokenizer {
     pub(super) fn spelling(&self) -> Spelling {
         self.spelling
     }
+}
+
+/// What the crate computes. Where the parts of a `tokenizer.json` contradict each other it panics, as in Python.
+fn guarded<R>(work: impl FnOnce() -> tokenizers::Result<R>) -> tokenizers::Result<R> {
+    let gave_up = || "parts of its tokenizer.json contradict each other".into();
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_panic| Err(gave_up()))
 }
 
 #[cfg(test)]

@@ -14,13 +14,17 @@ pub(crate) fn check(json: &[u8]) -> Result<(), Box<dyn std::error::Error + Send 
         serde_json::from_slice(json).map_err(|err| mistake_in_json(json, &err))?;
     drop(outline.decoder); // it had to be valid as a whole, down to its escapes
     let Some(model) = outline.model else { return Ok(()) };
-    if model.continuing_subword_prefix.is_some_and(|prefix| !prefix.is_empty())
-        && model.merges.is_some()
-    {
-        return Err("continuing_subword_prefix is not supported with merges".into());
+    let prefix = model.continuing_subword_prefix.unwrap_or_default();
+    let rights = model.merges.as_ref().and_then(|merges| merges.rights.as_deref());
+    if rights.is_some_and(|rights| !rights.starts_with(&prefix)) {
+        return Err(format!(
+            "continuing_subword_prefix = {prefix:?}, and there are merges whose second token does not begin with it"
+        )
+        .into());
     }
-    let longest = |list: Option<Longest>| list.map_or(0, |list| list.0);
+    let longest = |list: Option<Longest>| list.map_or(0, |list| list.bytes);
     let (token, merge) = (longest(model.vocab), longest(model.merges));
+    let merge = merge.saturating_sub(prefix.len()); // which goes where two become one
     if merge > token {
         return Err(format!(
             "a merge makes a token of {merge} bytes, the longest in the vocabulary has {token}"
@@ -44,9 +48,28 @@ struct Model {
     merges: Option<Longest>,
 }
 
-/// The most bytes that a key of an object has, or the strings of one item of a list together;
-/// the space in `Ġ t` does not count.
-struct Longest(usize);
+/// What is looked for in a vocabulary or in a list of merges.
+#[derive(Default)]
+struct Longest {
+    /// The most that a key of an object has, or the strings of one item of a list together; the space in
+    /// `Ġ t` does not count.
+    bytes: usize,
+
+    /// How the second tokens of all merges begin. `None`: there are none.
+    rights: Option<String>,
+}
+
+impl Longest {
+    fn see_right(&mut self, right: &str) {
+        let Some(begin) = &mut self.rights else {
+            self.rights = Some(right.to_owned());
+            return;
+        };
+        let same = begin.char_indices().zip(right.chars()).find(|((_, one), other)| one != other);
+        let len = same.map_or_else(|| begin.len().min(right.len()), |((at, _), _)| at);
+        begin.truncate(len);
+    }
+}
 
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
@@ -72,23 +95,29 @@ impl<'de> Visitor<'de> for Measure {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Longest, A::Error> {
-        let mut longest = 0;
+        let mut longest = Longest::default();
         while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-            longest = longest.max(key.len());
+            longest.bytes = longest.bytes.max(key.len());
         }
-        Ok(Longest(longest))
+        Ok(longest)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Longest, A::Error> {
-        let mut longest = 0;
+        let mut longest = Longest::default();
         while let Some(item) = list.next_element::<Item>()? {
-            longest = longest.max(match item {
-                Item::Text(text) => text.len().saturating_sub(1),
-                Item::Pair(left, right) => left.len() + right.len(),
+            longest.bytes = longest.bytes.max(match item {
+                Item::Text(text) => {
+                    longest.see_right(text.split_once(' ').map_or("", |(_, right)| right));
+                    text.len().saturating_sub(1)
+                }
+                Item::Pair(left, right) => {
+                    longest.see_right(&right);
+                    left.len() + right.len()
+                }
                 Item::Other(_) => 0,
             });
         }
-        Ok(Longest(longest))
+        Ok(longest)
     }
 }
 
@@ -106,9 +135,16 @@ mod tests {
         assert!(!refused(r#"{"model":{"vocab":{"a":0,"ab":1,"b":2},"merges":[["a","b"]]}}"#));
         assert!(!refused(r#"{"model":{"vocab":[["a",-1.5]],"unk_id":0}}"#));
         assert!(refused(r#"{"model":{"vocab":{"a":0,"b":2},"merges":["a b"]}}"#), "no ab");
-        assert!(refused(
-            r#"{"model":{"vocab":{"ab":0},"merges":[],"continuing_subword_prefix":"x"}}"#
-        ));
+        let prefixed = |merges: &str| {
+            format!(
+                r###"{{"model":{{"vocab":{{"a":0,"##b":1,"ab":2}},"merges":{merges},"continuing_subword_prefix":"##"}}}}"###
+            )
+        };
+        assert!(!refused(&prefixed(r###"[["a","##b"]]"###)));
+        assert!(!refused(&prefixed(r#"["a ##b"]"#)));
+        assert!(!refused(&prefixed("[]")));
+        assert!(refused(&prefixed(r###"[["a","##b"],["a","b"]]"###)), "shorter than the prefix");
+        assert!(refused(&prefixed(r###"[["a","##b"],["ab","##bcd"]]"###)), "longer than any token");
         assert!(refused(r#"{"decoder":{"type":"\ud800"},"model":{}}"#), "half a character");
         assert!(refused(r#"{"decoder":{"type" 1}}"#), "not JSON");
     }

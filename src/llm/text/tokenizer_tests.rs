@@ -351,3 +351,34 @@ fn gemma3_from_its_gguf_file_gives_transformers_ids() {
     reproduces(&tokenizer, include_str!("../../../tests/reference/text/tokenizer_gemma3.json"));
     assert_eq!(tokenizer.encode("Hi", true).unwrap()[0], 2);
 }
+
+/// The crate panics on these, and Python with it.
+#[test]
+fn parts_that_contradict_each_other_end_in_words() {
+    let written = |changes: Value| {
+        let mut json = serde_json::json!({
+            "added_tokens": [],
+            "model": { "type": "WordLevel", "vocab": { "a": 0, " ": 1, "?": 2 }, "unk_token": "?" },
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            json[key] = value.clone();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        crate::files::write_atomic(&path, json.to_string().as_bytes()).unwrap();
+        Tokenizer::from_folder(folder.path()).unwrap()
+    };
+    let stripped = serde_json::json!({ "type": "Strip", "content": " ", "start": 0, "stop": 3 });
+    let tokenizer = written(serde_json::json!({ "decoder": stripped }));
+    assert_eq!(tokenizer.decode(&[0, 1], false), "a  ", "its tokens, one after the other");
+    let tokenizer =
+        written(serde_json::json!({ "decoder": { "type": "BPEDecoder", "suffix": "" } }));
+    assert_eq!(tokenizer.decode(&[], false), "");
+    let no_length = serde_json::json!({ "type": "FixedLength", "length": 0 });
+    let tokenizer = written(serde_json::json!({ "pre_tokenizer": no_length }));
+    // Whatever it makes of them, the program goes on.
+    if let Err(err) = tokenizer.encode("aa", false) {
+        let source = std::error::Error::source(&err).map(ToString::to_string);
+        assert!(source.is_some_and(|source| source.contains("contradict")));
+    }
+}
