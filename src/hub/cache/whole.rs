@@ -42,8 +42,15 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     let config = std::fs::read(path.join("config.json"));
     let config = match config {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(inner) = network_of(path) {
+            if let Some(inner) = module_of(path, ".Transformer")
+                && inner.join("config.json").is_file()
+            {
                 return check_folder(&inner);
+            }
+            // A table of words' vectors has nothing else to say.
+            if let Some(table) = module_of(path, ".StaticEmbedding") {
+                check_safetensors(&table.join("model.safetensors"))?;
+                return Ok(size_of(path));
             }
             return Err(match adapter_base(path) {
                 Some(base) => format!("it is an adapter (PEFT) for the model {base}"),
@@ -63,21 +70,27 @@ fn check_folder(path: &Path) -> Result<u64, String> {
     for file in &weights {
         check_safetensors(file)?;
     }
-    let all = disk::files_below(path);
-    Ok(all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum())
+    Ok(size_of(path))
 }
 
-/// Where older folders of sentence-transformers keep the network: `0_Transformer`.
-fn network_of(path: &Path) -> Option<PathBuf> {
+fn size_of(folder: &Path) -> u64 {
+    let all = disk::files_below(folder);
+    all.iter().filter(|file| file.is_file()).map(|file| disk::file_size(file)).sum()
+}
+
+/// Where a folder of sentence-transformers keeps a module of this class: older ones `0_Transformer`, or the folder
+/// itself.
+fn module_of(path: &Path, class: &str) -> Option<PathBuf> {
     let modules = std::fs::read(path.join("modules.json")).ok()?;
     let modules: serde_json::Value = serde_json::from_slice(&modules).ok()?;
-    let is_network = |module: &&serde_json::Value| {
-        module["type"].as_str().is_some_and(|kind| kind.ends_with(".Transformer"))
+    let is_one = |module: &&serde_json::Value| {
+        module["type"].as_str().is_some_and(|kind| kind.ends_with(class))
     };
-    let place = modules.as_array()?.iter().find(is_network)?["path"].as_str()?;
-    let inner = path.join(place);
-    let is_plain = !place.is_empty() && !place.contains(['/', '\\', '.']);
-    (is_plain && inner.join("config.json").is_file()).then_some(inner)
+    let place = modules.as_array()?.iter().find(is_one)?["path"].as_str()?;
+    if place.is_empty() || place == "." {
+        return Some(path.to_owned());
+    }
+    (!place.contains(['/', '\\', '.'])).then(|| path.join(place))
 }
 
 /// The safetensors files that transformers reads of a folder: what `config.json` names, else
@@ -203,4 +216,30 @@ fn check_safetensors(path: &Path) -> Result<(), String> {
 /// What is wrong with a file that should be JSON.
 fn damaged(name: &str, text: &[u8], err: &serde_json::Error) -> String {
     format!("{name} is damaged: {}", files::mistake_in_json(text, err))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// As sentence-transformers saves such a model: the table in a folder of its own, and no config.json.
+    #[test]
+    fn a_table_of_words_needs_no_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            files::write_atomic(&folder.path().join(name), bytes).unwrap();
+        };
+        let module = json!([{"type": "sentence_transformers.models.StaticEmbedding", "path": "0_StaticEmbedding"}]);
+        write("modules.json", module.to_string().as_bytes());
+        std::fs::create_dir(folder.path().join("0_StaticEmbedding")).unwrap();
+        let said = check(folder.path()).unwrap_err();
+        assert!(said.contains("model.safetensors is missing"), "{said}");
+        write("0_StaticEmbedding/model.safetensors", b"\x02\0\0\0\0\0\0\0{}");
+        assert_eq!(check(folder.path()).unwrap(), 10 + module.to_string().len() as u64);
+        let other = json!([{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]);
+        write("modules.json", other.to_string().as_bytes());
+        assert!(check(folder.path()).unwrap_err().contains("it has no config.json"));
+    }
 }
