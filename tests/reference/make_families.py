@@ -144,6 +144,11 @@ CASES = {
                      layer_types=["sliding_attention", "full_attention"])),
     "bloom_to_normed": ("bloom", dict(n_layer=2, n_head=4, apply_residual_connection_post_layernorm=True)),
     "opt_unit_norms": ("opt", dict(ffn_dim=20, word_embed_proj_dim=16, layer_norm_elementwise_affine=False)),
+    "gpt_neo": ("gpt_neo", dict(num_key_value_heads=None, num_hidden_layers=3, attention_types=[[["global", "local"], 1], [["local"], 1]],
+                window_size=5, layer_norm_epsilon=EPS)),
+    "gemma": ("gemma", dict(head_dim=6, num_key_value_heads=1, rms_norm_eps=EPS)),
+    "phi": ("phi", dict(layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
+    "olmo": ("olmo", dict(clip_qkv=0.8, rope_parameters=rope("linear", factor=2.0))),
 }
 
 

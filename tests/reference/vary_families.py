@@ -350,12 +350,24 @@ def stablelm(r):
     if dim * p < 2 or int(dim * p) % 2: p = 1.0
     d["rope_parameters"] = dict(rope(r, int(dim * p), ["default", "linear"], 64), partial_rotary_factor=p)
     opt(r, d, "use_qkv_bias", TF); opt(r, d, "qk_layernorm", TF); opt(r, d, "use_parallel_residual", TF); return d
+def gpt_neo(r):
+    n = r.choice([2, 3]); d = dict(hidden_size=n * r.choice([4, 8]), num_heads=n, vocab_size=293, max_position_embeddings=64, layer_norm_epsilon=2e-3, window_size=r.choice([3, 6]), bos_token_id=1, eos_token_id=2, pad_token_id=2)
+    kinds = r.choice([[["global"], 1], [["global", "local"], 2], [["local"], 2], [["local", "global", "local"], 1]]); d.update(attention_types=[kinds], num_layers=len(kinds[0]) * kinds[1], tie_word_embeddings=flip(r, .7))
+    opt(r, d, "intermediate_size", [None, 30]); opt(r, d, "activation_function", ["gelu_new", "gelu", "relu"]); return d
+def gemma(r):
+    d, dim = base(r, act=False); d["head_dim"] = dim; opt(r, d, "hidden_act", ["gelu", "gelu_pytorch_tanh", "silu"]); opt(r, d, "attention_bias", TF); return d
+def phi(r):
+    d, dim = base(r, explicit=False, with_rope=False); d.pop("rms_norm_eps"); d["layer_norm_eps"] = 2e-3; p = r.choice([.25, .5, 1.0])
+    if dim * p < 2 or int(dim * p) % 2: p = 1.0
+    d["rope_parameters"] = dict(rope(r, int(dim * p), ["default", "linear"], 64), partial_rotary_factor=p); return d
+def olmo(r):
+    d, _ = base(r, explicit=False); d.pop("rms_norm_eps"); opt(r, d, "clip_qkv", [None, .5, 2.0]); opt(r, d, "attention_bias", TF); return d
 def starcoder2(r):
     d, _ = base(r, explicit=False); d.pop("rms_norm_eps"); d["norm_epsilon"] = 2e-3; opt(r, d, "use_bias", TF); d["sliding_window"] = r.choice([None, 6]); return d
 
 FAMILIES = {name: globals()[name] for name in """llama mistral qwen2 qwen3 gemma2 gemma3_text gemma4_text phi3 olmo2 olmo3 smollm3 gpt2 apertus cohere2 ernie4_5 ernie4_5_moe exaone4 glm4 granite
 hunyuan_v1_dense hunyuan_v1_moe ministral3 nanochat seed_oss gpt_oss granitemoe mixtral olmoe phimoe qwen2_moe qwen3_moe deepseek_v2 minicpm3 mistral4 granitemoehybrid falcon_h1 lfm2 lfm2_moe lfm3
-qwen3_5_text qwen3_5_moe_text qwen3_next bloom falcon gpt_neox gptj stablelm starcoder2""".split()}
+gpt_neo gemma phi olmo qwen3_5_text qwen3_5_moe_text qwen3_next bloom falcon gpt_neox gptj stablelm starcoder2""".split()}
 FAMILIES["opt"] = opt_
 
 def enliven(model):

@@ -10,7 +10,7 @@ use super::base::{Defaults, GEMMA2, GEMMA3, LLAMA, MOST_LAYERS, QWEN, base, qwen
 use super::config_keys::{Keys, RopeDefaults};
 use super::names::Naming;
 use super::plain::Shape;
-use super::{Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use super::{gemma4, latent, like_llama, mixtures, older, recurrent};
 use crate::llm::error::Error;
 use crate::llm::files::packed::{self, quantization};
@@ -48,6 +48,7 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
         "mistral" => mistral(keys),
         "qwen2" => qwen2(keys),
         "qwen3" => qwen3(keys),
+        "gemma" => gemma1(keys),
         "gemma2" => gemma2(keys),
         "gemma3_text" => gemma3(keys),
         // With pictures; the decoder is described inside and is all that is run.
@@ -109,9 +110,12 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
         },
         "bloom" => older::bloom(keys),
         "falcon" => older::falcon(keys),
+        "gpt_neo" => older::gpt_neo(keys),
         "gpt_neox" => older::gpt_neox(keys),
         "gptj" => older::gptj(keys),
+        "olmo" => older::olmo(keys),
         "opt" => older::opt(keys),
+        "phi" => older::phi(keys),
         "stablelm" => older::stablelm(keys),
         "starcoder2" => older::starcoder2(keys),
         "" => Err(Error::not_a_model(path, "it has no model_type")),
@@ -189,6 +193,31 @@ fn qwen3(keys: Keys<'_>) -> Result<Config, Error> {
     config.qk_norm = QkNorm::PerHead;
     qwen_windows(keys, &mut config)?;
     Ok(config)
+}
+
+fn gemma1(keys: Keys<'_>) -> Result<Config, Error> {
+    let defaults = Defaults {
+        name: "gemma",
+        width: 3072,
+        mlp_width: 24_576,
+        layers: 28,
+        heads: 16,
+        kv_heads: Some(16),
+        own: &["attention_bias"],
+        ..GEMMA2
+    };
+    let config = base(keys, defaults)?;
+    // Its first files say gelu, and mean what was trained.
+    let activation = match keys.activation("hidden_act", "gelu_pytorch_tanh")? {
+        Activation::Gelu => Activation::GeluTanh,
+        other => other,
+    };
+    Ok(Config {
+        activation,
+        norm: NormKind::RmsPlusOne,
+        embedding_scale: Some((config.width as f32).sqrt()),
+        ..config
+    })
 }
 
 fn gemma2(keys: Keys<'_>) -> Result<Config, Error> {

@@ -19,6 +19,7 @@ pub enum Naming {
     Gemma4,
     Glm4,
     GptJ,
+    GptNeo,
     GptNeox,
     GptOss,
     GraniteHybrid,
@@ -29,6 +30,7 @@ pub enum Naming {
     Mixtral,
     NanoChat,
     Opt,
+    Phi,
     QwenHybrid,
     StableLm,
     StarCoder2,
@@ -238,6 +240,13 @@ impl Naming {
                 down: "mlp.fc_out",
                 ..GPT2
             },
+            Self::GptNeo => Names {
+                q: "attn.attention.q_proj",
+                k: "attn.attention.k_proj",
+                v: "attn.attention.v_proj",
+                output: "attn.attention.out_proj",
+                ..GPT2
+            },
             Self::GptNeox => Names {
                 embedding: "gpt_neox.embed_in",
                 final_norm: "gpt_neox.final_layer_norm",
@@ -325,6 +334,13 @@ impl Naming {
                 output: "self_attn.out_proj",
                 up: "fc1",
                 down: "fc2",
+                ..LLAMA
+            },
+            Self::Phi => Names {
+                final_norm: "model.final_layernorm",
+                output: "self_attn.dense",
+                up: "mlp.fc1",
+                down: "mlp.fc2",
                 ..LLAMA
             },
             Self::StableLm => {

@@ -284,3 +284,105 @@ pub(super) fn starcoder2(keys: Keys<'_>) -> Result<Config, Error> {
     config.naming = Naming::StarCoder2;
     Ok(config)
 }
+
+pub(super) fn gpt_neo(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[
+        ("num_hidden_layers", "num_layers"),
+        ("num_attention_heads", "num_heads"),
+        ("rms_norm_eps", "layer_norm_epsilon"),
+    ]);
+    let width = keys.size("hidden_size", 2048)?;
+    let defaults = Defaults {
+        name: "gpt_neo",
+        vocab_size: 50_257,
+        width,
+        mlp_width: 4 * width,
+        layers: 24,
+        heads: 16,
+        norm_eps: 1e-5,
+        tied: true,
+        own: &[],
+        ..LLAMA
+    };
+    let mut config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
+    let window = keys.size("window_size", 256)?;
+    let is_local = local_layers(keys, config.layers.len())?;
+    for (layer, is_local) in config.layers.iter_mut().zip(is_local) {
+        layer.scale = 1.0; // scores are not divided by anything
+        layer.window = is_local.then_some(window);
+    }
+    Ok(Config {
+        activation: keys.activation("activation_function", "gelu_new")?,
+        learned_positions: Some(0),
+        qkv_bias: false,
+        naming: Naming::GptNeo,
+        ..config
+    })
+}
+
+/// Which layers see a window alone, from GPT-Neo's `attention_types`: `[[["global", "local"], 12]]`.
+fn local_layers(keys: Keys<'_>, count: usize) -> Result<Vec<bool>, Error> {
+    let Some(types) = keys.get("attention_types") else {
+        return Ok((0..count).map(|layer| layer % 2 == 1).collect());
+    };
+    let expected = || {
+        let expected = format!("lists of global and local with how often, {count} layers together");
+        keys.refuse("attention_types", expected)
+    };
+    let mut found = Vec::new();
+    for item in types.as_array().ok_or_else(expected)? {
+        let kinds = item[0].as_array().ok_or_else(expected)?;
+        let times = item[1].as_u64().filter(|times| *times <= count as u64).ok_or_else(expected)?;
+        for kind in (0..times).flat_map(|_| kinds) {
+            found.push(match kind.as_str() {
+                Some("global") => false,
+                Some("local") => true,
+                _ => return Err(expected()),
+            });
+        }
+    }
+    if found.len() == count { Ok(found) } else { Err(expected()) }
+}
+
+/// Phi 1 and 2.
+pub(super) fn phi(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("rms_norm_eps", "layer_norm_eps")]);
+    let defaults = Defaults {
+        name: "phi",
+        vocab_size: 51_200,
+        width: 2048,
+        mlp_width: 8192,
+        layers: 24,
+        norm_eps: 1e-5,
+        partial: 0.5,
+        own: &["partial_rotary_factor"],
+        ..LLAMA
+    };
+    let config = with_biases(base(keys, defaults)?);
+    Ok(Config {
+        activation: keys.activation("hidden_act", "gelu_new")?,
+        norm_placement: NormPlacement::ParallelShared,
+        head_bias: true,
+        naming: Naming::Phi,
+        ..config
+    })
+}
+
+/// The first `OLMo`: norms without weights.
+pub(super) fn olmo(keys: Keys<'_>) -> Result<Config, Error> {
+    let defaults = Defaults {
+        name: "olmo",
+        vocab_size: 50_304,
+        norm_eps: 1e-5,
+        own: &["attention_bias", "clip_qkv"],
+        ..LLAMA
+    };
+    let config = base(keys, defaults)?;
+    Ok(Config {
+        activation: keys.activation("hidden_act", "silu")?,
+        norm: NormKind::UnitLayer,
+        norm_eps: 1e-5, // whatever the file says
+        clip_qkv: keys.optional_positive("clip_qkv", None)?,
+        ..config
+    })
+}

@@ -30,7 +30,7 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
         "qwen3_next" => "qwen3next",
         "qwen3_5_text" => "qwen35",
         "qwen3_5_moe_text" => "qwen35moe",
-        "gptj" | "lfm3" | "nanochat" | "opt" => return None,
+        "gemma" | "gpt_neo" | "gptj" | "lfm3" | "nanochat" | "olmo" | "opt" | "phi" => return None,
         same => same,
     })
 }

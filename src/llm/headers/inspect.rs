@@ -175,7 +175,14 @@ impl Opened {
     /// The token whose vector learns nothing from being read: torch's `padding_idx`, which transformers
     /// gives the embeddings of most families.
     pub fn padding_id(&self, config: &Config) -> Option<u32> {
-        let has_none = [Naming::Gpt2, Naming::GptNeox, Naming::GptJ, Naming::Bloom, Naming::Falcon];
+        let has_none = [
+            Naming::Gpt2,
+            Naming::GptNeo,
+            Naming::GptNeox,
+            Naming::GptJ,
+            Naming::Bloom,
+            Naming::Falcon,
+        ];
         if has_none.contains(&config.naming) {
             return None;
         }
