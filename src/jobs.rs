@@ -143,8 +143,11 @@ pub struct Job<E, T, Err> {
     events: Receiver<Parcel>,
     wishes: Arc<Wishes>,
     ending: Option<Ending>,
-    kinds: PhantomData<fn() -> (E, T, Err)>,
+    kinds: Kinds<E, T, Err>,
 }
+
+/// What a job says and how it ends. Never a value.
+type Kinds<E, T, Err> = PhantomData<fn(E) -> Result<T, Err>>;
 
 /// An event or a result on its way, whatever its type. One kind of channel and one kind of thread serve a
 /// hundred kinds of jobs: compiled for each of them they were two megabytes of the program.
@@ -303,7 +306,7 @@ pub struct Feeder<E, T, Err> {
     sender: Sender<Parcel>,
     end: Sender<Parcel>,
     wishes: Arc<Wishes>,
-    kinds: PhantomData<fn(E, T, Err)>,
+    kinds: Kinds<E, T, Err>,
 }
 
 impl<E: Send + 'static, T: Send + 'static, Err: Send + 'static> Feeder<E, T, Err> {

@@ -279,7 +279,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("series", &[]),
             ("slots", &["command", "notice", "room"]),
             ("annotate", &["room", "slots"]),
-            ("codes", &["annotate", "room"]),
+            ("codes", &["annotate", "prefs", "room"]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["models", "prefs", "scores", "slots"]),
             ("look_inside", &["models", "playground", "slots"]),

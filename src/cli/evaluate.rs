@@ -23,6 +23,7 @@ use crate::evaluate::frozen;
 use crate::evaluate::respondent::Respondent;
 use crate::evaluate::results::{Answered, Evaluation, Folder};
 use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
+use crate::evaluate::scored::{ALIKE, some_cannot_be_chosen};
 use crate::evaluate::task::Task;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::card::ModelIdentity;
@@ -143,6 +144,11 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     ));
     for note in prepared.questions.report.sentences() {
         out::note(&note);
+    }
+    if let Some(labels) = &prepared.questions.labels
+        && some_cannot_be_chosen(&task, labels)
+    {
+        out::note(ALIKE);
     }
     prepared.finder = finder(&task)?;
     let mut asked = Asked::open(&task, args.weights, &args.remote.key)?;

@@ -11,9 +11,10 @@ use super::task::Judge;
 /// Of a judge, the pairs that it decided in the same way in both orders, as TRL reads them (JSON Lines).
 pub const JUDGED: &str = "judged_pairs.jsonl";
 
-/// A row for each verdict that is no tie: `prompt`, `chosen` and `rejected` as the table has them, dialogues as
-/// dialogues; `judged_by`, so that nobody takes them for people's, and the `probability` of the verdict, averaged
-/// over both orders.
+/// A row for each verdict that is no tie.
+///
+/// `prompt`, `chosen` and `rejected` are as the table has them, dialogues as dialogues. `judged_by` is there so that
+/// nobody takes them for people's; `probability` is that of the verdict, averaged over both orders.
 pub fn pairs(
     (judge, model): (&Judge, &str),
     questions: &Questions,

@@ -8,9 +8,9 @@ use super::judge_scores::JudgeScores;
 use super::manner::Way;
 use super::report::{AltTest, Report};
 use super::results::Evaluation;
-use super::scored::{ENDED, how_scored};
+use super::scored::{ALIKE, how_scored};
 use super::server_way::ServerWay;
-use super::task::Kind;
+use super::task::{Kind, Scoring};
 use crate::encoder::EncoderIdentity;
 
 /// The report as Markdown.
@@ -293,8 +293,8 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     }
     if let (Ok(Kind::Survey(survey)), Some(scores)) = (task.kind(), &report.survey) {
         said.extend(scores.sentences(survey, task.orders, task.seed));
-        if survey.ways.contains(&Way::Texts) && scores.begin_alike() {
-            said.push(ENDED.to_owned());
+        if survey.ways.contains(&Way::Texts) && task.score == Scoring::Sum && scores.begin_alike() {
+            said.push(ALIKE.to_owned());
         }
         return said.join(" ");
     }

@@ -2,7 +2,7 @@
 //! encoder reads a prompt once, its decoder goes over all answers to it together.
 
 use super::prompt::Presentation;
-use super::scoring::{Asked, Unaskable, begin_alike};
+use super::scoring::{Asked, Unaskable};
 use crate::encoder::{Error, Tokens};
 use crate::jobs::{Checks, Progress};
 use crate::llm::text::tokenizer::Tokenizer;
@@ -46,11 +46,6 @@ impl<'a> PairScorer<'a> {
                 return Ok(Err(Unaskable::Unsayable { answer: answer.clone() }));
             }
             answers.push(ids);
-        }
-        if begin_alike(&answers)
-            && let Some(end) = self.model.ends().first()
-        {
-            answers.iter_mut().for_each(|ids| ids.push(*end));
         }
         let (needed, context) = (prompt.len(), self.context());
         if needed > context {

@@ -64,9 +64,10 @@ pub enum PeopleError {
     Unusable { study: PathBuf, evaluation: PathBuf, problem: String },
 }
 
-/// Keeps the labels of a study's coders with the answers of an evaluation. Those of a coder of the same name who
-/// is there already are replaced: taking the same study again takes what its coders have said since.
+/// Keeps the labels of a study's coders with the answers of an evaluation.
 ///
+/// Those of a coder of the same name who is there already are replaced: taking the same study again takes what its
+/// coders have said since.
 /// Rows are found by the column that names them, else by their texts, and the texts have to be the same.
 pub fn take(
     folder: &Path,

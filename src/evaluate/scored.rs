@@ -2,11 +2,12 @@
 
 use super::results::Evaluation;
 use super::server_way::ServerWay;
-use super::task::{AnswerForm, Kind, Scoring};
+use super::task::{AnswerForm, Kind, Scoring, Task};
 
-/// Where one option begins another.
-pub const ENDED: &str = "Some options begin with the words of another one; where their tokens do, the token that \
-                         ends an answer was scored with each option, so that the longer one can be chosen.";
+/// Where one option begins another, and options are scored by the sum of their tokens.
+pub const ALIKE: &str = "Some options begin with the words of another one. Whoever says the longer one has said the \
+                         shorter one on the way, so by the sum of its tokens the longer one can never be the answer. \
+                         Letters, or the mean over tokens, give it a chance.";
 
 const WHOLE: &str = "the whole text of an option";
 
@@ -15,6 +16,16 @@ pub fn begin_alike(options: &[String]) -> bool {
     let begins =
         |one: &String, other: &String| other.len() > one.len() && other.starts_with(one.as_str());
     options.iter().any(|one| options.iter().any(|other| begins(one, other)))
+}
+
+/// Whether an option of a task can never be the answer: it begins with the words of another one.
+pub fn some_cannot_be_chosen(task: &Task, options: &[String]) -> bool {
+    let is_whole = match task.answer {
+        AnswerForm::Letter => false,
+        AnswerForm::Text => task.judge.is_none(),
+        AnswerForm::Usual => task.code.is_some(),
+    };
+    is_whole && task.score == Scoring::Sum && begin_alike(options)
 }
 
 /// `None`: answers were written, or read from what a server wrote.
@@ -30,7 +41,6 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
         | (AnswerForm::Usual, Ok(Kind::Exam(_))) => "the letter of an option",
         _ => WHOLE,
     };
-    let is_whole = scored == WHOLE;
     let scoring = match task.score {
         Scoring::Sum => "",
         Scoring::Mean => ", as the mean over its tokens",
@@ -43,10 +53,29 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
         "Nothing was sampled: an answer is the option with the highest probability, computed from the \
          log-probability of {scored} after the prompt{scoring}, and made to add up to one over the options."
     );
-    // Another server's model is not asked for what ends an answer.
-    let is_exact = evaluation.way.is_none_or(|way| way == ServerWay::Labels);
-    if is_whole && is_exact && evaluation.labels.as_deref().is_some_and(begin_alike) {
-        said.push_str(&format!(" {ENDED}"));
+    if evaluation.labels.as_deref().is_some_and(|labels| some_cannot_be_chosen(task, labels)) {
+        said.push_str(&format!(" {ALIKE}"));
     }
     Some(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::task::Code;
+
+    #[test]
+    fn options_that_begin_another_one_are_told_where_the_longer_one_cannot_be_chosen() {
+        let labels = ["agree", "agree a little", "no"].map(str::to_owned);
+        let task =
+            |answer, score| Task { answer, score, code: Some(Code::default()), ..Task::default() };
+        let cannot = |answer, score| some_cannot_be_chosen(&task(answer, score), &labels);
+        assert!(cannot(AnswerForm::Usual, Scoring::Sum));
+        assert!(cannot(AnswerForm::Text, Scoring::Sum));
+        assert!(!cannot(AnswerForm::Letter, Scoring::Sum));
+        assert!(!cannot(AnswerForm::Usual, Scoring::Mean));
+        assert!(!cannot(AnswerForm::Usual, Scoring::Prior));
+        let apart = ["agree", "disagree"].map(str::to_owned);
+        assert!(!some_cannot_be_chosen(&task(AnswerForm::Usual, Scoring::Sum), &apart));
+    }
 }

@@ -84,11 +84,6 @@ impl Asked {
             }
             answers.push(ids);
         }
-        if begin_alike(&answers)
-            && let Some(end) = end_of_answer(model)?
-        {
-            answers.iter_mut().for_each(|ids| ids.push(end));
-        }
         let longest = answers.iter().map(Vec::len).max().unwrap_or(0).max(room);
         let needed = prompt.len() + longest;
         if needed > context {
@@ -100,32 +95,6 @@ impl Asked {
     fn len(&self) -> usize {
         self.prompt.len() + self.answers.iter().map(Vec::len).max().unwrap_or(0)
     }
-}
-
-/// Whether one answer is the beginning of another, as `1` is of `10`.
-///
-/// Whoever says the longer one has said
-/// the shorter one on the way, so that its probability is never less: what ends an answer has to be scored
-/// with each of them, or the longer one could never be chosen.
-pub fn begin_alike(answers: &[Vec<u32>]) -> bool {
-    let mut sorted: Vec<&[u32]> = answers.iter().map(Vec::as_slice).collect();
-    // What begins with an answer then stands right behind it.
-    sorted.sort_unstable();
-    sorted.windows(2).any(|pair| pair[1].len() > pair[0].len() && pair[1].starts_with(pair[0]))
-}
-
-/// The token that ends an answer: of those at which the model stops, the one that its chat template puts
-/// behind an answer.
-fn end_of_answer(model: &Model) -> Result<Option<u32>, Error> {
-    let stops = model.stop_ids();
-    if let Some(chat) = model.chat() {
-        let turns = [Message::new("user", "1"), Message::new("assistant", "1")];
-        let ids = model.tokenizer().encode(&chat.render(&turns, false)?, false)?;
-        if let Some(end) = ids.iter().rev().find(|id| stops.contains(id)) {
-            return Ok(Some(*end));
-        }
-    }
-    Ok(stops.first().copied())
 }
 
 /// Why a row cannot be asked.
@@ -390,17 +359,6 @@ mod tests {
         assert_eq!(of(&[&[1, 2]]), 2);
         assert_eq!(of(&[&[1], &[2]]), 0);
         assert_eq!(of(&[]), 0);
-    }
-
-    #[test]
-    fn answers_that_begin_another_one_are_found() {
-        let alike = |answers: &[&[u32]]| {
-            begin_alike(&answers.iter().map(|ids| ids.to_vec()).collect::<Vec<_>>())
-        };
-        assert!(alike(&[&[5, 6], &[9], &[5]]));
-        assert!(alike(&[&[5], &[5], &[5, 6]]));
-        assert!(!alike(&[&[5, 6], &[5, 7], &[6]]));
-        assert!(!alike(&[&[5], &[5]]), "the same twice is another mistake");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! is computed once for several of them.
 
 use serde::Deserialize;
-use tuning_fork_engine::evaluate::prompt::Presentation;
 use tuning_fork_engine::evaluate::scoring::{Asked, Scorer};
 use tuning_fork_engine::jobs::{Progress, Quiet};
 use tuning_fork_engine::llm::Weights;
@@ -59,47 +58,6 @@ fn answers_are_as_likely_as_transformers_says() {
             assert_eq!(&scorer.score(&case.shared, row, quiet).unwrap(), found, "{}", case.model);
         }
     }
-}
-
-#[test]
-fn an_answer_that_begins_another_one_is_scored_to_its_end() {
-    let folder = crate::evaluations::repository("sample_data/tiny_model");
-    let model = load(&folder, Weights::AsStored);
-    let asked = |answers: &[&str]| {
-        let presentation = Presentation {
-            content: "How far do you agree?".to_owned(),
-            order: (0..answers.len()).collect(),
-            answers: answers.iter().map(|&answer| answer.to_owned()).collect(),
-        };
-        Asked::encode(&model, &presentation, (0, 512)).unwrap().unwrap()
-    };
-    let ends = |asked: &Asked| -> Vec<bool> {
-        asked.answers.iter().map(|ids| model.stop_ids().contains(&ids[ids.len() - 1])).collect()
-    };
-    assert_eq!(
-        ends(&asked(&["yes", "no"])),
-        [false; 2],
-        "nothing is added where nothing has to be"
-    );
-    let alike = asked(&["agree a lot", "10", "agree", "1"]);
-    assert_eq!(ends(&alike), [true; 4]);
-    // Without the end, whoever says the longer one says the shorter one as well.
-    let cut = |alike: &Asked| {
-        let answers = alike.answers.iter().map(|ids| ids[..ids.len() - 1].to_vec()).collect();
-        Asked { prompt: alike.prompt.clone(), answers }
-    };
-    let quiet: &dyn Progress<()> = &Quiet;
-    let score = |asked: Asked| {
-        let mut sums = Scorer::new(&model, None).score(&[], &[asked], quiet).unwrap();
-        sums.pop().unwrap()
-    };
-    let (whole, begun) = (score(alike.clone()), score(cut(&alike)));
-    assert!(begun[0] < begun[2], "{begun:?}");
-    for (whole, begun) in whole.iter().zip(&begun) {
-        assert!(whole < begun, "{whole} is after {begun}");
-    }
-    // All of them are different answers now.
-    assert!(whole.iter().map(|sum| sum.exp()).sum::<f64>() <= 1.0, "{whole:?}");
 }
 
 /// The files of a model as one folder; the families share a tokenizer.

@@ -8,7 +8,8 @@
 # arm needs: rustup target add aarch64-unknown-linux-gnu, and Debian's gcc-aarch64-linux-gnu and
 # qemu-user. It builds every dependency once more.
 # avx512 needs Debian's bochs, bochsbios, vgabios, isolinux, syslinux-common, xorriso and cpio, and in
-# KERNEL a kernel of linux-image-cloud-amd64 (unpacked is enough). It takes minutes.
+# KERNEL a kernel of linux-image-cloud-amd64 (unpacked is enough). It takes minutes. TESTS filters; without it,
+# all run but those that read files of the repository.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -45,7 +46,7 @@ avx512() {
 default tests
 label tests
 kernel /vmlinuz
-append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:-} --test-threads=1
+append initrd=/initrd.gz rdinit=/init console=ttyS0 quiet mitigations=off lpj=1000000 lsm=capability acpi=off noapic nolapic_timer clearcpuid=515,321,323,580 TUNING_FORK_LEVEL=AVX-512-with-VNNI -- ${TESTS:---skip unpack::} --test-threads=1
 EOF
     xorriso -as mkisofs -quiet -o "$folder/boot.iso" -b isolinux/isolinux.bin \
         -c isolinux/boot.cat -no-emul-boot -boot-load-size 4 -boot-info-table "$folder/iso"
@@ -69,7 +70,7 @@ EOF
     # The tests are the first process: their end is the end of that Linux, which says how they ended.
     tail -n +1 -f --pid="$bochs_pid" "$folder/serial" | sed -u '/Kernel panic/q' || true
     # A word that a kernel does not know becomes a filter, and no test at all ends well too.
-    grep -q 'exitcode=0x00000000' "$folder/serial" && grep -q '^test result: ok\. [1-9]\|\.\.\. ok' "$folder/serial"
+    grep -q 'exitcode=0x00000000' "$folder/serial" && grep -q '^running [1-9]' "$folder/serial"
 }
 
 case "${1:-}" in

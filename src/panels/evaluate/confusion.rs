@@ -55,8 +55,8 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
     let mut filter = grid.filter;
     ScrollArea::both().id_salt("confusion").max_height(height).show(ui, |ui| {
         Grid::new("confusion_cells").spacing(Vec2::splat(3.0)).show(ui, |ui| {
-            let corner = format!("rows: {}, columns: the model", coder.name);
-            ui.add(Label::new(theme::muted(ui, corner)).truncate());
+            let corner = Label::new(theme::muted(ui, "people / model")).truncate();
+            ui.add(corner).on_hover_text(format!("Rows: {}; columns: the model", coder.name));
             for label in labels {
                 let name = Label::new(theme::muted(ui, label)).truncate();
                 ui.add_sized([em * 5.0, em * 1.4], name).on_hover_text(label);
