@@ -267,7 +267,10 @@ impl CodeForm {
             id: self.id.clone(),
             encoder: self.encoder.clone().filter(|_| self.what == What::Ask),
             split: self.split(),
-            examples: self.examples.clone().filter(|_| self.what == What::Code),
+            examples: self
+                .examples
+                .clone()
+                .filter(|_| matches!(self.what, What::Code | What::Exam)),
             orders: self.orders,
             seed: self.seed,
             answer: self.answer,
