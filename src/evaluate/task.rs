@@ -114,7 +114,7 @@ impl Default for Task {
     }
 }
 
-/// Examples for [code] and [exam].
+/// Examples for `[code]` and `[exam]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Examples {
