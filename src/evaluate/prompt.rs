@@ -303,7 +303,7 @@ impl Form {
 }
 
 /// Under which letter the option at a place is listed.
-fn letter(place: usize) -> char {
+pub(super) fn letter(place: usize) -> char {
     char::from(b'A' + u8::try_from(place).unwrap_or(25))
 }
 

@@ -9,23 +9,26 @@ pub const ALIKE: &str = "Some options begin with the words of another one. Whoev
                          shorter one on the way, so by the sum of its tokens the longer one can never be the answer. \
                          Letters, or the mean over tokens, give it a chance.";
 
-const WHOLE: &str = "the whole text of an option";
-
 /// Whether one of them is how another one begins, as far as words tell.
 pub fn begin_alike(options: &[String]) -> bool {
-    let begins =
-        |one: &String, other: &String| other.len() > one.len() && other.starts_with(one.as_str());
-    options.iter().any(|one| options.iter().any(|other| begins(one, other)))
+    let mut sorted: Vec<&str> = options.iter().map(String::as_str).collect();
+    // What begins with an option then stands right behind it.
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[1].len() > pair[0].len() && pair[1].starts_with(pair[0]))
 }
 
 /// Whether an option of a task can never be the answer: it begins with the words of another one.
 pub fn some_cannot_be_chosen(task: &Task, options: &[String]) -> bool {
-    let is_whole = match task.answer {
+    scores_whole_texts(task) && task.score == Scoring::Sum && begin_alike(options)
+}
+
+/// Whether it is the whole text of an option that is scored, and not its letter.
+fn scores_whole_texts(task: &Task) -> bool {
+    match task.answer {
         AnswerForm::Letter => false,
         AnswerForm::Text => task.judge.is_none(),
         AnswerForm::Usual => task.code.is_some(),
-    };
-    is_whole && task.score == Scoring::Sum && begin_alike(options)
+    }
 }
 
 /// `None`: answers were written, or read from what a server wrote.
@@ -35,11 +38,10 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
     if task.kind().is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_))) {
         return None;
     }
-    let scored = match (task.answer, task.kind()) {
-        (AnswerForm::Letter, _)
-        | (_, Ok(Kind::Judge(_)))
-        | (AnswerForm::Usual, Ok(Kind::Exam(_))) => "the letter of an option",
-        _ => WHOLE,
+    let scored = if scores_whole_texts(task) {
+        "the whole text of an option"
+    } else {
+        "the letter of an option"
     };
     let scoring = match task.score {
         Scoring::Sum => "",

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::judged::{JUDGED, pairs};
 use super::manner::Manner;
+use super::prompt::letter;
 use super::question::Questions;
 use super::results::{Answered, SUBMISSION, TABLE};
 use super::scale::LabelScale;
@@ -47,9 +48,10 @@ fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<
     for question in &questions.list {
         let row = question.row.place.row;
         let Some(answer) = answered.get(&row) else { continue };
-        let letter =
-            |option: usize| char::from(b'A' + u8::try_from(option).unwrap_or(25)).to_string();
-        let guesses = ranked(&answer.probabilities).into_iter().take(GUESSES).map(letter);
+        let guesses = ranked(&answer.probabilities)
+            .into_iter()
+            .take(GUESSES)
+            .map(|option| letter(option).to_string());
         let id = question.id.as_ref().map_or_else(|| row.to_string(), |id| in_a_cell(Some(id)));
         write([&id, &guesses.collect::<Vec<String>>().join(" ")]);
     }
@@ -78,9 +80,11 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
     header.push("model_answer".to_owned());
     for index in 0..width {
         // Where every row has the same options a column is named by its own.
-        let letter = || char::from(b'A' + u8::try_from(index).unwrap_or(25)).to_string();
         let labels = questions.labels.as_ref();
-        let name = labels.and_then(|labels| labels.get(index)).cloned().unwrap_or_else(letter);
+        let name = labels
+            .and_then(|labels| labels.get(index))
+            .cloned()
+            .unwrap_or_else(|| letter(index).to_string());
         header.push(format!("{OF_MODEL}{name}"));
     }
     let scale = questions.codebook.as_ref().and_then(LabelScale::of);
@@ -92,7 +96,6 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
         header.push("model_same_answer".to_owned());
     }
     let name = |way: &Manner| way.words().replace(", ", "_").replace(' ', "_");
-    let letter = |index: usize| char::from(b'A' + u8::try_from(index).unwrap_or(25));
     for way in &ways {
         header.extend((0..width).map(|index| format!("{}_p_{}", name(way), letter(index))));
         header.push(format!("{}_other", name(way)));

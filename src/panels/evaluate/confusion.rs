@@ -10,6 +10,9 @@ use crate::widgets::layout::row_name_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
+/// Labels that are drawn at most.
+const DRAWN: usize = 40;
+
 /// The button that shows the matrix, where there is one.
 pub(super) fn button_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     let grid = &mut open.grid;
@@ -57,15 +60,15 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
         Grid::new("confusion_cells").spacing(Vec2::splat(3.0)).show(ui, |ui| {
             let corner = Label::new(theme::muted(ui, "people / model")).truncate();
             ui.add(corner).on_hover_text(format!("Rows: {}; columns: the model", coder.name));
-            for label in labels {
+            for label in labels.iter().take(DRAWN) {
                 let name = Label::new(theme::muted(ui, label)).truncate();
                 ui.add_sized([em * 5.0, em * 1.4], name).on_hover_text(label);
             }
             ui.end_row();
-            for (said, (label, counts)) in labels.iter().zip(&coder.table).enumerate() {
+            for (said, (label, counts)) in labels.iter().zip(&coder.table).take(DRAWN).enumerate() {
                 row_name_ui(ui, em * 8.0, label);
                 let total: usize = counts.iter().sum();
-                for (given, count) in counts.iter().enumerate() {
+                for (given, count) in counts.iter().take(DRAWN).enumerate() {
                     let share = if total == 0 { 0.0 } else { *count as f32 / total as f32 };
                     let color = if said == given { p.chosen_soft } else { p.rejected_soft };
                     let other = labels.get(given).map_or("", String::as_str);
@@ -81,6 +84,10 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
         });
     });
     grid.filter = filter;
+    if labels.len() > DRAWN {
+        let words = format!("The first {DRAWN} of {} labels", labels.len());
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
     if let Filter::Cell { said, given, .. } = filter {
         let name = |place: usize| labels.get(place).map_or("", String::as_str);
         let words = format!(

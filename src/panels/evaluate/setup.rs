@@ -5,8 +5,8 @@ use eframe::egui::{Label, Sides, Ui};
 use super::column::{column_ui, optional_column_ui, short};
 use super::scored::{orders_ui, scored_ui};
 use super::{codebook, fields, options, survey};
-use crate::evaluate::scored::{ALIKE, some_cannot_be_chosen};
-use crate::evaluate::task::AnswerForm;
+use crate::evaluate::scored::{ALIKE, begin_alike};
+use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
 use crate::state::command::{Commands, EvaluateCommand};
@@ -203,7 +203,8 @@ fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
     });
     orders_ui(ui, form, "labels");
     scored_ui(ui, &mut form.score);
-    if some_cannot_be_chosen(&form.task(), &form.codebook.labels()) {
+    let by_sum = form.score == Scoring::Sum && form.answer != AnswerForm::Letter;
+    if by_sum && begin_alike(&form.codebook.labels()) {
         problem_ui(ui, ALIKE);
     }
 }

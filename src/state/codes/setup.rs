@@ -175,14 +175,9 @@ impl Setup {
 
     /// Takes a table, with a guess at its columns.
     pub fn set_table(&mut self, report: Report) {
-        let length = |name: &String| -> usize {
-            let texts = report.first.iter().filter_map(|row| row.get(name)?.as_str());
-            texts.map(|text| text.chars().count()).sum()
-        };
         let has = |name: &String| report.columns.contains(name);
         if !has(&self.text) {
-            self.text =
-                report.columns.iter().max_by_key(|name| length(name)).cloned().unwrap_or_default();
+            self.text = report.longest_column().unwrap_or_default();
         }
         if !has(&self.id) {
             let named = |name: &&String| name.to_lowercase() == "id";

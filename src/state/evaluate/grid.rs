@@ -169,13 +169,12 @@ pub fn differs(answered: &Answered) -> bool {
 
 fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-    let size = questions.labels.as_ref().map_or(0, Vec::len);
     let coder = |name: &String| CoderNumbers {
         name: name.clone(),
         both: 0,
         same: 0,
         kappa: None,
-        table: vec![vec![0; size]; size],
+        table: Vec::new(),
     };
     let mut found =
         Numbers { coders: questions.coders.iter().map(coder).collect(), ..Numbers::default() };
@@ -205,10 +204,6 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
         for (coder, said) in found.coders.iter_mut().zip(&answered.human) {
             coder.both += usize::from(said.is_some());
             coder.same += usize::from(*said == Some(index));
-            let row = said.and_then(|said| coder.table.get_mut(said));
-            if let Some(count) = row.and_then(|row| row.get_mut(index)) {
-                *count += 1;
-            }
         }
     }
     if let Some(labels) = &questions.labels {
@@ -216,8 +211,10 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
         for (place, coder) in found.coders.iter_mut().enumerate() {
             let by = |(_, human): &(_, &[Option<usize>])| human.get(place).copied().flatten();
             let person: Vec<Option<usize>> = said.iter().map(by).collect();
-            let table = CrossTable::new(&model, &person, None, labels.len());
+            let table = CrossTable::new(&person, &model, None, labels.len());
             coder.kappa = cohen_kappa(&table, KappaWeights::Unweighted).ok();
+            let counts = |row: &Vec<f64>| row.iter().map(|count| *count as usize).collect();
+            coder.table = table.cells.iter().map(counts).collect();
         }
     }
     found.shares = match &questions.labels {
