@@ -146,6 +146,7 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         out::note(&note);
     }
     if let Some(labels) = &prepared.questions.labels
+        && !prepared.form.asks_each()
         && some_cannot_be_chosen(&task, labels)
     {
         out::note(ALIKE);

@@ -30,6 +30,10 @@ pub struct Codebook {
     #[serde(default, alias = "output_reminder", skip_serializing_if = "String::is_empty")]
     pub reminder: String,
 
+    /// Whether a text can have several of the labels, or none of them: each is asked about by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several: bool,
+
     /// Whether the labels stand on a scale, in their order.
     #[serde(default, skip_serializing_if = "Scale::is_nominal")]
     pub scale: Scale,
@@ -145,14 +149,16 @@ impl Codebook {
                 "it has no `instruction`: a sentence that says what is asked of a text".to_owned(),
             );
         }
-        if self.classes.len() < 2 {
-            return Some(format!(
-                "it has {} of the two classes or more that a choice needs",
-                match self.classes.len() {
-                    0 => "none",
-                    _ => "only one",
-                }
-            ));
+        match self.classes.len() {
+            0 if self.several => return Some("it has no class".to_owned()),
+            1 if self.several => {}
+            few @ (0 | 1) => {
+                return Some(format!(
+                    "it has {} of the two classes or more that a choice needs",
+                    if few == 0 { "none" } else { "only one" }
+                ));
+            }
+            _ => {}
         }
         let mut seen = BTreeSet::new();
         for (index, class) in self.classes.iter().enumerate() {
@@ -168,6 +174,12 @@ impl Codebook {
     }
 
     fn problem_of_scale(&self) -> Option<String> {
+        if self.several && self.scale != Scale::Nominal {
+            return Some(
+                "it has a `scale`, where a text has one label, and several = true: leave one of them out"
+                    .to_owned(),
+            );
+        }
         let (values, classes) = (self.values.len(), self.classes.len());
         if values > 0 && self.scale != Scale::Interval {
             return Some(
@@ -214,10 +226,14 @@ impl Codebook {
         self.classes.iter().map(|class| class.label.trim().to_owned()).collect()
     }
 
+    /// Each class with what is said of it, as a prompt has it.
+    pub fn words_of_each(&self) -> Vec<String> {
+        self.classes.iter().map(Class::words).collect()
+    }
+
     /// All classes with what is said of them, as a prompt has it.
     pub fn words(&self) -> String {
-        let classes: Vec<String> = self.classes.iter().map(Class::words).collect();
-        classes.join("\n\n")
+        self.words_of_each().join("\n\n")
     }
 }
 
@@ -278,7 +294,7 @@ fn question(variable: &str) -> String {
     }
 }
 
-fn several(names: &[&str]) -> String {
+fn several_variables(names: &[&str]) -> String {
     format!(
         "it has {} variables with labels: {}. A model is asked about one at a time: leave the others out",
         names.len(),
@@ -301,7 +317,7 @@ fn of_study(value: &Value) -> Result<Codebook, String> {
         return Err(if names.is_empty() {
             "none of its variables has labels".to_owned()
         } else {
-            several(&names)
+            several_variables(&names)
         });
     };
     let classes = serde_json::from_value(only["classes"].clone());
@@ -313,6 +329,7 @@ fn of_study(value: &Value) -> Result<Codebook, String> {
         } else {
             instruction
         },
+        several: only["kind"] == "choices",
         scale: if only["kind"] == "scale" { Scale::Ordinal } else { Scale::Nominal },
         classes: classes.map_err(|err| files::without_position(&err))?,
         ..Codebook::default()
@@ -343,7 +360,7 @@ fn of_rows(rows: &[Row]) -> Result<Codebook, String> {
     };
     let variables: BTreeSet<String> = rows.iter().map(|row| said(row, &["variable"])).collect();
     if variables.len() > 1 {
-        return Err(several(&variables.iter().map(String::as_str).collect::<Vec<_>>()));
+        return Err(several_variables(&variables.iter().map(String::as_str).collect::<Vec<_>>()));
     }
     let variable = variables.into_iter().next().unwrap_or_default();
     let asked = rows.iter().map(|row| said(row, &["question", "instruction", "instructions"]));
@@ -430,6 +447,19 @@ mod tests {
         // What it had is written again, and a plain codebook as it was.
         assert_eq!(from_toml(&named.to_toml()).unwrap(), named);
         assert!(!read(&likert).to_toml().contains("scale"), "{}", read(&likert).to_toml());
+    }
+
+    #[test]
+    fn a_text_can_have_several_labels_of_a_codebook() {
+        let read =
+            |text: &str| from_toml(&format!("instruction = 'a'\nseveral = true\n{text}")).unwrap();
+        let one = read("[[classes]]\nlabel = 'war'\n");
+        assert_eq!((one.several, one.problem()), (true, None));
+        assert_eq!(from_toml(&one.to_toml()).unwrap(), one);
+        let scale = read("scale = 'ordinal'\n[[classes]]\nlabel = 'war'\n").problem().unwrap();
+        assert!(scale.contains("leave one of them out"), "{scale}");
+        let study = r#"{"variables": [{"name": "topic", "kind": "choices", "classes": [{"label": "war"}]}]}"#;
+        assert!(from_json(study).unwrap().several);
     }
 
     #[test]

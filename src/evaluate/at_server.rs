@@ -13,6 +13,7 @@ use super::results::{Answered, Evaluation, Folder};
 use super::run::{AskError, AskEvent, Prepared};
 use super::schema::Schema;
 use super::server_way::ServerWay;
+use super::several::together;
 use super::table;
 use super::task::{Kind, Scoring};
 use super::told;
@@ -160,27 +161,40 @@ impl RowAsker {
         if self.way == ServerWay::Written {
             return self.write(question, progress);
         }
-        let presentations = self.prepared.form.presentations(question).map_err(AskError::from)?;
+        let form = &self.prepared.form;
+        let presentations = form.presentations(question).map_err(AskError::from)?;
+        if !form.asks_each() {
+            let answered = self.chosen(question, (&presentations, 0), progress)?;
+            return Ok(answered.in_words_of(&question.options));
+        }
+        let size = (presentations.len() / question.options.len().max(1)).max(1);
+        let each = presentations.chunks(size).zip(0..);
+        let each: Result<Vec<Answered>, RowError> = each
+            .map(|(part, label)| self.chosen(question, (part, label * size), progress))
+            .collect();
+        Ok(together(&question.options, each?))
+    }
+
+    /// The likeliest answer to some of a row's presentations, of which the first is that of this number.
+    fn chosen(
+        &self,
+        question: &Question,
+        (presentations, number): (&[Presentation], usize),
+        progress: &dyn Progress<()>,
+    ) -> Result<Answered, RowError> {
         let judges = matches!(self.prepared.task.kind().map_err(AskError::from)?, Kind::Judge(_));
-        let mut answered = if self.way == ServerWay::Generated {
-            self.generated(&presentations, judges, progress)?
-        } else {
-            let orders: Vec<Vec<usize>> = presentations.iter().map(|it| it.order.clone()).collect();
-            let logprobs = self.scored(&presentations, progress)?;
-            let sums: Vec<Vec<f64>> = logprobs.iter().map(|one| sums_of(one)).collect();
-            let scores = match self.prepared.task.score {
-                Scoring::Sum => sums.clone(),
-                Scoring::Mean => means_of(&logprobs)?,
-                Scoring::Prior => self.less_prior(question, &sums, progress)?,
-            };
-            weigh(&orders, &scores, &sums, judges)
-                .map_err(|why| RowError::Refused(why.to_string()))?
+        if self.way == ServerWay::Generated {
+            return self.generated(presentations, judges, progress);
+        }
+        let orders: Vec<Vec<usize>> = presentations.iter().map(|it| it.order.clone()).collect();
+        let logprobs = self.scored(presentations, progress)?;
+        let sums: Vec<Vec<f64>> = logprobs.iter().map(|one| sums_of(one)).collect();
+        let scores = match self.prepared.task.score {
+            Scoring::Sum => sums.clone(),
+            Scoring::Mean => means_of(&logprobs)?,
+            Scoring::Prior => self.less_prior(question, (&sums, number), progress)?,
         };
-        answered.answer = answered.index.map(|index| match question.options.get(index) {
-            Some(option) => option.trim().to_owned(),
-            None => "tie".to_owned(),
-        });
-        Ok(answered)
+        weigh(&orders, &scores, &sums, judges).map_err(|why| RowError::Refused(why.to_string()))
     }
 
     /// Of each order and place the log-probability of what stands there, and how many tokens it has,
@@ -249,12 +263,13 @@ impl RowAsker {
     fn less_prior(
         &self,
         question: &Question,
-        sums: &[Vec<f64>],
+        (sums, number): (&[Vec<f64>], usize),
         progress: &dyn Progress<()>,
     ) -> Result<Vec<Vec<f64>>, RowError> {
         let blank = question.blank();
         let presentations = self.prepared.form.presentations(&blank).map_err(AskError::from)?;
-        let priors = self.scored(&presentations, progress)?;
+        let same = presentations.get(number..number + sums.len()).unwrap_or_default();
+        let priors = self.scored(same, progress)?;
         let less = |(sums, priors): (&Vec<f64>, &Vec<Scored>)| {
             sums.iter().zip(priors).map(|(sum, (prior, _))| sum - prior).collect()
         };

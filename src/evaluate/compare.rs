@@ -82,6 +82,23 @@ impl Comparison {
                 })
                 .collect(),
             Kind::Survey(_) => Vec::new(),
+            Kind::Code(_) if one.several != other.several => {
+                return Err(
+                    "in one of the two evaluations a row can have several labels".to_owned()
+                );
+            }
+            Kind::Code(_) if one.several => {
+                let coders = one.coders.iter().enumerate();
+                coders
+                    .map(|(place, coder)| {
+                        let right = |row: &Answered| {
+                            let several = row.several.as_ref()?;
+                            Some(several.human.get(place)?.as_ref()? == &several.applies)
+                        };
+                        right_or_wrong(&format!("the same labels as {coder}"), &pairs, right)
+                    })
+                    .collect()
+            }
             Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) => {
                 let coders = one.coders.iter().enumerate();
                 coders

@@ -298,6 +298,7 @@ mod tests {
             examples_sha256: None,
             prompt: prompt.to_owned(),
             labels: None,
+            several: false,
             scale: None,
             coders: Vec::new(),
             rows: 2,

@@ -10,6 +10,7 @@ use super::report::{AltTest, Report};
 use super::results::Evaluation;
 use super::scored::{ALIKE, how_scored};
 use super::server_way::ServerWay;
+use super::several_scores::SeveralScores;
 use super::task::{Kind, Scoring};
 use crate::encoder::EncoderIdentity;
 
@@ -60,6 +61,9 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             let cells: Vec<String> = row.iter().map(f64::to_string).collect();
             out.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
         }
+    }
+    if let Some(scores) = &report.several {
+        out.push_str(&scores.markdown());
     }
     if let Some(scores) = &report.scale {
         out.push_str(&on_scale(scores));
@@ -350,10 +354,12 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         ));
     }
     said.extend(report.judge.as_ref().map(JudgeScores::sentence));
+    said.extend(report.several.iter().flat_map(SeveralScores::sentences));
     if let Some(scores) = &report.scale {
         said.push(scale_sentence(scores));
     }
-    if report.agreement.is_some() || !report.people.is_empty() {
+    let has_sets = report.several.as_ref().is_some_and(|several| !several.sets.is_empty());
+    if report.agreement.is_some() || !report.people.is_empty() || has_sets {
         said.push(
             "Intervals of shares are Wilson's, those of kappa, F1 and alpha percentiles over 1,000 draws of \
              rows."

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::cells::{label_of, listed, words};
 use super::results::{Answered, Evaluation, Folder, FolderError, TABLE};
+use super::several::labels_in;
 use super::task::Code;
 use crate::data::table::{self, ImportError, Reading, Row};
 use crate::jobs::Progress;
@@ -87,7 +88,8 @@ pub fn take(
         ));
     };
     let opened = study::folder::Folder::open(study, Use::Read)?;
-    let variable = variable_with(&opened, &labels).map_err(&unusable)?;
+    let kind = if evaluation.several { Kind::Choices } else { Kind::Choice };
+    let variable = variable_with(&opened, kind, &labels).map_err(&unusable)?;
     let rows = table::rows(&folder.join(TABLE), progress)?.rows;
     if rows.len() != answered.len() {
         let (rows, answers) = (rows.len(), answered.len());
@@ -102,10 +104,13 @@ pub fn take(
     let logs: Vec<&CoderLog> = opened.logs.iter().chain(adjudicated).collect();
     let columns = columns_of(&mut evaluation, &logs);
     for answer in &mut answers {
-        answer.human.resize(evaluation.coders.len(), None);
-        for column in &columns {
-            answer.human[*column] = None;
-        }
+        let Some(several) = &mut answer.several else {
+            answer.human.resize(evaluation.coders.len(), None);
+            columns.iter().for_each(|column| answer.human[*column] = None);
+            continue;
+        };
+        several.human.resize(evaluation.coders.len(), None);
+        columns.iter().for_each(|column| several.human[*column] = None);
     }
     let (mut labelled, mut strangers) = (0, 0);
     let mut has_said = vec![false; logs.len()];
@@ -124,10 +129,23 @@ pub fn take(
         let mut is_labelled = false;
         for (who, log) in logs.iter().enumerate() {
             let value = log.verdict(number, 1).and_then(|verdict| verdict.value(variable));
-            let said = value.and_then(|value| label_of(&value.to_cell(), &labels));
-            answers[place].human[columns[who]] = said;
-            has_said[who] |= said.is_some();
-            is_labelled |= said.is_some();
+            let has = match &mut answers[place].several {
+                None => {
+                    let said = value.and_then(|value| label_of(&value.to_cell(), &labels));
+                    answers[place].human[columns[who]] = said;
+                    said.is_some()
+                }
+                Some(several) => {
+                    let said = value.filter(|value| value.is_known());
+                    let said =
+                        said.and_then(|value| labels_in(Some(&value.to_json()), &labels).ok()?);
+                    let has = said.is_some();
+                    several.human[columns[who]] = said;
+                    has
+                }
+            };
+            has_said[who] |= has;
+            is_labelled |= has;
         }
         if is_labelled && code.inclusion.is_none() {
             answers[place].inclusion = item.inclusion;
@@ -148,10 +166,14 @@ pub fn take(
 }
 
 /// The variable of a study that has the labels of a codebook: all of them, or else no other.
-fn variable_with(study: &study::folder::Folder, labels: &[String]) -> Result<usize, String> {
+fn variable_with(
+    study: &study::folder::Folder,
+    kind: Kind,
+    labels: &[String],
+) -> Result<usize, String> {
     let variables = study.study.codebook.variables.iter().enumerate();
     let choices: Vec<(usize, Vec<String>)> = variables
-        .filter(|(_, variable)| variable.kind == Kind::Choice)
+        .filter(|(_, variable)| variable.kind == kind)
         .map(|(place, variable)| (place, variable.labels()))
         .collect();
     let is_known = |label: &String| labels.contains(label);

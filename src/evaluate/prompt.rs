@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::manner::Wording;
 use super::question::{EXAMPLES, Question};
+use super::several::ANSWERS;
 use super::task::{AnswerForm, Kind, Task};
 use crate::data::codebook::Codebook;
 
@@ -27,6 +28,9 @@ pub struct Presentation {
     pub answers: Vec<String>,
 }
 
+/// The reminder of a prompt that asks whether one label applies, before what it may say.
+const EACH: &str = "Does this label apply to the text? Answer";
+
 /// How the questions of a task are put.
 #[derive(Clone, Debug)]
 pub struct Form {
@@ -39,6 +43,9 @@ pub struct Form {
 
     /// The answer is a text of its own; there are no options.
     writes: bool,
+
+    /// Of a codebook of which a text can have several labels, each label with what is said of it.
+    each: Option<Vec<String>>,
 
     /// So many rows with their right answers stand before each question.
     examples: usize,
@@ -70,6 +77,7 @@ pub enum PromptError {
 
 const CODE: &str =
     "{instruction}\n\n{codebook}\n\nText: {text}\n\nOptions:\n{options}\n\n{reminder}";
+const CODE_EACH: &str = "{instruction}\n\nText: {text}\n\n{label}\n\n{reminder}";
 const EXAM: &str = "{question}\n\n{options}\n\n{reminder}";
 const JUDGE: &str = "Somebody asked:\n{prompt}\n\nAnswer A:\n{first}\n\nAnswer B:\n{second}\n\n\
                      {criterion}\n\n{reminder}";
@@ -84,8 +92,9 @@ const ASK: &str = "Document:\n\n{passages}\n\nQuestion: {question}\n\n{reminder}
 const WRITE: &str = "{instruction}\n\n{text}";
 
 /// The prompt of a task where nobody has written another.
-pub fn usual(kind: Kind<'_>) -> &'static str {
+pub fn usual(kind: Kind<'_>, several: bool) -> &'static str {
     match kind {
+        Kind::Code(_) if several => CODE_EACH,
         Kind::Code(_) => CODE,
         Kind::Exam(_) => EXAM,
         Kind::Judge(_) => JUDGE,
@@ -103,6 +112,10 @@ impl Form {
         codebook: Option<&Codebook>,
     ) -> Result<Self, PromptError> {
         let judges = matches!(kind, Kind::Judge(_));
+        let each = codebook.filter(|codebook| codebook.several).map(Codebook::words_of_each);
+        if let Some(problem) = each.as_ref().and_then(|_| problem_of_several(task)) {
+            return Err(PromptError::Task(problem.to_owned()));
+        }
         let letters = match task.answer {
             AnswerForm::Usual => !matches!(kind, Kind::Code(_)),
             AnswerForm::Text => judges,
@@ -141,19 +154,21 @@ impl Form {
                 fixed.push(("instruction".to_owned(), write.instruction.trim().to_owned()));
             }
         }
+        let has_own_reminder = codebook.is_some_and(|it| !it.reminder.trim().is_empty());
         if let Some(codebook) = codebook {
             fixed.push(("instruction".to_owned(), codebook.instruction.trim().to_owned()));
             fixed.push(("codebook".to_owned(), codebook.words()));
-            if !codebook.reminder.trim().is_empty() {
+            if has_own_reminder {
                 fixed.push(("reminder".to_owned(), codebook.reminder.trim().to_owned()));
             }
         }
         let template = task.prompt.clone().unwrap_or_else(|| match (&task.examples, kind) {
             (Some(_), Kind::Code(_)) => CODE.replace("Text: {text}", "{examples}Text: {text}"),
-            (Some(_), _) => format!("{{examples}}{}", usual(kind)),
-            (None, _) => usual(kind).to_owned(),
+            (Some(_), _) => format!("{{examples}}{}", usual(kind, each.is_some())),
+            (None, _) => usual(kind, each.is_some()).to_owned(),
         });
         let needed: &[&str] = match kind {
+            Kind::Code(_) if each.is_some() => &["text", "label"],
             Kind::Code(_) if letters => &["text", "options"],
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
@@ -169,11 +184,15 @@ impl Form {
         }
         let orders = if judges { 2 } else { task.orders.max(1) };
         let writes = kind.writes();
-        let orders = if writes { 1 } else { orders };
+        // An end of somebody's own that does not name yes and no is the same in every order.
+        let is_fixed = each.is_some()
+            && !template.contains("{options}")
+            && (!template.contains("{reminder}") || has_own_reminder);
+        let orders = if writes || is_fixed { 1 } else { orders };
         let wording = Wording::Forced;
         let examples = task.examples.as_ref().map_or(0, |examples| examples.count);
         let seed = task.seed;
-        Ok(Self { template, fixed, letters, judges, writes, examples, wording, orders, seed })
+        Ok(Self { template, fixed, letters, judges, writes, each, examples, wording, orders, seed })
     }
 
     /// The same with another end of the prompt.
@@ -199,27 +218,47 @@ impl Form {
         &self.template
     }
 
-    /// The question with its options in the order of the table.
+    /// The question with its options in the order of the table; of several labels, that about the first.
     pub fn first(&self, question: &Question) -> Result<Presentation, PromptError> {
-        self.presentation(question, (0..question.options.len()).collect())
+        self.presentation(question, (0..self.choices(question)).collect(), 0)
     }
 
     /// In how many orders a question is asked.
     pub fn order_count(&self, question: &Question) -> usize {
-        orders(question.options.len(), self.orders, self.seed).len()
+        orders(self.choices(question), self.orders, self.seed).len()
     }
 
-    /// The question in each order of its options; the first is the order of the table.
+    /// Whether each label is asked about by itself.
+    pub fn asks_each(&self) -> bool {
+        self.each.is_some()
+    }
+
+    /// How many answers there are to choose from.
+    fn choices(&self, question: &Question) -> usize {
+        if self.each.is_some() { ANSWERS.len() } else { question.options.len() }
+    }
+
+    /// The question in each order of its options; the first is the order of the table. Of several labels, in each
+    /// order about the first label, then about the next one.
     pub fn presentations(&self, question: &Question) -> Result<Vec<Presentation>, PromptError> {
-        let orders = orders(question.options.len(), self.orders, self.seed);
-        orders.into_iter().map(|order| self.presentation(question, order)).collect()
+        let orders = orders(self.choices(question), self.orders, self.seed);
+        let labels = self.each.as_ref().map_or(1, Vec::len);
+        let of_label = |label: usize| {
+            let orders = orders.iter();
+            orders.map(move |order| self.presentation(question, order.clone(), label))
+        };
+        (0..labels).flat_map(of_label).collect()
     }
 
     fn presentation(
         &self,
         question: &Question,
         order: Vec<usize>,
+        label: usize,
     ) -> Result<Presentation, PromptError> {
+        if let Some(each) = &self.each {
+            return self.about_label(question, order, each.get(label));
+        }
         let shows_options = self.wording != Wording::Open;
         let options = if shows_options { self.lines(question, &order) } else { String::new() };
         let swapped = self.judges && order == [1, 0];
@@ -259,6 +298,33 @@ impl Form {
         Ok(Presentation { content, order, answers })
     }
 
+    /// Whether a label applies to the text of a question.
+    fn about_label(
+        &self,
+        question: &Question,
+        order: Vec<usize>,
+        label: Option<&String>,
+    ) -> Result<Presentation, PromptError> {
+        let answers: Vec<String> = order.iter().map(|place| ANSWERS[*place].to_owned()).collect();
+        let options = answers.join(" or ");
+        let reminder = format!("{EACH} {options} and nothing else.");
+        let content = fill(&self.template, |name| match name {
+            "label" => label.map(|words| Cow::Borrowed(words.as_str())),
+            "options" => Some(Cow::Borrowed(options.as_str())),
+            _ => {
+                // The first one is ours, of labels to choose from.
+                let fixed = self.fixed.iter().skip(1).rev().find(|(part, _)| part == name);
+                match fixed {
+                    Some((_, text)) => Some(Cow::Borrowed(text.as_str())),
+                    None if name == "reminder" => Some(Cow::Borrowed(reminder.as_str())),
+                    None => question.part(name),
+                }
+            }
+        })
+        .map_err(|err| self.with_known(err, question))?;
+        Ok(Presentation { content, order, answers })
+    }
+
     /// The options in an order, a line each.
     fn lines(&self, question: &Question, order: &[usize]) -> String {
         let lines = order.iter().enumerate().map(|(place, &option)| {
@@ -292,7 +358,8 @@ impl Form {
     pub fn names(&self, question: &Question) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         let parts = self.fixed.iter().map(|(name, _)| name.as_str()).chain(question.names());
-        for part in parts.chain((!self.judges && !self.writes).then_some("options")) {
+        let label = self.each.as_ref().map(|_| "label");
+        for part in parts.chain((!self.judges && !self.writes).then_some("options")).chain(label) {
             let written = format!("{{{part}}}");
             if !names.contains(&written) {
                 names.push(written);
@@ -300,6 +367,20 @@ impl Form {
         }
         names
     }
+}
+
+/// What keeps a task from asking about each label by itself.
+fn problem_of_several(task: &Task) -> Option<&'static str> {
+    if task.answer == AnswerForm::Letter {
+        return Some(
+            "a text can have several labels of this codebook, which are asked about with yes or no: leave \
+             answer = \"letter\" out",
+        );
+    }
+    task.examples.as_ref().map(|_| {
+        "a text can have several labels of this codebook, and `examples` show one each: put examples into \
+         the classes of the codebook instead (positive_examples, negative_examples)"
+    })
 }
 
 /// Under which letter the option at a place is listed.

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::cells::{
-    VERDICTS, is_nothing, label_of, list_of_options, listed, names_of_options, number,
-    right_answer, verdict, words,
+    VERDICTS, list_of_options, names_of_options, number, right_answer, verdict, words,
 };
+use super::coded::{Coders, inclusion};
 use super::free_text::Write;
 use super::passages::{self, Excerpt};
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError};
-use crate::data::cell;
 use crate::data::codebook::{Codebook, CodebookError};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report, Row, Table};
@@ -44,6 +43,9 @@ pub struct Question {
 
     /// What each coder said, as an index into the options; a judge's tie is 2. `None`: nothing.
     pub human: Vec<Option<usize>>,
+
+    /// Where a text can have several labels: by coder, those that it has. `None`: nothing was said.
+    pub human_sets: Vec<Option<Vec<usize>>>,
 
     /// What people wrote, by field of what is read out of the text, or by column of references.
     pub said: BTreeMap<String, String>,
@@ -198,7 +200,9 @@ impl Questions {
             return Err(TaskError::Unusable(problem).into());
         }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
-        let mut missing = Vec::new();
+        let rows: Vec<&Row> = self.list.iter().map(|question| &question.row).collect();
+        let of_codebook = (self.codebook.as_ref(), labels.as_slice());
+        let mut coders = Coders::new(code, of_codebook, &rows, &self.report.columns);
         for question in &mut self.list {
             let row = &question.row;
             let text = words(row.get(&code.text)).into_owned();
@@ -211,47 +215,13 @@ impl Questions {
             question.group = group.filter(|group| !group.is_empty());
             question.covariates = on.unwrap_or_default().iter().map(said_in).collect();
             if let Some(column) = &code.inclusion {
-                let said = said_in(column);
-                let share = cell::number(&said).filter(|share| *share > 0.0 && *share <= 1.0);
-                if share.is_none() && !is_nothing(&said) {
-                    let problem = format!(
-                        "“{said}” is no probability of having been drawn: a number above 0 and at \
-                         most 1"
-                    );
-                    return Err(self.report.error(row.place, Some(column), problem).into());
-                }
-                question.inclusion = share;
+                question.inclusion = inclusion(row, column, &self.report)?;
             }
-            question.human = code
-                .human
-                .iter()
-                .map(|coder| {
-                    let said = words(row.get(coder));
-                    let said = said.trim();
-                    let found = label_of(said, &labels);
-                    if found.is_none() && is_nothing(said) {
-                        if !said.is_empty() {
-                            missing.push((coder.clone(), said.to_owned(), row.place.number()));
-                        }
-                        return Ok(None);
-                    }
-                    found.map(Some).ok_or_else(|| {
-                        let problem = format!(
-                            "“{said}” is not a label of the codebook; it has {}",
-                            listed(&labels)
-                        );
-                        self.report.error(row.place, Some(coder), problem)
-                    })
-                })
-                .collect::<Result<_, ImportError>>()?;
+            (question.human, question.human_sets) = coders.said(row, &self.report)?;
             question.parts.push(("text", text));
         }
-        for (column, said, place) in missing {
-            let what =
-                format!("“{said}” is taken as nothing: no label of the codebook is called so");
-            self.report.note(&what, Some(&column), place);
-        }
-        self.coders.clone_from(&code.human);
+        self.coders = coders.names();
+        coders.note(&mut self.report);
         self.labels = Some(labels);
         Ok(())
     }
@@ -558,6 +528,7 @@ impl Question {
             parts: Vec::new(),
             options: Vec::new(),
             human: Vec::new(),
+            human_sets: Vec::new(),
             said: BTreeMap::new(),
             group: None,
             inclusion: None,

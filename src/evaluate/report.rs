@@ -16,6 +16,7 @@ use super::labelled::{Labelled, Plan};
 use super::results::{Answered, Evaluation};
 use super::scale::LabelScale;
 use super::scale_scores::ScaleScores;
+use super::several_scores::SeveralScores;
 use super::survey_scores::SurveyScores;
 use super::task::Kind;
 use super::text_scores::TextScores;
@@ -54,6 +55,10 @@ pub struct Report {
     /// Against each coder, and against what most of them say.
     pub people: Vec<Against>,
     pub agreement: Option<Agreement>,
+
+    /// Of labels of which a row can have several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub several: Option<SeveralScores>,
 
     /// Of labels that stand on a scale.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +173,21 @@ impl Report {
     pub fn of(evaluation: &Evaluation, answered: &BTreeMap<u64, Answered>) -> Self {
         let with_answer: Vec<&Answered> =
             answered.values().filter(|row| row.problem.is_none()).collect();
+        let base = Self {
+            rows: answered.len(),
+            problems: answered.len() - with_answer.len(),
+            cut: answered.values().filter(|row| row.cut.is_some()).count(),
+            ..Self::of_rows(evaluation, &with_answer)
+        };
+        if !evaluation.several {
+            return base;
+        }
+        let (several, shares, correction) = SeveralScores::of(evaluation, &with_answer);
+        Self { several: Some(several), shares, correction, accepted: None, orders: None, ..base }
+    }
+
+    /// The same of rows that have an answer.
+    pub fn of_rows(evaluation: &Evaluation, with_answer: &[&Answered]) -> Self {
         let kind = evaluation.task.kind();
         let is_exam = matches!(kind, Ok(Kind::Exam(_)));
         let labels = evaluation.labels.clone().unwrap_or_else(|| {
@@ -175,11 +195,7 @@ impl Report {
             (0..most).map(|index| char::from(b'A' + index.min(25) as u8).to_string()).collect()
         });
         let model: Vec<Option<usize>> = with_answer.iter().map(|row| row.index).collect();
-        let coders: Vec<Vec<Option<usize>>> = (0..evaluation.coders.len())
-            .map(|coder| {
-                with_answer.iter().map(|row| row.human.get(coder).copied().flatten()).collect()
-            })
-            .collect();
+        let coders = said_by(evaluation, with_answer);
         let most = most_say(&coders, with_answer.len(), labels.len());
         let has_people = coders.iter().flatten().any(Option::is_some);
         let mut people = Vec::new();
@@ -211,55 +227,73 @@ impl Report {
             }
             ScaleScores::of(scale, &rows, &said)
         });
-        let regress = match &kind {
-            Ok(Kind::Code(code)) => code.regression.as_ref(),
-            _ => None,
-        };
-        let plan = Plan { scale, regress };
         // Of what was only written there are no probabilities.
         let is_approximate = with_answer.iter().any(|row| row.approximate);
         Self {
-            rows: answered.len(),
+            rows: with_answer.len(),
             answered: with_answer.len(),
-            problems: answered.len() - with_answer.len(),
-            cut: answered.values().filter(|row| row.cut.is_some()).count(),
+            problems: 0,
+            cut: 0,
             shares: shares(&model, &labels),
-            mean_entropy: mean_of(&with_answer, |row| row.entropy),
-            mean_mass: mean_of(&with_answer, |row| row.mass),
-            orders: Orders::of(&with_answer),
+            mean_entropy: mean_of(with_answer, |row| row.entropy),
+            mean_mass: mean_of(with_answer, |row| row.mass),
+            orders: Orders::of(with_answer),
             people,
             agreement: several.then(|| Agreement::of(&coders, &model, (labels.len(), scale))),
+            several: None,
             scale: on_scale,
             calibration: (has_people && !is_approximate)
-                .then(|| Calibration::of(&with_answer, &most))
+                .then(|| Calibration::of(with_answer, &most))
                 .flatten(),
             alternative_annotator: several
                 .then(|| AltTest::of(&evaluation.coders, &coders, &model, scale)),
             enough,
             // Of an exam the right answers are known, and a judge's ties are no labels.
-            accepted: accepted(&with_answer, &most)
+            accepted: accepted(with_answer, &most)
                 .filter(|_| !is_approximate && matches!(kind, Ok(Kind::Code(_)))),
-            correction: if is_exam {
-                None
-            } else {
-                Correction::of(&labelled(&with_answer, &most, scale), &labels, &plan)
-            },
-            exam: is_exam.then(|| ExamScores::of(&with_answer)).flatten(),
-            judge: matches!(kind, Ok(Kind::Judge(_))).then(|| JudgeScores::of(&with_answer)),
+            correction: Self::correction(evaluation, with_answer, &labels),
+            exam: is_exam.then(|| ExamScores::of(with_answer)).flatten(),
+            judge: matches!(kind, Ok(Kind::Judge(_))).then(|| JudgeScores::of(with_answer)),
             fields: match &kind {
-                Ok(Kind::Extract(extract)) => Some(FieldScores::of(extract, &with_answer)),
+                Ok(Kind::Extract(extract)) => Some(FieldScores::of(extract, with_answer)),
                 _ => None,
             },
             texts: match &kind {
-                Ok(Kind::Write(_) | Kind::Ask(_)) => Some(TextScores::of(&with_answer)),
+                Ok(Kind::Write(_) | Kind::Ask(_)) => Some(TextScores::of(with_answer)),
                 _ => None,
             },
             survey: match &kind {
-                Ok(Kind::Survey(_)) => Some(SurveyScores::of(&with_answer)),
+                Ok(Kind::Survey(_)) => Some(SurveyScores::of(with_answer)),
                 _ => None,
             },
         }
     }
+
+    /// The share of each of these labels in all rows, the first of the answers first. An exam has none.
+    pub fn correction(
+        evaluation: &Evaluation,
+        rows: &[&Answered],
+        labels: &[String],
+    ) -> Option<Correction> {
+        let regress = match evaluation.task.kind() {
+            Ok(Kind::Exam(_)) => return None,
+            Ok(Kind::Code(code)) => code.regression.as_ref(),
+            _ => None,
+        };
+        let scale = evaluation.scale.as_ref();
+        let coders = said_by(evaluation, rows);
+        let answers = evaluation.labels.as_ref().map_or(labels.len(), Vec::len);
+        let most = most_say(&coders, rows.len(), answers);
+        let plan = Plan { scale, regress };
+        Correction::of(&labelled(rows, &most, scale), labels, &plan)
+    }
+}
+
+/// What each coder said, row by row.
+fn said_by(evaluation: &Evaluation, rows: &[&Answered]) -> Vec<Vec<Option<usize>>> {
+    let of_coder =
+        |coder: usize| rows.iter().map(|row| row.human.get(coder).copied().flatten()).collect();
+    (0..evaluation.coders.len()).map(of_coder).collect()
 }
 
 fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {

@@ -33,6 +33,7 @@ fn evaluation(coders: &[&str]) -> Evaluation {
         examples_sha256: None,
         prompt: String::new(),
         labels: Some(vec!["a".to_owned(), "b".to_owned()]),
+        several: false,
         scale: None,
         coders: coders.iter().map(|&coder| coder.to_owned()).collect(),
         rows: 4,

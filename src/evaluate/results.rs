@@ -14,6 +14,7 @@ use serde_json::{Number, Value};
 use super::question::Question;
 use super::scale::LabelScale;
 use super::server_way::ServerWay;
+use super::several::Several;
 use super::survey::{Survey, Surveyed};
 use super::task::Task;
 use super::written::Written;
@@ -100,6 +101,11 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surveyed: Option<Surveyed>,
 
+    /// Of a text that can have several labels: which it has. Its probabilities are those with which each label
+    /// applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub several: Option<Several>,
+
     /// It was read from what the model of a server wrote: there are no probabilities of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approximate: bool,
@@ -135,6 +141,14 @@ impl Answered {
         for number in ways {
             *number = to_twelve_digits(*number);
         }
+        let each = self.several.iter_mut().flat_map(|several| several.each.iter_mut());
+        for number in each.flat_map(|one| {
+            let lists = [&mut one.logprobs, &mut one.by_place];
+            let numbers = std::iter::once(&mut one.mass).chain(&mut one.same_answer);
+            lists.into_iter().flatten().chain(numbers)
+        }) {
+            *number = to_twelve_digits(*number);
+        }
         let excerpts = self.written.iter_mut().filter_map(|written| written.excerpt.as_mut());
         for excerpt in excerpts {
             let scores = excerpt.passages.iter_mut().filter_map(|passage| passage.score.as_mut());
@@ -158,7 +172,20 @@ impl Answered {
         self.inclusion = question.inclusion;
         self.covariates.clone_from(&question.covariates);
         self.lengths.clone_from(&question.lengths);
+        if let Some(several) = &mut self.several {
+            several.human.clone_from(&question.human_sets);
+        }
         self.to_twelve_digits()
+    }
+
+    /// With the words of the option that is the answer.
+    #[must_use]
+    pub fn in_words_of(mut self, options: &[String]) -> Self {
+        if let Some(index) = self.index {
+            let option = options.get(index).map(|option| option.trim());
+            self.answer = Some(option.unwrap_or("tie").to_owned());
+        }
+        self
     }
 
     /// A row without an answer.
@@ -182,6 +209,7 @@ impl Answered {
             lengths: Vec::new(),
             written: None,
             surveyed: None,
+            several: None,
             approximate: false,
             cut: None,
             problem: Some(problem),
@@ -232,6 +260,10 @@ pub struct Evaluation {
     /// What an answer may be, where that is the same in every row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Vec<String>>,
+
+    /// Whether a row can have several of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several: bool,
 
     /// Where these labels stand on a scale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -491,6 +523,7 @@ mod tests {
             examples_sha256: None,
             prompt: "p".to_owned(),
             labels: None,
+            several: false,
             scale: None,
             coders: Vec::new(),
             rows: 2,

@@ -16,6 +16,7 @@ use super::respondent::{Answerer, Respondent};
 use super::results::{Answered, Evaluation, Folder, FolderError};
 use super::scale::LabelScale;
 use super::scoring::{Asked, Unaskable, common, sentence};
+use super::several::together;
 use super::shown;
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
@@ -283,6 +284,7 @@ impl Prepared {
             examples_sha256: self.examples_sha256.clone(),
             prompt: self.form.template().to_owned(),
             labels: self.questions.labels.clone(),
+            several: self.form.asks_each(),
             scale: self.questions.codebook.as_ref().and_then(LabelScale::of),
             coders: self.questions.coders.clone(),
             rows: self.questions.list.len(),
@@ -431,18 +433,20 @@ impl<'a> Asker<'a> {
             Scoring::Prior => self.less_prior(question, &logprobs, progress)?,
         };
         let judges = matches!(self.prepared.task.kind()?, Kind::Judge(_));
-        let weighed = weigh(&fitted.orders, &scores, &logprobs, judges);
-        let mut answered = match weighed {
-            Ok(answered) => answered,
+        // Of several labels each has its own orders.
+        let each = self.prepared.form.asks_each();
+        let labels = if each { question.options.len().max(1) } else { 1 };
+        let size = (fitted.orders.len() / labels).max(1);
+        let parts = fitted.orders.chunks(size).zip(scores.chunks(size)).zip(logprobs.chunks(size));
+        let weighed: Result<Vec<Answered>, _> = parts
+            .map(|((orders, scores), logprobs)| weigh(orders, scores, logprobs, judges))
+            .collect();
+        let answered = match weighed {
+            Ok(weighed) if each => together(&question.options, weighed),
+            Ok(mut weighed) => weighed.swap_remove(0),
             Err(because) => return Ok(Answered::refused(row, None, because.to_string())),
         };
-        answered.row = row;
-        answered.cut = fitted.cut;
-        answered.answer = answered.index.map(|index| match question.options.get(index) {
-            Some(option) => option.trim().to_owned(),
-            None => "tie".to_owned(),
-        });
-        Ok(answered)
+        Ok(Answered { row, cut: fitted.cut, ..answered.in_words_of(&question.options) })
     }
 
     fn interview<E>(

@@ -34,6 +34,9 @@ fn scores_whole_texts(task: &Task) -> bool {
 /// `None`: answers were written, or read from what a server wrote.
 pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
     let task = &evaluation.task;
+    if evaluation.several {
+        return of_each(evaluation);
+    }
     // A survey is read in several ways, and says so itself.
     if task.kind().is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_))) {
         return None;
@@ -59,6 +62,26 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
         said.push_str(&format!(" {ALIKE}"));
     }
     Some(said)
+}
+
+/// Where each label is asked about by itself.
+fn of_each(evaluation: &Evaluation) -> Option<String> {
+    if evaluation.way.is_some_and(ServerWay::is_approximate) {
+        return Some(
+            "A row can have several labels: the model was asked about each by itself, and answered yes or no."
+                .to_owned(),
+        );
+    }
+    let scoring = match evaluation.task.score {
+        Scoring::Sum => "",
+        Scoring::Mean => ", as the mean over its tokens",
+        Scoring::Prior => ", each less what it is without the text",
+    };
+    Some(format!(
+        "A row can have several labels: the model was asked about each by itself. Nothing was sampled: a label \
+         applies where the log-probability of “Yes” after the prompt is at least that of “No”{scoring}; the \
+         probability of a label is that of yes where both add up to one."
+    ))
 }
 
 #[cfg(test)]

@@ -128,6 +128,11 @@ pub enum StabilityError {
     #[error("only tasks with a codebook can be tested: this one has no part [code]")]
     NoCodebook,
 
+    #[error(
+        "a text can have several labels of this codebook, and these tests are of codebooks of which it has one"
+    )]
+    Several,
+
     #[error("there is no row to test with: every text of the table is empty")]
     NoRows,
 

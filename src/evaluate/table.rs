@@ -10,6 +10,7 @@ use super::prompt::letter;
 use super::question::Questions;
 use super::results::{Answered, SUBMISSION, TABLE};
 use super::scale::LabelScale;
+use super::several;
 use super::task::Task;
 use super::written::cell;
 use crate::stats::ranking::multiple_choice::ranked;
@@ -62,7 +63,7 @@ fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<
 fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
     let columns = &questions.report.columns;
     let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
-    let several = answered.values().any(|row| row.same_answer.is_some());
+    let has_orders = answered.values().any(|row| row.same_answer.is_some());
     let mut header: Vec<String> = columns.clone();
     let is_written = answered.values().any(|row| row.written.is_some());
     if is_written {
@@ -92,7 +93,7 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
         header.push("model_expected".to_owned());
     }
     header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
-    if several {
+    if has_orders {
         header.push("model_same_answer".to_owned());
     }
     let name = |way: &Manner| way.words().replace(", ", "_").replace(' ', "_");
@@ -119,7 +120,10 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
             fields.push(question.part("persona").unwrap_or_default().into_owned());
             fields.push(question.group.clone().unwrap_or_default());
         }
-        fields.push(answer.answer.clone().unwrap_or_default());
+        fields.push(match &answer.several {
+            Some(one) => several::in_a_cell(&question.options, &one.applies),
+            None => answer.answer.clone().unwrap_or_default(),
+        });
         let is_there = answer.problem.is_none() && !answer.approximate;
         let number = |value: f64| if is_there { value.to_string() } else { String::new() };
         for index in 0..width {
@@ -130,7 +134,7 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
             fields.push(expected.map(|value| value.to_string()).unwrap_or_default());
         }
         fields.extend([number(answer.entropy), number(answer.margin), number(answer.mass)]);
-        if several {
+        if has_orders {
             fields.push(answer.same_answer.map(|share| share.to_string()).unwrap_or_default());
         }
         for way in &ways {

@@ -63,6 +63,9 @@ pub fn run<'a>(
     progress: &dyn Progress<Testing>,
 ) -> Result<Stability, StabilityError> {
     let codebook = prepared.questions.codebook.clone().ok_or(StabilityError::NoCodebook)?;
+    if codebook.several {
+        return Err(StabilityError::Several);
+    }
     let drawn = drawn(&prepared.questions.list, settings.rows, prepared.task.seed);
     if drawn.is_empty() {
         return Err(StabilityError::NoRows);

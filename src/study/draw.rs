@@ -41,6 +41,10 @@ pub enum Sampling {
         columns: Vec<String>,
         count: usize,
 
+        /// Each column is a label by itself, which applies with that probability or does not.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        each: bool,
+
         /// The share of `count` that is drawn at random from the rest.
         #[serde(default = "usual_share")]
         random_share: f64,
@@ -150,7 +154,7 @@ pub fn draw(items: Vec<Item>, sampling: &Sampling, seed: u64) -> Result<Vec<Item
             for (place, item) in coding.iter().enumerate() {
                 let how_uncertain = match sampling {
                     Sampling::Closest { columns, .. } => -difference(item, columns)?,
-                    Sampling::Uncertain { columns, .. } => uncertainty(item, columns)?,
+                    Sampling::Uncertain { columns, each, .. } => uncertainty(item, columns, *each)?,
                     Sampling::All | Sampling::Random { .. } | Sampling::Stratified { .. } => 0.0,
                 };
                 sorted.push((how_uncertain, place));
@@ -253,8 +257,9 @@ fn difference(item: &Item, columns: &[String; 2]) -> Result<f64, String> {
     Ok((number(&columns[0])? - number(&columns[1])?).abs())
 }
 
-/// The entropy of the label's probabilities, in bits: 0 is certain.
-fn uncertainty(item: &Item, columns: &[String]) -> Result<f64, String> {
+/// The entropy of the label's probabilities, in bits: 0 is certain. `each`: the mean over labels that apply or
+/// do not.
+fn uncertainty(item: &Item, columns: &[String], each: bool) -> Result<f64, String> {
     if columns.is_empty() {
         return Err("name the columns with the probabilities of the labels".to_owned());
     }
@@ -278,12 +283,21 @@ fn uncertainty(item: &Item, columns: &[String]) -> Result<f64, String> {
             item.id
         ));
     }
+    if each {
+        let of_labels = shares.iter().map(|share| bits_of(&[*share, 1.0 - share]));
+        return Ok(of_labels.sum::<f64>() / shares.len().max(1) as f64);
+    }
     if let [share] = shares[..] {
         shares.push(1.0 - share);
     }
+    Ok(bits_of(&shares))
+}
+
+/// Of shares that need not add up to 1.
+fn bits_of(shares: &[f64]) -> f64 {
     let sum: f64 = shares.iter().sum();
     let bits = |share: &f64| if *share > 0.0 { -share / sum * (share / sum).log2() } else { 0.0 };
-    Ok(shares.iter().map(bits).sum())
+    shares.iter().map(bits).sum()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn stratified(count: usize, equal: bool) -> Sampling {
 }
 
 fn uncertain(count: usize, random_share: f64) -> Sampling {
-    Sampling::Uncertain { columns: vec!["p".to_owned()], count, random_share }
+    Sampling::Uncertain { columns: vec!["p".to_owned()], each: false, count, random_share }
 }
 
 #[test]
@@ -112,7 +112,12 @@ fn what_cannot_be_drawn_is_said() {
         (stratified(1, false), "has 2 values"),
         (uncertain(2, 1.5), "0 to 1 is expected"),
         (
-            Sampling::Uncertain { columns: vec!["q".to_owned()], count: 2, random_share: 0.5 },
+            Sampling::Uncertain {
+                columns: vec!["q".to_owned()],
+                each: false,
+                count: 2,
+                random_share: 0.5,
+            },
             "no probability in the column “q”",
         ),
         (

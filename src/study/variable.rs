@@ -411,6 +411,7 @@ impl Variables {
         let name = codebook.name.trim();
         let variable = Variable {
             name: column_name(name),
+            kind: if codebook.several { Kind::Choices } else { Kind::Choice },
             question: codebook.instruction.trim().to_owned(),
             classes: codebook.classes.clone(),
             ..Variable::default()
@@ -421,6 +422,11 @@ impl Variables {
             guideline: String::new(),
             variables: vec![variable],
         }
+    }
+
+    /// Whether a text can have several labels of the variable that stands first.
+    pub fn first_has_several_labels(&self) -> bool {
+        self.variables.first().is_some_and(|variable| variable.kind == Kind::Choices)
     }
 
     /// A variable with labels as a codebook of Evaluate, which asks a model about it.

@@ -385,6 +385,7 @@ fn people_label_what_the_model_is_least_certain_of_and_their_labels_join_its_ans
         },
         sampling: Sampling::Uncertain {
             columns: labels.iter().map(|label| format!("{OF_MODEL}{label}")).collect(),
+            each: false,
             count: 4,
             random_share: 0.5,
         },

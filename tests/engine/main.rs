@@ -37,6 +37,7 @@ mod replayed;
 mod rewards;
 mod schemas;
 mod serving;
+mod several;
 mod soft_prompts;
 mod starter;
 mod starter_training;

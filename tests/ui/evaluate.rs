@@ -881,6 +881,7 @@ fn begun(project: &Path, data: &Path) -> PathBuf {
         examples_sha256: None,
         prompt: prepared.form.template().to_owned(),
         labels: prepared.questions.labels.clone(),
+        several: false,
         scale: None,
         coders: prepared.questions.coders.clone(),
         rows: 4,
@@ -1005,7 +1006,7 @@ fn a_finished_evaluation_becomes_a_study_of_what_its_model_is_least_certain_of()
     let labels = codebook().labels();
     let columns: Vec<String> = labels.iter().map(|label| format!("model_p_{label}")).collect();
     let plans = setup.plans();
-    assert_eq!(plans.sampling, Sampling::Uncertain { columns, count: 2, random_share: 0.3 });
+    assert_eq!(plans.sampling, Sampling::Uncertain { columns, each: false, count: 2, random_share: 0.3 });
     assert_eq!(setup.obstacle(), None);
 }
 

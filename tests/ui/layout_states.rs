@@ -878,6 +878,7 @@ fn evaluations() -> AppState {
             examples_sha256: None,
             prompt: String::new(),
             labels: None,
+            several: false,
             scale: None,
             coders: Vec::new(),
             rows: 12_345,

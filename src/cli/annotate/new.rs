@@ -171,7 +171,7 @@ pub fn run(args: &NewArgs) -> anyhow::Result<()> {
         };
         expected.insert(variable.to_owned(), column.to_owned());
     }
-    let sampling = sampling(args)?;
+    let sampling = sampling(args, &codebook)?;
     let left_out = args.leave_out.iter().chain(&args.coders).cloned().collect();
     let plans = Plans {
         name: args.name.clone().unwrap_or_else(|| codebook.name.clone()),
@@ -219,11 +219,12 @@ pub fn run(args: &NewArgs) -> anyhow::Result<()> {
     ))
 }
 
-fn sampling(args: &NewArgs) -> anyhow::Result<Sampling> {
+fn sampling(args: &NewArgs, codebook: &Variables) -> anyhow::Result<Sampling> {
     Ok(match args.sample {
         None => Sampling::All,
         Some(count) if !args.uncertain.is_empty() => Sampling::Uncertain {
             columns: args.uncertain.clone(),
+            each: codebook.first_has_several_labels(),
             count,
             random_share: args.random_share,
         },

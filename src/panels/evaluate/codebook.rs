@@ -36,9 +36,9 @@ pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut C
         .desired_rows(2)
         .hint_text("Say which tone the following text has.");
     ui.add(field).labelled_by(label.id);
-    scale_ui(ui, codebook);
+    labels_ui(ui, codebook);
     let mut removed = None;
-    let can_remove = codebook.classes.len() > 2;
+    let can_remove = codebook.classes.len() > if codebook.several { 1 } else { 2 };
     for (index, class) in codebook.classes.iter_mut().enumerate() {
         if ui.push_id(("class", index), |ui| class_ui(ui, class, index, can_remove)).inner {
             removed = Some(index);
@@ -52,8 +52,25 @@ pub(super) fn codebook_ui(ui: &mut Ui, codebook: &mut Codebook, commands: &mut C
     }
 }
 
-/// Whether the labels stand on a scale.
-fn scale_ui(ui: &mut Ui, codebook: &mut Codebook) {
+/// How many labels a text can have, and whether they stand on a scale.
+fn labels_ui(ui: &mut Ui, codebook: &mut Codebook) {
+    let hint = "Whether a text has exactly one of the labels, or any number of them";
+    ui.add(Label::new("A text has").selectable(false)).on_hover_text(hint);
+    let segments = [
+        Segment { value: false, words: "one label", explanation: "The likeliest one" },
+        Segment {
+            value: true,
+            words: "several or none",
+            explanation: "The model is asked about each label by itself, yes or no",
+        },
+    ];
+    if segmented_ui(ui, &mut codebook.several, &segments) {
+        codebook.scale = Scale::Nominal;
+        codebook.values.clear();
+    }
+    if codebook.several {
+        return;
+    }
     let segment = |value, words, explanation| Segment { value, words, explanation };
     let segments = [
         segment(Scale::Nominal, "names", "Their order means nothing"),

@@ -3,7 +3,7 @@
 use eframe::egui::{Grid, Label, ScrollArea, Sense, Ui, Vec2};
 
 use crate::state::evaluate::OpenEvaluation;
-use crate::state::evaluate::grid::Filter;
+use crate::state::evaluate::grid::{Filter, WHO_HAS};
 use crate::widgets::button::ActionButton;
 use crate::widgets::count_cell::count_cell_ui;
 use crate::widgets::layout::row_name_ui;
@@ -54,15 +54,24 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
         }
     }
     let Some(coder) = grid.numbers.coders.get(chosen) else { return };
+    let codebook = open.prepared.questions.codebook.as_ref();
+    let several = codebook.is_some_and(|codebook| codebook.several);
+    let given_names: Vec<&str> =
+        if several { WHO_HAS.to_vec() } else { labels.iter().map(String::as_str).collect() };
     let (p, em) = (theme::palette(ui), theme::em(ui));
     let mut filter = grid.filter;
     ScrollArea::both().id_salt("confusion").max_height(height).show(ui, |ui| {
         Grid::new("confusion_cells").spacing(Vec2::splat(3.0)).show(ui, |ui| {
-            let corner = Label::new(theme::muted(ui, "people / model")).truncate();
-            ui.add(corner).on_hover_text(format!("Rows: {}; columns: the model", coder.name));
-            for label in labels.iter().take(DRAWN) {
-                let name = Label::new(theme::muted(ui, label)).truncate();
-                ui.add_sized([em * 5.0, em * 1.4], name).on_hover_text(label);
+            let (corner, hint) = if several {
+                ("label", format!("Who gives a text the label: {}, the model", coder.name))
+            } else {
+                ("people / model", format!("Rows: {}; columns: the model", coder.name))
+            };
+            ui.add(Label::new(theme::muted(ui, corner)).truncate()).on_hover_text(hint);
+            for name in given_names.iter().take(DRAWN) {
+                let label = Label::new(theme::muted(ui, *name)).truncate();
+                let width = if several { em * 8.0 } else { em * 5.0 };
+                ui.add_sized([width, em * 1.4], label).on_hover_text(*name);
             }
             ui.end_row();
             for (said, (label, counts)) in labels.iter().zip(&coder.table).take(DRAWN).enumerate() {
@@ -70,9 +79,14 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
                 let total: usize = counts.iter().sum();
                 for (given, count) in counts.iter().take(DRAWN).enumerate() {
                     let share = if total == 0 { 0.0 } else { *count as f32 / total as f32 };
-                    let color = if said == given { p.chosen_soft } else { p.rejected_soft };
-                    let other = labels.get(given).map_or("", String::as_str);
-                    let about = format!("{label} by {}, {other} by the model", coder.name);
+                    let agree = if several { matches!(given, 0 | 3) } else { said == given };
+                    let color = if agree { p.chosen_soft } else { p.rejected_soft };
+                    let other = given_names.get(given).copied().unwrap_or_default();
+                    let about = if several {
+                        format!("{label}: {other}")
+                    } else {
+                        format!("{label} by {}, {other} by the model", coder.name)
+                    };
                     let cell = count_cell_ui(ui, (*count, share), color, &about, Sense::click());
                     if cell.clicked() {
                         let this = Filter::Cell { coder: chosen, said, given };
@@ -90,12 +104,13 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
     }
     if let Filter::Cell { said, given, .. } = filter {
         let name = |place: usize| labels.get(place).map_or("", String::as_str);
-        let words = format!(
-            "Shown: rows that {} called {} and the model {}",
-            names[chosen],
-            name(said),
-            name(given)
-        );
+        let words = if several {
+            let who = WHO_HAS.get(given).copied().unwrap_or_default();
+            format!("Shown: rows to which {who} would give {} ({})", name(said), names[chosen])
+        } else {
+            let (said, given) = (name(said), name(given));
+            format!("Shown: rows that {} called {said} and the model {given}", names[chosen])
+        };
         ui.add(Label::new(theme::muted(ui, words)).wrap());
     }
 }

@@ -5,7 +5,7 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
-use super::grid::{said_words, text_of};
+use super::grid::{said_by_people, text_of};
 use super::prompt;
 use crate::evaluate::field_scores::is_same;
 use crate::evaluate::passages::Excerpt;
@@ -132,7 +132,8 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered, scale: Optio
         let words = format!("{}: {number}", option.trim());
         let role = eframe::egui::accesskit::Role::Label;
         response.widget_info(|| WidgetInfo::labeled(role, true, &words));
-        let is_answer = answered.index == Some(index);
+        let applies = answered.several.as_ref().map(|several| several.applies.contains(&index));
+        let is_answer = applies.unwrap_or(answered.index == Some(index));
         let ink = if is_answer { p.strong } else { p.text };
         let label = one_line(ui, option.trim(), font.clone(), ink, name - theme::GAP);
         let digits = eframe::egui::FontId::monospace(font.size * 0.92);
@@ -165,11 +166,11 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered, scale: Optio
     if let Some(expected) = scale.and_then(|scale| scale.expected(&answered.probabilities)) {
         said.push(format!("expected value {expected:.2}"));
     }
-    said.push(format!("entropy {:.2} bits", answered.entropy));
-    said.push(format!(
-        "the options are {} of what it could say",
-        format::percent(answered.mass as f32,)
-    ));
+    let of = if answered.several.is_some() { ", mean over the labels" } else { "" };
+    said.push(format!("entropy {:.2} bits{of}", answered.entropy));
+    let options = if answered.several.is_some() { "yes and no" } else { "the options" };
+    let mass = format::percent(answered.mass as f32);
+    said.push(format!("{options} are {mass} of what it could say"));
     if let Some(same) = answered.same_answer {
         said.push(format!("the same answer in {} of the orders", format::percent(same as f32)));
     }
@@ -254,8 +255,8 @@ fn passages_ui(ui: &mut Ui, excerpt: &Excerpt) {
 fn people_ui(ui: &mut Ui, question: &Question, answered: &Answered, coders: &[String]) {
     let said: Vec<String> = coders
         .iter()
-        .zip(&answered.human)
-        .map(|(coder, said)| format!("{coder}: {}", said_words(question, *said)))
+        .zip(said_by_people(question, answered))
+        .map(|(coder, (said, _))| format!("{coder}: {said}"))
         .collect();
     if !said.is_empty() {
         ui.add(Label::new(format!("Said by people · {}", said.join(" · "))).wrap());

@@ -10,6 +10,7 @@ use eframe::egui::{
 use crate::evaluate::cells::VERDICTS;
 use crate::evaluate::question::Question;
 use crate::evaluate::results::Answered;
+use crate::evaluate::several::named;
 use crate::evaluate::task::Kind;
 use crate::state::evaluate::OpenEvaluation;
 use crate::state::evaluate::grid::option_name;
@@ -126,7 +127,10 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
     painter.text(text, columns.text, Align::Min);
     painter.text("answer", columns.answer, Align::Min);
     if columns.bar > 0.0 {
-        painter.text("probability", columns.bar, Align::Min);
+        let codebook = open.prepared.questions.codebook.as_ref();
+        let several = codebook.is_some_and(|codebook| codebook.several);
+        let name = if several { "least certain" } else { "probability" };
+        painter.text(name, columns.bar, Align::Min);
     }
     if columns.entropy > 0.0 {
         painter.text("entropy", columns.entropy, Align::Min);
@@ -187,10 +191,9 @@ fn row_ui(
             cells.text(&format!("{:.2}", answered.entropy), columns.entropy, Align::Min);
         }
     }
-    for said in answered.human.iter().take(columns.coders) {
-        let same = said.is_some() && *said == answered.index;
-        cells.ink = if same || said.is_none() { p.muted } else { p.rejected };
-        cells.text(&said_words(question, *said), columns.coder, Align::Min);
+    for (words, same) in said_by_people(question, answered).into_iter().take(columns.coders) {
+        cells.ink = if same == Some(false) { p.rejected } else { p.muted };
+        cells.text(&words, columns.coder, Align::Min);
     }
     response.clicked()
 }
@@ -239,8 +242,12 @@ impl Cells<'_> {
     }
 }
 
-/// Of the answer; of a judge's tie that of the likelier side.
+/// Of the answer; of a judge's tie that of the likelier side; of several labels that of the decision that is least
+/// certain.
 fn probability(answered: &Answered) -> f64 {
+    if answered.several.is_some() {
+        return f64::midpoint(1.0, answered.margin);
+    }
     let of_answer = answered.index.and_then(|index| answered.probabilities.get(index));
     of_answer.copied().unwrap_or_else(|| answered.probabilities.iter().copied().fold(0.0, f64::max))
 }
@@ -266,8 +273,26 @@ fn beginning(text: &str) -> String {
     text.chars().take(240).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
+/// What each person said, and whether the model says the same. `None`: they said nothing.
+pub(super) fn said_by_people(
+    question: &Question,
+    answered: &Answered,
+) -> Vec<(String, Option<bool>)> {
+    if let Some(several) = &answered.several {
+        let sets = several.human.iter().map(|said| match said {
+            None => ("–".to_owned(), None),
+            Some(places) => (named(&question.options, places), Some(*places == several.applies)),
+        });
+        return sets.collect();
+    }
+    let labels = answered.human.iter().map(|said| {
+        (said_words(question, *said), said.is_some().then_some(*said == answered.index))
+    });
+    labels.collect()
+}
+
 /// What a person said.
-pub(super) fn said_words(question: &Question, said: Option<usize>) -> String {
+fn said_words(question: &Question, said: Option<usize>) -> String {
     let Some(index) = said else { return "–".to_owned() };
     match question.options.get(index) {
         Some(option) => option.trim().to_owned(),

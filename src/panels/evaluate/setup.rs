@@ -153,7 +153,12 @@ fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     form.human.retain(|column| *column != form.text);
     let others: Vec<String> =
         columns.iter().filter(|column| **column != form.text).cloned().collect();
-    let hint = "Columns with labels that people gave, a coder each. The model does not see them";
+    let hint = if form.codebook.several {
+        "Columns with labels that people gave, a coder each: several labels between semicolons or as a list. \
+         Where there are none and every label has a column of its own with 1 and 0, those are taken"
+    } else {
+        "Columns with labels that people gave, a coder each. The model does not see them"
+    };
     let label = Label::new("Labels by people").selectable(false);
     ui.add(label).on_hover_text(hint);
     ui.horizontal_wrapped(|ui| {
@@ -180,6 +185,15 @@ fn people_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
 
 fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
     section_ui(ui, "How it is asked");
+    if form.codebook.several {
+        form.answer = AnswerForm::Usual;
+        let words =
+            "Each label is asked about by itself: the probability of “Yes” against that of “No”.";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+        orders_ui(ui, form, "two answers");
+        scored_ui(ui, &mut form.score);
+        return;
+    }
     let segments = [
         Segment {
             value: AnswerForm::Usual,

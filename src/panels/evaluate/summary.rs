@@ -65,8 +65,11 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             },
         ));
     }
+    let codebook = open.prepared.questions.codebook.as_ref();
+    let has_several = codebook.is_some_and(|codebook| codebook.several);
     if let Some(labels) = open.prepared.questions.labels.as_ref().filter(|_| task.code.is_some()) {
-        said.push(("Labels", labels.join(" · ")));
+        let name = if has_several { "Labels, of which a text can have several" } else { "Labels" };
+        said.push((name, labels.join(" · ")));
     }
     if !open.prepared.questions.coders.is_empty() {
         said.push(("Said by people", open.prepared.questions.coders.join(" · ")));
@@ -127,6 +130,7 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
         (AnswerForm::Letter, _) | (AnswerForm::Usual, Ok(Kind::Exam(_) | Kind::Judge(_))) => {
             "Letters are scored"
         }
+        _ if has_several => "Yes and no are scored for each label",
         _ => "Whole texts are scored",
     };
     let first = open.prepared.questions.list.first();

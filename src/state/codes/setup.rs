@@ -249,6 +249,7 @@ impl Setup {
             },
             Sample::Uncertain => Sampling::Uncertain {
                 columns: self.probabilities(),
+                each: self.codebook.first_has_several_labels(),
                 count: self.count,
                 random_share: 0.3,
             },

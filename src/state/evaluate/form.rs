@@ -319,7 +319,7 @@ impl CodeForm {
             judge,
             ..
         } = task.clone();
-        let own = task.kind().ok().map(usual);
+        let own = task.kind().ok().map(|kind| usual(kind, codebook.several));
         let mut form = Self { codebook: codebook.clone(), ..Self::default() };
         if let Some(code) = code {
             (form.text, form.human) = (code.text, code.human);
@@ -409,7 +409,7 @@ impl CodeForm {
     pub fn usual_template(&self) -> &'static str {
         let (extract, write) = (&self.extract, &self.write);
         let (code, survey) = (Code::default(), &self.survey.survey);
-        usual(match self.what {
+        let kind = match self.what {
             What::Code => Kind::Code(&code),
             What::Extract => Kind::Extract(extract),
             What::Write => Kind::Write(write),
@@ -417,7 +417,8 @@ impl CodeForm {
             What::Survey => Kind::Survey(survey),
             What::Exam => Kind::Exam(&self.exam),
             What::Judge => Kind::Judge(&self.judge),
-        })
+        };
+        usual(kind, self.codebook.several)
     }
 
     /// What the model is asked about a row of the table's beginning, or what is wrong.

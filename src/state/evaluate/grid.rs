@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::evaluate::question::{Question, Questions};
 use crate::evaluate::results::Answered;
+use crate::evaluate::several::Several;
 use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
 use crate::stats::cross_table::CrossTable;
 
@@ -28,8 +29,18 @@ pub enum Filter {
     /// There is a problem instead of an answer, or the text was cut.
     Problems,
 
-    /// This coder said this, and the model that.
+    /// This coder said this, and the model that. Where a text can have several labels, `said` is a label and
+    /// `given` a place of [`WHO_HAS`].
     Cell { coder: usize, said: usize, given: usize },
+}
+
+/// Who gives a text a label, where it can have several.
+pub const WHO_HAS: [&str; 4] = ["both", "the person alone", "the model alone", "neither"];
+
+fn who_has(several: &Several, coder: usize, label: usize) -> Option<usize> {
+    let theirs = several.human.get(coder)?.as_ref()?.contains(&label);
+    let models = several.applies.contains(&label);
+    Some(usize::from(!models) + 2 * usize::from(!theirs))
 }
 
 /// How often an answer was given.
@@ -52,7 +63,8 @@ pub struct CoderNumbers {
     pub kappa: Option<f64>,
 
     /// How often what was given by the model (columns) where the coder said what (rows). Empty where every
-    /// row has its own options.
+    /// row has its own options. Where a text can have several labels, a row is a label and a column is of
+    /// [`WHO_HAS`].
     pub table: Vec<Vec<usize>>,
 }
 
@@ -133,6 +145,10 @@ impl Grid {
                 let ended_early = answered.written.as_ref().is_some_and(|it| it.ended_early);
                 answered.problem.is_some() || answered.cut.is_some() || ended_early
             }
+            (
+                Filter::Cell { coder, said, given },
+                Some(Answered { several: Some(several), .. }),
+            ) => who_has(several, coder, said) == Some(given),
             (Filter::Cell { coder, said, given }, Some(answered)) => {
                 answered.index == Some(given)
                     && answered.human.get(coder).copied().flatten() == Some(said)
@@ -163,6 +179,9 @@ impl Grid {
 
 /// Whether a person said something else than the model.
 pub fn differs(answered: &Answered) -> bool {
+    if let Some(several) = &answered.several {
+        return several.human.iter().flatten().any(|said| *said != several.applies);
+    }
     answered.index.is_some()
         && answered.human.iter().any(|said| said.is_some() && *said != answered.index)
 }
@@ -191,6 +210,19 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
             found.answered += 1;
             continue;
         }
+        if let Some(several) = &answered.several {
+            found.answered += 1;
+            several.applies.iter().for_each(|label| *counts.entry(*label).or_default() += 1);
+            if let Some(same) = answered.same_answer {
+                found.in_orders += 1;
+                found.flipped += usize::from(same < 1.0);
+            }
+            for (coder, said) in found.coders.iter_mut().zip(&several.human) {
+                coder.both += usize::from(said.is_some());
+                coder.same += usize::from(said.as_ref() == Some(&several.applies));
+            }
+            continue;
+        }
         let Some(index) = answered.index else {
             found.problems += 1;
             continue;
@@ -206,7 +238,19 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
             coder.same += usize::from(*said == Some(index));
         }
     }
-    if let Some(labels) = &questions.labels {
+    let has_several = questions.codebook.as_ref().is_some_and(|codebook| codebook.several);
+    if let Some(labels) = questions.labels.as_ref().filter(|_| has_several) {
+        for (place, coder) in found.coders.iter_mut().enumerate() {
+            coder.table = vec![vec![0; WHO_HAS.len()]; labels.len()];
+            for several in answers.values().filter_map(|answered| answered.several.as_ref()) {
+                for (label, row) in coder.table.iter_mut().enumerate() {
+                    if let Some(who) = who_has(several, place, label) {
+                        row[who] += 1;
+                    }
+                }
+            }
+        }
+    } else if let Some(labels) = &questions.labels {
         let model: Vec<Option<usize>> = said.iter().map(|(index, _)| *index).collect();
         for (place, coder) in found.coders.iter_mut().enumerate() {
             let by = |(_, human): &(_, &[Option<usize>])| human.get(place).copied().flatten();

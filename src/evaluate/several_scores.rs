@@ -1,0 +1,293 @@
+//! What is said of labels of which a text can have several: each against people by itself, and the sets as wholes.
+
+use serde::Serialize;
+
+use super::against::{Against, Agreement};
+use super::corrected::Correction;
+use super::figure::{WithInterval, number, with_ends, with_interval};
+use super::report::{AltTest, Calibration, LabelShare, Report};
+use super::results::{Answered, Evaluation};
+use super::several;
+use crate::stats::classification::multilabel::set_scores;
+use crate::stats::resample::Bootstrap;
+
+/// Of a codebook of which a text can have several labels.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SeveralScores {
+    /// How many labels a text has by the model's account, and the share of texts that have none.
+    pub labels_per_text: WithInterval,
+    pub without_label: WithInterval,
+
+    /// The share of decisions about a label that the order of yes and no changed, where both were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<WithInterval>,
+
+    /// The sets against those of each coder.
+    pub sets: Vec<SetsAgainst>,
+    pub labels: Vec<OfLabel>,
+}
+
+/// The model's sets of labels against somebody's. Percentile intervals over 1,000 draws of rows (seed 0).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SetsAgainst {
+    pub who: String,
+    pub items: usize,
+
+    /// The share of rows with the same set, by Wilson.
+    pub same: WithInterval,
+
+    /// Mean over the rows of what both have over what either has; 1 where both have nothing.
+    pub jaccard: WithInterval,
+
+    /// Of all labels pooled, and the mean over the labels (scikit-learn's, 0 where there is nothing).
+    pub micro_f1: WithInterval,
+    pub macro_f1: WithInterval,
+
+    /// The share of decisions about a label that are not theirs.
+    pub hamming_loss: WithInterval,
+}
+
+/// One label, yes or no.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OfLabel {
+    pub label: String,
+    pub people: Vec<Against>,
+    pub agreement: Option<Agreement>,
+    pub calibration: Option<Calibration>,
+    pub alternative_annotator: Option<AltTest>,
+}
+
+/// The scores, the share of each label, and the estimates for all rows.
+pub type Found = (SeveralScores, Vec<LabelShare>, Option<Correction>);
+
+impl SeveralScores {
+    /// `rows`: those with an answer.
+    pub fn of(evaluation: &Evaluation, rows: &[&Answered]) -> Found {
+        let labels = evaluation.labels.clone().unwrap_or_default();
+        let several: Vec<&several::Several> =
+            rows.iter().filter_map(|row| row.several.as_ref()).collect();
+        let sizes: Vec<f64> = several.iter().map(|one| one.applies.len() as f64).collect();
+        let empty = several.iter().filter(|one| one.applies.is_empty()).count();
+        let in_orders: Vec<f64> = several
+            .iter()
+            .flat_map(|one| one.each.iter().filter_map(|label| label.same_answer))
+            .collect();
+        let flipped = in_orders.iter().filter(|share| **share < 1.0 - 1e-9).count();
+        let sets = evaluation.coders.iter().enumerate().map(|(coder, who)| {
+            let pairs = several.iter().filter_map(|one| {
+                Some((one.human.get(coder)?.as_ref()?.as_slice(), one.applies.as_slice()))
+            });
+            SetsAgainst::of(who, &pairs.collect::<Vec<_>>(), labels.len())
+        });
+        let sets = sets.filter(|against| against.items > 0).collect();
+        let (mut of_labels, mut shares) = (Vec::new(), Vec::new());
+        let mut correction: Option<Correction> = None;
+        for (place, label) in labels.iter().enumerate() {
+            let (evaluation, rows) = several::of_label(evaluation, rows, place);
+            let rows: Vec<&Answered> = rows.iter().collect();
+            let of_label = [label.clone()];
+            add(&mut correction, Report::correction(&evaluation, &rows, &of_label));
+            let report = Report::of_rows(&evaluation, &rows);
+            let count = rows.iter().filter(|row| row.index == Some(0)).count();
+            let share = WithInterval::share(count, rows.len());
+            shares.push(LabelShare { label: label.clone(), count, share });
+            of_labels.push(OfLabel {
+                label: label.clone(),
+                people: report.people,
+                agreement: report.agreement,
+                calibration: report.calibration,
+                alternative_annotator: report.alternative_annotator,
+            });
+        }
+        let scores = Self {
+            labels_per_text: WithInterval::mean(&sizes),
+            without_label: WithInterval::share(empty, several.len()),
+            changed: (!in_orders.is_empty()).then(|| WithInterval::share(flipped, in_orders.len())),
+            sets,
+            labels: of_labels,
+        };
+        (scores, shares, correction)
+    }
+
+    /// For a methods section.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![format!(
+            "A row has {} labels in the mean, and none of them in {} of the rows.",
+            with_interval(&self.labels_per_text),
+            with_interval(&self.without_label)
+        )];
+        said.extend(self.changed.as_ref().map(|changed| {
+            format!(
+                "Yes and no were offered in both orders and averaged; the order changed {} of the decisions \
+                 about a label.",
+                with_interval(changed)
+            )
+        }));
+        for sets in &self.sets {
+            said.push(format!(
+                "Against {} the model's set of labels is the same in {} of {} rows; the mean Jaccard index is \
+                 {}, micro F1 {}, macro F1 {}.",
+                sets.who,
+                with_interval(&sets.same),
+                sets.items,
+                with_interval(&sets.jaccard),
+                with_interval(&sets.micro_f1),
+                with_interval(&sets.macro_f1)
+            ));
+        }
+        said
+    }
+
+    /// As Markdown.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        if !self.sets.is_empty() {
+            out.push_str(
+                "\n## Sets of labels\n\n| against | rows | same set | Jaccard | micro F1 | macro F1 | wrong decisions \
+                 |\n| --- | ---: | --- | --- | --- | --- | --- |\n",
+            );
+        }
+        for sets in &self.sets {
+            out.push_str(&format!(
+                "| {} | {} | {} | {} | {} | {} | {} |\n",
+                sets.who,
+                sets.items,
+                with_ends(&sets.same),
+                with_ends(&sets.jaccard),
+                with_ends(&sets.micro_f1),
+                with_ends(&sets.macro_f1),
+                with_ends(&sets.hamming_loss)
+            ));
+        }
+        let people = self.labels.first().map_or(&[][..], |label| label.people.as_slice());
+        for (place, against) in people.iter().enumerate() {
+            out.push_str(&format!(
+                "\n## Label by label, against {}\n\n| label | rows | theirs | model's | kappa | precision | recall | \
+                 F1 |\n| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |\n",
+                against.who
+            ));
+            for label in &self.labels {
+                let Some(against) = label.people.get(place) else { continue };
+                let Some(yes) = against.labels.first() else { continue };
+                out.push_str(&format!(
+                    "| {} | {} | {} | {} | {} | {} | {} | {:.3} |\n",
+                    label.label,
+                    against.items,
+                    yes.theirs,
+                    yes.models,
+                    with_ends(&against.kappa),
+                    number(&yes.precision.value),
+                    number(&yes.recall.value),
+                    yes.f1
+                ));
+            }
+        }
+        if self.labels.iter().any(|label| label.agreement.is_some()) {
+            out.push_str(
+                "\n## People among themselves\n\n| label | pairs that agree | Krippendorff's alpha | alpha with the \
+                 model | stands in for a person |\n| --- | --- | --- | --- | --- |\n",
+            );
+        }
+        for label in &self.labels {
+            let Some(agreement) = &label.agreement else { continue };
+            let passed = label.alternative_annotator.as_ref().and_then(|test| test.passed);
+            out.push_str(&format!(
+                "| {} | {} | {} | {} | {} |\n",
+                label.label,
+                with_ends(&agreement.percent),
+                with_ends(&agreement.alpha),
+                with_ends(&agreement.alpha_with_model),
+                match passed {
+                    Some(true) => "yes",
+                    Some(false) => "no",
+                    None => "too few rows or people",
+                }
+            ));
+        }
+        if self.labels.iter().any(|label| label.calibration.is_some()) {
+            out.push_str(
+                "\n## Calibration\n\n| label | rows | expected calibration error | Brier |\n",
+            );
+            out.push_str("| --- | ---: | ---: | ---: |\n");
+        }
+        for label in &self.labels {
+            let Some(calibration) = &label.calibration else { continue };
+            let (error, brier) = (number(&calibration.ece), number(&calibration.brier));
+            let (name, items) = (&label.label, calibration.items);
+            out.push_str(&format!("| {name} | {items} | {error} | {brier} |\n"));
+        }
+        out
+    }
+}
+
+/// Joins the estimates of one more label to those of the others.
+fn add(all: &mut Option<Correction>, more: Option<Correction>) {
+    let Some(more) = more else { return };
+    let Some(all) = all else {
+        *all = Some(more);
+        return;
+    };
+    all.shares.extend(more.shares);
+    all.differences.extend(more.differences);
+    all.regressions.extend(more.regressions);
+    all.no_regression = all.no_regression.take().or(more.no_regression);
+    all.because = all.because.take().or(more.because);
+    // Where people are split over a label, the row counts for the others.
+    all.human_labels = all.human_labels.min(more.human_labels);
+    all.rows = all.rows.max(more.rows);
+}
+
+impl SetsAgainst {
+    /// `pairs`: their labels and the model's.
+    fn of(who: &str, pairs: &[(&[usize], &[usize])], labels: usize) -> Self {
+        let flags = |places: &[usize]| -> Vec<bool> {
+            (0..labels).map(|label| places.contains(&label)).collect()
+        };
+        let items: Vec<(Vec<bool>, Vec<bool>)> =
+            pairs.iter().map(|(theirs, models)| (flags(theirs), flags(models))).collect();
+        let same = items.iter().filter(|(theirs, models)| theirs == models).count();
+        let mut drawn = Bootstrap::default().intervals(items.len(), |drawn| {
+            let drawn: Vec<(Vec<bool>, Vec<bool>)> =
+                drawn.iter().map(|at| items[*at].clone()).collect();
+            let scores = set_scores(&drawn, labels);
+            vec![
+                scores.samples_jaccard_both_empty_is_1,
+                Ok(scores.micro_f1),
+                scores.macro_f1,
+                scores.hamming_loss,
+            ]
+        });
+        let mut next = || WithInterval::interval(drawn.remove(0));
+        Self {
+            who: who.to_owned(),
+            items: items.len(),
+            same: WithInterval::share(same, items.len()),
+            jaccard: next(),
+            micro_f1: next(),
+            macro_f1: next(),
+            hamming_loss: next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_compared_as_scikit_learn_does() {
+        let pairs: [(&[usize], &[usize]); 5] =
+            [(&[0, 1], &[0]), (&[], &[]), (&[2], &[2]), (&[1], &[0, 1]), (&[0], &[])];
+        let found = SetsAgainst::of("x", &pairs, 3);
+        let near = |found: &WithInterval, right: f64| {
+            assert!((found.value.value.unwrap() - right).abs() < 1e-12, "{found:?}, not {right}");
+        };
+        // By scikit-learn 1.9.1: jaccard_score(average="samples", zero_division=1), f1_score, hamming_loss.
+        near(&found.same, 0.4);
+        near(&found.jaccard, 0.6);
+        near(&found.micro_f1, 6.0 / 9.0);
+        near(&found.macro_f1, 13.0 / 18.0);
+        near(&found.hamming_loss, 0.2);
+        assert_eq!(found.items, 5);
+    }
+}
