@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::prompt::Presentation;
 use super::question::Question;
 use super::quote;
+use super::rating;
 use super::results::{Answered, Evaluation, Folder};
 use super::run::{AskError, AskEvent, Prepared};
 use super::schema::Schema;
 use super::server_way::ServerWay;
-use super::several::together;
+use super::several_answers::together;
 use super::table;
 use super::task::{Kind, Scoring};
 use super::told;
@@ -210,7 +211,25 @@ impl RowAsker {
                 it.answers.iter().map(|answer| self.echoed(&it.content, answer, progress)).collect()
             }
         };
-        presentations.iter().map(one).collect()
+        let mut scored: Vec<Vec<Scored>> =
+            presentations.iter().map(one).collect::<Result<_, RowError>>()?;
+        if matches!(self.prepared.task.kind().map_err(AskError::from)?, Kind::Rate(_)) {
+            for (scored, it) in scored.iter_mut().zip(presentations) {
+                let said = it.answers.iter().zip(scored.iter());
+                // Where a server does not say how many tokens a number has, each digit is taken to be one.
+                let tokens = |tokens: Option<u64>, words: &str| match tokens {
+                    Some(tokens) => tokens as usize,
+                    None => words.len(),
+                };
+                let said: Vec<_> = said
+                    .map(|(words, (sum, count))| (words.as_str(), *sum, tokens(*count, words)))
+                    .collect();
+                for (one, alone) in scored.iter_mut().zip(rating::apart(&said)) {
+                    one.0 = alone;
+                }
+            }
+        }
+        Ok(scored)
     }
 
     fn labels(

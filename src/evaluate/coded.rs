@@ -1,8 +1,7 @@
-//! What people said of a text that gets labels: one a coder, or several.
+//! What people said of a text that gets labels: one a coder, several, or a number on a scale.
 
 use super::cells::{is_nothing, label_of, listed, words};
 use super::several::{have_columns, labels_by_column, labels_in};
-use super::task::Code;
 use crate::data::cell;
 use crate::data::codebook::Codebook;
 use crate::data::table::{ImportError, Report, Row};
@@ -12,7 +11,8 @@ pub const BY_COLUMN: &str = "the table";
 
 /// Reads the labels of people, row by row.
 pub struct Coders<'a> {
-    code: &'a Code,
+    /// The columns, a coder each.
+    columns: &'a [String],
     labels: &'a [String],
 
     /// A text can have several labels.
@@ -20,6 +20,9 @@ pub struct Coders<'a> {
 
     /// Every label has a column of its own, with yes or no.
     by_column: bool,
+
+    /// The labels are the points of a scale.
+    is_rating: bool,
 
     /// Cells that say that there is nothing, with their column and place.
     missing: Vec<(String, String, u64)>,
@@ -30,29 +33,42 @@ pub type Said = (Vec<Option<usize>>, Vec<Option<Vec<usize>>>);
 
 impl<'a> Coders<'a> {
     pub fn new(
-        code: &'a Code,
+        columns: &'a [String],
         (codebook, labels): (Option<&Codebook>, &'a [String]),
         rows: &[&Row],
-        columns: &[String],
+        of_table: &[String],
     ) -> Self {
         let several = codebook.is_some_and(|codebook| codebook.several);
-        let by_column = several && code.human.is_empty() && have_columns(rows, columns, labels);
-        Self { code, labels, several, by_column, missing: Vec::new() }
+        let by_column = several && columns.is_empty() && have_columns(rows, of_table, labels);
+        let missing = Vec::new();
+        Self { columns, labels, several, by_column, is_rating: false, missing }
+    }
+
+    /// The same where the labels are the points of a scale.
+    #[must_use]
+    pub fn of_ratings(self) -> Self {
+        Self { is_rating: true, ..self }
     }
 
     /// Their names.
     pub fn names(&self) -> Vec<String> {
-        if self.by_column { vec![BY_COLUMN.to_owned()] } else { self.code.human.clone() }
+        if self.by_column { vec![BY_COLUMN.to_owned()] } else { self.columns.to_vec() }
     }
 
     pub fn said(&mut self, row: &Row, report: &Report) -> Result<Said, ImportError> {
         if self.by_column {
             return Ok((Vec::new(), vec![labels_by_column(row, self.labels)]));
         }
-        let coders = &self.code.human;
+        let coders = self.columns;
         let unknown = |said: &str, coder: &str| {
-            let known = listed(self.labels);
-            let problem = format!("“{said}” is not a label of the codebook; it has {known}");
+            let problem = if self.is_rating {
+                let (first, last) = (self.labels.first(), self.labels.last());
+                let ends = first.zip(last).map(|(first, last)| format!("{first} to {last}"));
+                format!("“{said}” is no whole number from {}", ends.unwrap_or_default())
+            } else {
+                let known = listed(self.labels);
+                format!("“{said}” is not a label of the codebook; it has {known}")
+            };
             report.error(row.place, Some(coder), problem)
         };
         if self.several {

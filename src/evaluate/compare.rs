@@ -99,7 +99,7 @@ impl Comparison {
                     })
                     .collect()
             }
-            Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) => {
+            Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) | Kind::Rate(_) => {
                 let coders = one.coders.iter().enumerate();
                 coders
                     .map(|(place, coder)| {

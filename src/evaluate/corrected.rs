@@ -126,6 +126,20 @@ impl Correction {
         }
         Some(found)
     }
+
+    /// These estimates and those of another label.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.shares.extend(more.shares);
+        self.differences.extend(more.differences);
+        self.regressions.extend(more.regressions);
+        self.no_regression = self.no_regression.or(more.no_regression);
+        self.because = self.because.or(more.because);
+        // Where people are split over a label, the row counts for the others.
+        self.human_labels = self.human_labels.min(more.human_labels);
+        self.rows = self.rows.max(more.rows);
+        self
+    }
 }
 
 /// What the mean of a scale's values is called among the labels.

@@ -117,6 +117,12 @@ pub fn on_scale(scores: &ScaleScores) -> String {
         with_interval(&scores.expected),
         with_interval(&scores.likeliest)
     );
+    if !scores.by_group.is_empty() {
+        out.push_str("\n| group | rows | mean expected value |\n| --- | ---: | --- |\n");
+    }
+    for (group, rows, mean) in &scores.by_group {
+        out.push_str(&format!("| {group} | {rows} | {} |\n", with_ends(mean)));
+    }
     if !scores.people.is_empty() {
         out.push_str(
             "\n| against | rows | kappa (quadratic weights) | Spearman | model less person | mean absolute error |\n\

@@ -36,6 +36,14 @@ pub struct WithInterval {
     pub high: Option<f64>,
 }
 
+/// How often a label was given, and its share of the rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LabelShare {
+    pub label: String,
+    pub count: usize,
+    pub share: WithInterval,
+}
+
 impl WithInterval {
     pub fn share(successes: usize, count: usize) -> Self {
         match wilson(successes as f64, count as f64, LEVEL) {

@@ -1,12 +1,13 @@
 //! An evaluation and its report in words: for the screen, for a file, for a methods section.
 
+use super::alt_test::AltTest;
 use super::enough;
 use super::estimates::{corrected, on_scale, regression_sentence, scale_sentence};
 use super::field_scores::FieldScores;
 use super::figure::{ends, interval, number, percent, with_interval};
 use super::judge_scores::JudgeScores;
 use super::manner::Way;
-use super::report::{AltTest, Report};
+use super::report::Report;
 use super::results::Evaluation;
 use super::scored::{ALIKE, how_scored};
 use super::server_way::ServerWay;
@@ -238,6 +239,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
     let (verb, count) = match task.kind() {
         Ok(Kind::Code(_)) => ("labelled", evaluation.labels.as_ref().map_or(0, Vec::len)),
         Ok(Kind::Exam(_)) => ("answered as exam questions", 0),
+        Ok(Kind::Rate(_)) => ("rated", 0),
         Ok(Kind::Extract(_)) => ("read for fields", 0),
         Ok(Kind::Write(_)) => ("answered with a text", 0),
         Ok(Kind::Ask(_)) => ("answered as questions about documents", 0),

@@ -10,8 +10,10 @@
 
 pub mod accepted;
 pub mod against;
+pub mod alt_test;
 pub mod at_server;
 pub mod audit;
+pub mod calibration;
 pub mod cells;
 pub mod coded;
 pub mod compare;
@@ -40,6 +42,7 @@ pub mod prompt;
 pub mod question;
 pub mod quote;
 pub mod ranked;
+pub mod rating;
 pub mod regression;
 pub mod report;
 pub mod reproduce;
@@ -53,6 +56,7 @@ pub mod scored;
 pub mod scoring;
 pub mod server_way;
 pub mod several;
+pub mod several_answers;
 pub mod several_scores;
 pub mod shown;
 pub mod split;

@@ -98,6 +98,7 @@ pub fn usual(kind: Kind<'_>, several: bool) -> &'static str {
         Kind::Code(_) => CODE,
         Kind::Exam(_) => EXAM,
         Kind::Judge(_) => JUDGE,
+        Kind::Rate(rate) => rate.template(),
         Kind::Extract(_) => EXTRACT,
         Kind::Write(_) => WRITE,
         Kind::Survey(_) => SURVEY,
@@ -117,7 +118,7 @@ impl Form {
             return Err(PromptError::Task(problem.to_owned()));
         }
         let letters = match task.answer {
-            AnswerForm::Usual => !matches!(kind, Kind::Code(_)),
+            AnswerForm::Usual => !matches!(kind, Kind::Code(_) | Kind::Rate(_)),
             AnswerForm::Text => judges,
             AnswerForm::Letter => true,
         };
@@ -137,6 +138,10 @@ impl Form {
         let mut fixed = vec![("reminder".to_owned(), usual_reminder.to_owned())];
         match kind {
             Kind::Code(_) | Kind::Exam(_) | Kind::Survey(_) | Kind::Ask(_) => {}
+            Kind::Rate(rate) => {
+                fixed.push(("reminder".to_owned(), rate.reminder()));
+                fixed.push(("criterion".to_owned(), rate.criterion().to_owned()));
+            }
             Kind::Judge(judge) => {
                 let criterion =
                     if judge.criterion.is_empty() { CRITERION } else { &judge.criterion };
@@ -155,7 +160,7 @@ impl Form {
             }
         }
         let has_own_reminder = codebook.is_some_and(|it| !it.reminder.trim().is_empty());
-        if let Some(codebook) = codebook {
+        if let (Some(codebook), Kind::Code(_)) = (codebook, kind) {
             fixed.push(("instruction".to_owned(), codebook.instruction.trim().to_owned()));
             fixed.push(("codebook".to_owned(), codebook.words()));
             if has_own_reminder {
@@ -173,7 +178,7 @@ impl Form {
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
             Kind::Judge(_) => &["first", "second"],
-            Kind::Code(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
+            Kind::Code(_) | Kind::Rate(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
             Kind::Survey(_) => &["question", "options"],
             Kind::Ask(_) => &["passages", "question"],
         };
@@ -188,6 +193,7 @@ impl Form {
         let is_fixed = each.is_some()
             && !template.contains("{options}")
             && (!template.contains("{reminder}") || has_own_reminder);
+        let is_fixed = is_fixed || matches!(kind, Kind::Rate(_));
         let orders = if writes || is_fixed { 1 } else { orders };
         let wording = Wording::Forced;
         let examples = task.examples.as_ref().map_or(0, |examples| examples.count);

@@ -12,6 +12,7 @@ use super::cells::{
 use super::coded::{Coders, inclusion};
 use super::free_text::Write;
 use super::passages::{self, Excerpt};
+use super::rating::Rate;
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError};
 use crate::data::codebook::{Codebook, CodebookError};
@@ -113,6 +114,7 @@ impl Questions {
     pub fn read(task: &Task, progress: &dyn Progress<Reading>) -> Result<Self, QuestionError> {
         let codebook = match task.kind()? {
             Kind::Code(code) => Some(Codebook::read(&code.codebook)?),
+            Kind::Rate(rate) => Some(rate.codebook()),
             _ => None,
         };
         let mut questions = Self::of(task, codebook, table::rows(&task.data, progress)?)?;
@@ -152,6 +154,7 @@ impl Questions {
             Kind::Code(code) => questions.of_codes(code)?,
             Kind::Exam(exam) => questions.of_exam(exam)?,
             Kind::Judge(judge) => questions.of_judge(judge)?,
+            Kind::Rate(rate) => questions.of_ratings(rate)?,
             Kind::Extract(extract) => questions.of_fields(extract)?,
             Kind::Write(write) => questions.of_texts(write)?,
             Kind::Survey(survey) => questions.of_items(survey)?,
@@ -202,7 +205,7 @@ impl Questions {
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
         let rows: Vec<&Row> = self.list.iter().map(|question| &question.row).collect();
         let of_codebook = (self.codebook.as_ref(), labels.as_slice());
-        let mut coders = Coders::new(code, of_codebook, &rows, &self.report.columns);
+        let mut coders = Coders::new(&code.human, of_codebook, &rows, &self.report.columns);
         for question in &mut self.list {
             let row = &question.row;
             let text = words(row.get(&code.text)).into_owned();
@@ -335,6 +338,51 @@ impl Questions {
             question.parts.extend([("prompt", prompt), ("first", first), ("second", second)]);
         }
         self.labels = Some(VERDICTS.map(str::to_owned).to_vec());
+        Ok(())
+    }
+
+    fn of_ratings(&mut self, rate: &Rate) -> Result<(), QuestionError> {
+        self.has(&rate.text, "the task takes what is rated from")?;
+        if let Some(prompt) = &rate.prompt {
+            self.has(prompt, "the task takes what was asked from")?;
+        }
+        for rater in &rate.human {
+            self.has(rater, "the task takes a person's ratings from")?;
+        }
+        if let Some(column) = &rate.inclusion {
+            self.has(column, "the task takes probabilities of having been drawn from")?;
+        }
+        if let Some(column) = &rate.by {
+            self.has(column, "the results are to be compared by")?;
+        }
+        let codebook = rate.codebook();
+        let labels = codebook.labels();
+        let rows: Vec<&Row> = self.list.iter().map(|question| &question.row).collect();
+        let of_scale = (Some(&codebook), labels.as_slice());
+        let mut raters =
+            Coders::new(&rate.human, of_scale, &rows, &self.report.columns).of_ratings();
+        for question in &mut self.list {
+            let row = &question.row;
+            let text = words(row.get(&rate.text)).into_owned();
+            if text.trim().is_empty() {
+                question.problem = Some(format!("its \"{}\" is empty", rate.text));
+            }
+            question.options.clone_from(&labels);
+            let said_in = |column: &String| words(row.get(column)).trim().to_owned();
+            question.group = rate.by.as_ref().map(said_in).filter(|group| !group.is_empty());
+            if let Some(column) = &rate.inclusion {
+                question.inclusion = inclusion(row, column, &self.report)?;
+            }
+            (question.human, question.human_sets) = raters.said(row, &self.report)?;
+            if let Some(column) = &rate.prompt {
+                question.parts.push(("prompt", words(row.get(column)).into_owned()));
+            }
+            question.parts.push(("text", text));
+        }
+        self.coders = raters.names();
+        raters.note(&mut self.report);
+        self.labels = Some(labels);
+        self.codebook = Some(codebook);
         Ok(())
     }
 

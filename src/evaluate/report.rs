@@ -7,27 +7,24 @@ use serde::Serialize;
 
 use super::accepted::Accepted;
 use super::against::{Against, Agreement};
+use super::alt_test::AltTest;
+use super::calibration::Calibration;
 use super::corrected::Correction;
 use super::enough::{Enough, enough};
 use super::field_scores::FieldScores;
-use super::figure::{Figure, WithInterval};
+use super::figure::{Figure, LabelShare, WithInterval};
 use super::judge_scores::JudgeScores;
 use super::labelled::{Labelled, Plan};
 use super::results::{Answered, Evaluation};
 use super::scale::LabelScale;
 use super::scale_scores::ScaleScores;
-use super::several_scores::SeveralScores;
+use super::several_answers::of_label;
+use super::several_scores::{OfLabel, SeveralScores};
 use super::survey_scores::SurveyScores;
 use super::task::Kind;
 use super::text_scores::TextScores;
-use crate::stats::classification::probabilities::{
-    ClassForecast, brier_of_classes, calibration_bins, calibration_error, top_label,
-};
 use crate::stats::moments::mean;
 use crate::stats::ranking::multiple_choice;
-use crate::stats::replacement::alternative_annotator::{
-    Labels, Score, Settings, Verdict, alternative_annotator,
-};
 use crate::stats::replacement::selective::Checked;
 
 /// Everything that is said of an evaluation.
@@ -92,13 +89,6 @@ pub struct Report {
     pub survey: Option<SurveyScores>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LabelShare {
-    pub label: String,
-    pub count: usize,
-    pub share: WithInterval,
-}
-
 /// What the order of the options changes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Orders {
@@ -110,52 +100,6 @@ pub struct Orders {
 
     /// Mean probability of each place in the list. Without an effect of the place all are alike.
     pub by_place: Vec<f64>,
-}
-
-/// Whether the probabilities are as often right as they say; against what most coders say.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Calibration {
-    pub items: usize,
-
-    /// Expected calibration error of the likeliest label, ten bins.
-    pub ece: Figure,
-
-    /// From 0 to 2.
-    pub brier: Figure,
-
-    /// Mean stated probability, share that is right, number of rows.
-    pub bins: Vec<(f64, f64, usize)>,
-}
-
-/// The alternative annotator test (Calderon, Reichart and Dror 2025).
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AltTest {
-    pub epsilon: f64,
-    pub items: usize,
-    pub winning_rate: Option<f64>,
-    pub advantage_probability: Option<f64>,
-
-    /// None: fewer than three people with 30 rows each.
-    pub passed: Option<bool>,
-
-    /// Against each person who has enough rows.
-    pub people: Vec<AltPerson>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct AltPerson {
-    pub who: String,
-    pub items: usize,
-
-    /// The shares of rows in which the model, and the person, agree with the others at least as well.
-    pub model_advantage: f64,
-    pub human_advantage: f64,
-
-    /// By Benjamini and Yekutieli.
-    pub p_adjusted: f64,
-
-    /// The model can stand in for this person.
-    pub replaceable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -182,8 +126,35 @@ impl Report {
         if !evaluation.several {
             return base;
         }
-        let (several, shares, correction) = SeveralScores::of(evaluation, &with_answer);
-        Self { several: Some(several), shares, correction, accepted: None, orders: None, ..base }
+        base.with_several(evaluation, &with_answer)
+    }
+
+    /// The same of labels of which a row can have several: each by itself, and the sets.
+    fn with_several(self, evaluation: &Evaluation, with_answer: &[&Answered]) -> Self {
+        let (mut labels, mut shares) = (Vec::new(), Vec::new());
+        let mut correction: Option<Correction> = None;
+        for (place, label) in evaluation.labels.iter().flatten().enumerate() {
+            let (evaluation, rows) = of_label(evaluation, with_answer, place);
+            let rows: Vec<&Answered> = rows.iter().collect();
+            let more = Self::correction(&evaluation, &rows, &[label.clone()]);
+            correction = match (correction, more) {
+                (Some(all), Some(more)) => Some(all.and(more)),
+                (all, more) => all.or(more),
+            };
+            let report = Self::of_rows(&evaluation, &rows);
+            let count = rows.iter().filter(|row| row.index == Some(0)).count();
+            let share = WithInterval::share(count, rows.len());
+            shares.push(LabelShare { label: label.clone(), count, share });
+            labels.push(OfLabel {
+                label: label.clone(),
+                people: report.people,
+                agreement: report.agreement,
+                calibration: report.calibration,
+                alternative_annotator: report.alternative_annotator,
+            });
+        }
+        let several = Some(SeveralScores::of(evaluation, with_answer, labels));
+        Self { several, shares, correction, accepted: None, orders: None, ..self }
     }
 
     /// The same of rows that have an answer.
@@ -207,7 +178,7 @@ impl Report {
                 people.push(Against::of("most coders", &most, &model, &labels));
             }
         }
-        let judge_or_code = matches!(kind, Ok(Kind::Code(_) | Kind::Judge(_)));
+        let judge_or_code = matches!(kind, Ok(Kind::Code(_) | Kind::Judge(_) | Kind::Rate(_)));
         let enough = if has_people && judge_or_code {
             enough(if coders.len() > 1 { &most } else { &coders[0] }, &model, labels.len())
         } else {
@@ -225,7 +196,8 @@ impl Report {
             if several {
                 said.push(("most coders", most.as_slice()));
             }
-            ScaleScores::of(scale, &rows, &said)
+            let groups = with_answer.iter().map(|row| row.group.as_deref());
+            ScaleScores::of(scale, &rows, &groups.collect::<Vec<_>>(), &said)
         });
         // Of what was only written there are no probabilities.
         let is_approximate = with_answer.iter().any(|row| row.approximate);
@@ -361,78 +333,6 @@ impl Orders {
             same_answer: mean(&shares).into(),
             by_place,
         })
-    }
-}
-
-impl Calibration {
-    fn of(rows: &[&Answered], most: &[Option<usize>]) -> Option<Self> {
-        let forecasts: Vec<ClassForecast> = rows
-            .iter()
-            .zip(most)
-            .filter_map(|(row, class)| {
-                let class = (*class)?;
-                (class < row.probabilities.len()).then(|| ClassForecast {
-                    probabilities: row.probabilities.clone(),
-                    class,
-                    weight: 1.0,
-                })
-            })
-            .collect();
-        if forecasts.is_empty() {
-            return None;
-        }
-        let bins = calibration_bins(&top_label(&forecasts));
-        Some(Self {
-            items: forecasts.len(),
-            ece: calibration_error(&bins).into(),
-            brier: brier_of_classes(&forecasts).into(),
-            bins: bins.iter().map(|bin| (bin.mean_probability, bin.share, bin.items)).collect(),
-        })
-    }
-}
-
-impl AltTest {
-    /// The paper's values for people with some training. On a scale a label counts by how far it is from
-    /// those of the others.
-    fn of(
-        names: &[String],
-        coders: &[Vec<Option<usize>>],
-        model: &[Option<usize>],
-        scale: Option<&LabelScale>,
-    ) -> Self {
-        const EPSILON: f64 = 0.15;
-
-        let number = |label: usize| match scale {
-            Some(scale) => scale.values.get(label).copied(),
-            None => Some(label as f64),
-        };
-        let numbers = |labels: &[Option<usize>]| -> Vec<Option<f64>> {
-            labels.iter().map(|label| label.and_then(number)).collect()
-        };
-        let score = if scale.is_some() { Score::NegativeRmse } else { Score::Accuracy };
-        let labels = Labels {
-            humans: coders.iter().map(|coder| numbers(coder)).collect(),
-            model: numbers(model),
-        };
-        let settings = Settings { epsilon: EPSILON, q: 0.05, score, min_items: 30 };
-        let Verdict { items_used, winning_rate, advantage_probability, passed, annotators, .. } =
-            alternative_annotator(&labels, settings);
-        let people = annotators.into_iter().map(|person| AltPerson {
-            who: names.get(person.human).cloned().unwrap_or_default(),
-            items: person.items,
-            model_advantage: person.model_advantage,
-            human_advantage: person.human_advantage,
-            p_adjusted: person.p_adjusted,
-            replaceable: person.rejected,
-        });
-        Self {
-            epsilon: EPSILON,
-            items: items_used,
-            winning_rate,
-            advantage_probability,
-            passed,
-            people: people.collect(),
-        }
     }
 }
 

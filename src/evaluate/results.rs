@@ -486,6 +486,7 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             code,
             exam,
             judge,
+            rate,
             extract,
             write,
             survey,
@@ -502,7 +503,8 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             (code.text, code.human, code.inclusion, code.by, code.regression.map(|it| it.on))
         });
         let split = (split, examples.map(|examples| examples.count));
-        (split, orders, (seed, answer, score, id), code, exam, judge, (extract, write, survey, ask))
+        let options = (code, exam, judge, rate);
+        (split, orders, (seed, answer, score, id), options, (extract, write, survey, ask))
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
     found

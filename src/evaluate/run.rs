@@ -12,11 +12,12 @@ use super::interviewing::{InterviewError, Interviewer};
 use super::passages::Excerpt;
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
+use super::rating;
 use super::respondent::{Answerer, Respondent};
 use super::results::{Answered, Evaluation, Folder, FolderError};
 use super::scale::LabelScale;
 use super::scoring::{Asked, Unaskable, common, sentence};
-use super::several::together;
+use super::several_answers::together;
 use super::shown;
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
@@ -416,10 +417,7 @@ impl<'a> Asker<'a> {
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
-        let logprobs = self
-            .answerer
-            .score(&self.shared, &fitted.asked, progress)
-            .map_err(|source| AskError::Model { row, source })?;
+        let logprobs = self.logprobs(question, &fitted.asked, progress)?;
         let scores = match self.prepared.task.score {
             Scoring::Sum => logprobs.clone(),
             Scoring::Mean => logprobs
@@ -447,6 +445,28 @@ impl<'a> Asker<'a> {
             Err(because) => return Ok(Answered::refused(row, None, because.to_string())),
         };
         Ok(Answered { row, cut: fitted.cut, ..answered.in_words_of(&question.options) })
+    }
+
+    /// Natural logs of the probability of every answer, order by order.
+    fn logprobs<E>(
+        &mut self,
+        question: &Question,
+        asked: &[Asked],
+        progress: &dyn Progress<E>,
+    ) -> Result<Vec<Vec<f64>>, AskError> {
+        let logprobs = self.answerer.score(&self.shared, asked, progress);
+        let row = question.row.place.row;
+        let logprobs = logprobs.map_err(|source| AskError::Model { row, source })?;
+        if !matches!(self.prepared.task.kind()?, Kind::Rate(_)) {
+            return Ok(logprobs);
+        }
+        let apart = logprobs.iter().zip(asked).map(|(sums, asked)| {
+            let names = question.options.iter().map(String::as_str);
+            let said = names.zip(sums).zip(&asked.answers);
+            let said: Vec<_> = said.map(|((name, sum), ids)| (name, *sum, ids.len())).collect();
+            rating::apart(&said)
+        });
+        Ok(apart.collect())
     }
 
     fn interview<E>(
@@ -562,10 +582,7 @@ impl<'a> Asker<'a> {
         let key: Vec<u32> = asked.iter().flat_map(|asked| asked.prompt.clone()).collect();
         let count = asked.first().map_or(1, |asked| asked.answers.len());
         if !self.priors.contains_key(&key) {
-            let priors = self
-                .answerer
-                .score(&self.shared, &asked, progress)
-                .map_err(|source| AskError::Model { row: question.row.place.row, source })?;
+            let priors = self.logprobs(question, &asked, progress)?;
             self.priors.insert(key.clone(), priors.concat());
         }
         let priors = self.priors[&key].chunks_exact(count);

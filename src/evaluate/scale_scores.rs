@@ -1,5 +1,7 @@
 //! How far a model's values on a scale are from those of people.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::against::{both, table_of};
@@ -9,6 +11,9 @@ use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
 use crate::stats::ranking::correlation::spearman;
 use crate::stats::resample::Bootstrap;
 
+/// More groups than this are no groups.
+const MOST_GROUPS: usize = 40;
+
 /// What is said of labels on a scale beside what is said of any.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScaleScores {
@@ -17,6 +22,10 @@ pub struct ScaleScores {
     /// The mean over the rows of the expected value, and of the likeliest label's value.
     pub expected: WithInterval,
     pub likeliest: WithInterval,
+
+    /// The mean of the expected value in each group, where the rows have some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_group: Vec<(String, usize, WithInterval)>,
 
     /// Against each coder, and against what most of them say.
     pub people: Vec<OnScale>,
@@ -44,7 +53,12 @@ pub type Rated = (Option<usize>, Option<f64>);
 
 impl ScaleScores {
     /// `people`: by name, what each said of the rows.
-    pub fn of(scale: &LabelScale, rows: &[Rated], people: &[(&str, &[Option<usize>])]) -> Self {
+    pub fn of(
+        scale: &LabelScale,
+        rows: &[Rated],
+        groups: &[Option<&str>],
+        people: &[(&str, &[Option<usize>])],
+    ) -> Self {
         let value = |label: &usize| scale.values.get(*label).copied();
         let expected: Vec<f64> = rows.iter().filter_map(|row| row.1).collect();
         let likeliest: Vec<f64> = rows.iter().filter_map(|row| value(row.0.as_ref()?)).collect();
@@ -53,9 +67,26 @@ impl ScaleScores {
             scale: scale.clone(),
             expected: WithInterval::mean(&expected),
             likeliest: WithInterval::mean(&likeliest),
+            by_group: by_group(rows, groups),
             people: people.collect(),
         }
     }
+}
+
+fn by_group(rows: &[Rated], groups: &[Option<&str>]) -> Vec<(String, usize, WithInterval)> {
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (row, group) in rows.iter().zip(groups) {
+        if let (Some(expected), Some(group)) = (row.1, group) {
+            values.entry(group).or_default().push(expected);
+        }
+    }
+    if values.len() > MOST_GROUPS {
+        return Vec::new();
+    }
+    let of_group = |(group, values): (&str, Vec<f64>)| {
+        (group.to_owned(), values.len(), WithInterval::mean(&values))
+    };
+    values.into_iter().map(of_group).collect()
 }
 
 impl OnScale {
@@ -98,7 +129,12 @@ mod tests {
             .map(|(label, expected)| (Some(label), Some(expected)))
             .into();
         let said = [Some(0), Some(2), Some(3), Some(4), Some(1), None];
-        let scores = ScaleScores::of(&scale, &rows, &[("x", &said)]);
+        let groups = [Some("a"), Some("a"), Some("a"), Some("b"), Some("b"), None];
+        let scores = ScaleScores::of(&scale, &rows, &groups, &[("x", &said)]);
+        let groups: Vec<(&str, usize)> =
+            scores.by_group.iter().map(|(name, rows, _)| (name.as_str(), *rows)).collect();
+        assert_eq!(groups, [("a", 3), ("b", 2)]);
+        assert!((scores.by_group[0].2.value.value.unwrap() - 2.4).abs() < 1e-12);
         let x = &scores.people[0];
         let near = |found: &WithInterval, right: f64| {
             assert!((found.value.value.unwrap() - right).abs() < 1e-12, "{found:?}, not {right}");

@@ -19,7 +19,11 @@ pub fn begin_alike(options: &[String]) -> bool {
 
 /// Whether an option of a task can never be the answer: it begins with the words of another one.
 pub fn some_cannot_be_chosen(task: &Task, options: &[String]) -> bool {
-    scores_whole_texts(task) && task.score == Scoring::Sum && begin_alike(options)
+    // What numbers on a scale have in common is told apart.
+    task.rate.is_none()
+        && scores_whole_texts(task)
+        && task.score == Scoring::Sum
+        && begin_alike(options)
 }
 
 /// Whether it is the whole text of an option that is scored, and not its letter.
@@ -27,7 +31,7 @@ fn scores_whole_texts(task: &Task) -> bool {
     match task.answer {
         AnswerForm::Letter => false,
         AnswerForm::Text => task.judge.is_none(),
-        AnswerForm::Usual => task.code.is_some(),
+        AnswerForm::Usual => task.code.is_some() || task.rate.is_some(),
     }
 }
 
@@ -41,7 +45,9 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
     if task.kind().is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_))) {
         return None;
     }
-    let scored = if scores_whole_texts(task) {
+    let scored = if task.rate.is_some() {
+        "the number, less that of longer numbers which begin with it,"
+    } else if scores_whole_texts(task) {
         "the whole text of an option"
     } else {
         "the letter of an option"

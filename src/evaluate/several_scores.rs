@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::against::{Against, Agreement};
-use super::corrected::Correction;
+use super::alt_test::AltTest;
+use super::calibration::Calibration;
 use super::figure::{WithInterval, number, with_ends, with_interval};
-use super::report::{AltTest, Calibration, LabelShare, Report};
 use super::results::{Answered, Evaluation};
-use super::several;
+use super::several::Several;
 use crate::stats::classification::multilabel::set_scores;
 use crate::stats::resample::Bootstrap;
 
@@ -57,15 +57,10 @@ pub struct OfLabel {
     pub alternative_annotator: Option<AltTest>,
 }
 
-/// The scores, the share of each label, and the estimates for all rows.
-pub type Found = (SeveralScores, Vec<LabelShare>, Option<Correction>);
-
 impl SeveralScores {
-    /// `rows`: those with an answer.
-    pub fn of(evaluation: &Evaluation, rows: &[&Answered]) -> Found {
-        let labels = evaluation.labels.clone().unwrap_or_default();
-        let several: Vec<&several::Several> =
-            rows.iter().filter_map(|row| row.several.as_ref()).collect();
+    /// `rows`: those with an answer; `labels`: what is said of each label by itself.
+    pub fn of(evaluation: &Evaluation, rows: &[&Answered], labels: Vec<OfLabel>) -> Self {
+        let several: Vec<&Several> = rows.iter().filter_map(|row| row.several.as_ref()).collect();
         let sizes: Vec<f64> = several.iter().map(|one| one.applies.len() as f64).collect();
         let empty = several.iter().filter(|one| one.applies.is_empty()).count();
         let in_orders: Vec<f64> = several
@@ -80,33 +75,13 @@ impl SeveralScores {
             SetsAgainst::of(who, &pairs.collect::<Vec<_>>(), labels.len())
         });
         let sets = sets.filter(|against| against.items > 0).collect();
-        let (mut of_labels, mut shares) = (Vec::new(), Vec::new());
-        let mut correction: Option<Correction> = None;
-        for (place, label) in labels.iter().enumerate() {
-            let (evaluation, rows) = several::of_label(evaluation, rows, place);
-            let rows: Vec<&Answered> = rows.iter().collect();
-            let of_label = [label.clone()];
-            add(&mut correction, Report::correction(&evaluation, &rows, &of_label));
-            let report = Report::of_rows(&evaluation, &rows);
-            let count = rows.iter().filter(|row| row.index == Some(0)).count();
-            let share = WithInterval::share(count, rows.len());
-            shares.push(LabelShare { label: label.clone(), count, share });
-            of_labels.push(OfLabel {
-                label: label.clone(),
-                people: report.people,
-                agreement: report.agreement,
-                calibration: report.calibration,
-                alternative_annotator: report.alternative_annotator,
-            });
-        }
-        let scores = Self {
+        Self {
             labels_per_text: WithInterval::mean(&sizes),
             without_label: WithInterval::share(empty, several.len()),
             changed: (!in_orders.is_empty()).then(|| WithInterval::share(flipped, in_orders.len())),
             sets,
-            labels: of_labels,
-        };
-        (scores, shares, correction)
+            labels,
+        }
     }
 
     /// For a methods section.
@@ -218,23 +193,6 @@ impl SeveralScores {
         }
         out
     }
-}
-
-/// Joins the estimates of one more label to those of the others.
-fn add(all: &mut Option<Correction>, more: Option<Correction>) {
-    let Some(more) = more else { return };
-    let Some(all) = all else {
-        *all = Some(more);
-        return;
-    };
-    all.shares.extend(more.shares);
-    all.differences.extend(more.differences);
-    all.regressions.extend(more.regressions);
-    all.no_regression = all.no_regression.take().or(more.no_regression);
-    all.because = all.because.take().or(more.because);
-    // Where people are split over a label, the row counts for the others.
-    all.human_labels = all.human_labels.min(more.human_labels);
-    all.rows = all.rows.max(more.rows);
 }
 
 impl SetsAgainst {

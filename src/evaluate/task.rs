@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::free_text::Write;
+use super::rating::Rate;
 use super::schema::{Field, Schema};
 use super::split::Split;
 use super::survey::Survey;
@@ -76,6 +77,8 @@ pub struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub judge: Option<Judge>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub extract: Option<Extract>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<Write>,
@@ -106,6 +109,7 @@ impl Default for Task {
             code: None,
             exam: None,
             judge: None,
+            rate: None,
             extract: None,
             write: None,
             survey: None,
@@ -408,6 +412,7 @@ pub enum Kind<'a> {
     Code(&'a Code),
     Exam(&'a Exam),
     Judge(&'a Judge),
+    Rate(&'a Rate),
     Extract(&'a Extract),
     Write(&'a Write),
     Survey(&'a Survey),
@@ -426,7 +431,7 @@ impl Kind<'_> {
             Self::Extract(extract) => extract.max_tokens,
             Self::Write(write) => write.max_tokens,
             Self::Ask(ask) => ask.max_tokens,
-            Self::Code(_) | Self::Exam(_) | Self::Judge(_) | Self::Survey(_) => 0,
+            Self::Code(_) | Self::Exam(_) | Self::Judge(_) | Self::Rate(_) | Self::Survey(_) => 0,
         }
     }
 }
@@ -558,6 +563,7 @@ impl Task {
             self.code.as_ref().map(Kind::Code),
             self.exam.as_ref().map(Kind::Exam),
             self.judge.as_ref().map(Kind::Judge),
+            self.rate.as_ref().map(Kind::Rate),
             self.extract.as_ref().map(Kind::Extract),
             self.write.as_ref().map(Kind::Write),
             self.survey.as_ref().map(Kind::Survey),
@@ -577,6 +583,13 @@ impl Task {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Survey(survey)),
             },
+            (Some(Kind::Rate(_)), None) if self.answer == AnswerForm::Letter => {
+                unusable("[rate] is answered with a number: leave answer = \"letter\" out")
+            }
+            (Some(Kind::Rate(rate)), None) => match rate.problem() {
+                Some(problem) => unusable(&problem),
+                None => Ok(Kind::Rate(rate)),
+            },
             (Some(Kind::Write(write)), None) => match write.problem() {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Write(write)),
@@ -588,10 +601,10 @@ impl Task {
             (Some(kind), None) => Ok(kind),
             (None, _) => unusable(
                 "the task does not say what is asked: it needs one of the parts [code], [exam], \
-                 [judge], [extract], [write], [survey] and [ask]",
+                 [judge], [rate], [extract], [write], [survey] and [ask]",
             ),
             (Some(_), Some(_)) => unusable(
-                "the task has more than one of the parts [code], [exam], [judge], [extract], \
+                "the task has more than one of the parts [code], [exam], [judge], [rate], [extract], \
                  [write], [survey] and [ask]: make a task of each",
             ),
         }

@@ -62,7 +62,8 @@ pub fn run<'a>(
     settings: &Settings,
     progress: &dyn Progress<Testing>,
 ) -> Result<Stability, StabilityError> {
-    let codebook = prepared.questions.codebook.clone().ok_or(StabilityError::NoCodebook)?;
+    let codebook = prepared.questions.codebook.clone().filter(|_| prepared.task.code.is_some());
+    let codebook = codebook.ok_or(StabilityError::NoCodebook)?;
     if codebook.several {
         return Err(StabilityError::Several);
     }

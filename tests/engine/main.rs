@@ -32,6 +32,7 @@ mod policy;
 mod preparation;
 mod pretrained;
 mod ranked_tokenizers;
+mod rated;
 mod remote;
 mod replayed;
 mod rewards;

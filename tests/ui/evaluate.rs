@@ -21,6 +21,7 @@ use tuning_fork::evaluate::question::Questions;
 use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
 use tuning_fork::evaluate::run::{AskError, Prepared};
 use tuning_fork::evaluate::schema::{Field, FieldKind};
+use tuning_fork::evaluate::several_answers::together;
 use tuning_fork::evaluate::split::Part;
 use tuning_fork::evaluate::survey::{Distribution, Poll, Surveyed};
 use tuning_fork::evaluate::survey_scores::SurveyScores;
@@ -173,6 +174,7 @@ pub fn form_of_options(what: What) -> AppState {
     form.exam.answer = Some("coder_a".to_owned());
     form.judge.answers = ["coder_a", "coder_b"].map(str::to_owned);
     form.judge.verdict = Some("first".to_owned());
+    form.rate.human = vec!["coder_a".to_owned()];
     form.orders = 4;
     state
 }
@@ -246,6 +248,12 @@ fn classes_are_added_and_removed_but_two_stay() {
     window.0.get_by_label("Remove class 1").click();
     window.run();
     assert_eq!(window.state().evaluate.form.codebook.classes.len(), 2);
+    // Of several labels there may be one alone.
+    window.click("several or none");
+    window.click("Remove class 1");
+    let codebook = &window.state().evaluate.form.codebook;
+    assert_eq!((codebook.several, codebook.classes.len()), (true, 1));
+    assert!(!window.sees("in order"), "what a text can have several of stands on no scale");
 }
 
 /// The form that reads fields out of texts.
@@ -479,6 +487,114 @@ fn a_judge_is_set_up_in_the_form_and_comes_back_from_its_draft() {
     form.judge.answers = ["chosen", "chosen"].map(str::to_owned);
     settle(&mut app);
     app.sees("Both answers are in the column \"chosen\"");
+}
+
+#[test]
+fn a_rating_is_set_up_in_the_form_and_comes_back_from_its_draft() {
+    let (mut app, path, _folder) = with_texts(
+        "question,answer,model,anna\nWhy?,Because of rain.,one,4\nHow?,I will not say it.,two,1\n",
+    );
+    app.click("New task");
+    app.script.borrow_mut().picks = Some(path);
+    app.click("Choose table…");
+    settle(&mut app);
+    app.click("ratings");
+    settle(&mut app);
+    let form = &mut app.harness.state_mut().state.evaluate.form;
+    assert_eq!((form.text.as_str(), form.rate.prompt.as_deref()), ("answer", Some("question")));
+    form.rate.by = Some("model".to_owned());
+    settle(&mut app);
+    app.harness.state_mut().state.evaluate.form.rate.human = vec!["anna".to_owned()];
+    settle(&mut app);
+    let form = &app.harness.state().state.evaluate.form;
+    let words = &form.preview(0).unwrap().first.content;
+    assert!(words.contains("Somebody asked:\nWhy?\n\nAnswer:\nBecause of rain."), "{words}");
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let question = &held.request.prepared.questions.list[1];
+    assert_eq!((question.human[0], question.group.as_deref()), (Some(0), Some("two")));
+    drop(held);
+    let form = app.harness.state().state.evaluate.form.clone();
+    let draft = form.draft();
+    let mut again = CodeForm::default();
+    again.take_over(&draft.task, &draft.codebook, form.table.clone());
+    assert_eq!(again.draft(), draft);
+    app.harness.state_mut().state.evaluate.form.rate.from = 5;
+    settle(&mut app);
+    app.sees("[rate] is on a scale from 5 to 5");
+}
+
+#[test]
+fn a_text_can_have_several_labels() {
+    let (mut app, path, _folder) = with_texts(
+        "text,anna\nThey praised it and then they blamed it.,praise; blame\nThey left.,none\n",
+    );
+    fill_in(&mut app, &path);
+    app.harness.state_mut().state.evaluate.form.human = vec!["anna".to_owned()];
+    app.harness.state_mut().state.evaluate.form.codebook.several = true;
+    settle(&mut app);
+    let form = &app.harness.state().state.evaluate.form;
+    let preview = form.preview(0).unwrap();
+    assert!(preview.first.content.contains("Does this label apply to the text?"), "{preview:?}");
+    assert!(preview.template.contains("{label}"), "{}", preview.template);
+    app.click("Try 5 rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let sets: Vec<_> = held
+        .request
+        .prepared
+        .questions
+        .list
+        .iter()
+        .map(|question| question.human_sets[0].clone())
+        .collect();
+    assert_eq!(sets, [Some(vec![0, 1]), Some(vec![])]);
+    assert_eq!(held.request.prepared.form.order_count(&held.request.prepared.questions.list[0]), 1);
+}
+
+/// Rows of which the model gives some several labels, with what a person gave and the table of both.
+pub fn with_several_labels() -> AppState {
+    let mut state = evaluated();
+    let Some(open) = &mut state.evaluate.open else { return state };
+    let mut prepared = (*open.prepared).clone();
+    let codebook = prepared.questions.codebook.as_mut().expect("a codebook");
+    codebook.several = true;
+    let labels = codebook.labels();
+    prepared.questions.coders = vec!["coder_a".to_owned()];
+    let yes = |share: f64| Answered {
+        index: Some(usize::from(share < 0.5)),
+        probabilities: vec![share, 1.0 - share],
+        entropy: 0.6,
+        margin: (2.0 * share - 1.0).abs(),
+        mass: 0.8,
+        problem: None,
+        ..Answered::refused(0, None, String::new())
+    };
+    let shares = [[0.9, 0.7, 0.1], [0.2, 0.4, 0.3], [0.6, 0.1, 0.2]];
+    for (question, shares) in prepared.questions.list.iter().zip(shares) {
+        let mut answer = together(&labels, shares.map(yes).to_vec());
+        answer.row = question.row.place.row;
+        if let Some(several) = &mut answer.several {
+            several.human = vec![Some(vec![0])];
+        }
+        open.answers.insert(answer.row, answer);
+    }
+    open.prepared = Arc::new(prepared);
+    open.grid.confusion = Some(0);
+    state
+}
+
+#[test]
+fn sets_of_labels_are_counted_and_a_cell_shows_its_rows() {
+    let mut window = Window::sized(with_several_labels(), 1280.0, 800.0);
+    assert!(window.sees("praise, blame"), "{}", window.tree());
+    assert!(window.sees("none of them"));
+    window.click("praise: the person alone: 1 (33 %)");
+    let grid = &window.state().evaluate.open.as_ref().unwrap().grid;
+    assert_eq!(grid.filter, Filter::Cell { coder: 0, said: 0, given: 1 });
+    assert_eq!(grid.shown().len(), 1);
+    assert!(window.sees("Shown: rows to which the person alone would give praise"));
 }
 
 const ITEMS: &str = "id,question,option_1,option_2,option_3\n\
@@ -1006,7 +1122,10 @@ fn a_finished_evaluation_becomes_a_study_of_what_its_model_is_least_certain_of()
     let labels = codebook().labels();
     let columns: Vec<String> = labels.iter().map(|label| format!("model_p_{label}")).collect();
     let plans = setup.plans();
-    assert_eq!(plans.sampling, Sampling::Uncertain { columns, each: false, count: 2, random_share: 0.3 });
+    assert_eq!(
+        plans.sampling,
+        Sampling::Uncertain { columns, each: false, count: 2, random_share: 0.3 }
+    );
     assert_eq!(setup.obstacle(), None);
 }
 

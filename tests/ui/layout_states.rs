@@ -846,7 +846,7 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 14] = [
+pub const EVALUATE: [Named; 16] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
@@ -854,6 +854,8 @@ pub const EVALUATE: [Named; 14] = [
     ("fields", evaluate::form_of_fields),
     ("exam answers", || evaluate::form_of_options(What::Exam)),
     ("verdicts", || evaluate::form_of_options(What::Judge)),
+    ("ratings", || evaluate::form_of_options(What::Rate)),
+    ("several labels", evaluate::with_several_labels),
     ("a report", evaluate::report),
     ("configurations", evaluate::configurations),
     ("a prompt", evaluate_prompt),

@@ -117,6 +117,7 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
     let text = match task.kind() {
         Ok(Kind::Code(code)) => code.text.as_str(),
         Ok(Kind::Exam(exam)) => exam.question.as_str(),
+        Ok(Kind::Rate(rate)) => rate.text.as_str(),
         Ok(Kind::Extract(extract)) => extract.text.as_str(),
         Ok(Kind::Write(write)) => write.text.as_str(),
         Ok(Kind::Survey(survey)) => survey.question.as_str(),

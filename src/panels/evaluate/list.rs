@@ -181,6 +181,7 @@ pub(super) fn kind_words(task: &Task) -> &'static str {
         Ok(Kind::Code(_)) => "codes texts",
         Ok(Kind::Exam(_)) => "sits an exam",
         Ok(Kind::Judge(_)) => "judges answers",
+        Ok(Kind::Rate(_)) => "rates texts",
         Ok(Kind::Extract(_)) => "reads out fields",
         Ok(Kind::Write(_)) => "writes texts",
         Ok(Kind::Ask(_)) => "asks about documents",

@@ -1,4 +1,4 @@
-//! The forms of an exam, whose questions have options, and of a judge between two answers.
+//! The forms of an exam, whose questions have options, of a judge between two answers, and of ratings.
 
 use eframe::egui::{ComboBox, Label, TextEdit, Ui};
 
@@ -6,8 +6,9 @@ use super::column::{column_ui, columns_ui, optional_column_ui};
 use super::fields::name_ui;
 use super::scored::{orders_ui, scored_ui};
 use crate::evaluate::prompt::CRITERION;
+use crate::evaluate::rating::{self, Rate};
 use crate::evaluate::task::{AnswerForm, Judge};
-use crate::panels::train::fields::{row_ui, section_ui};
+use crate::panels::train::fields::{number_row_ui, row_ui, section_ui};
 use crate::state::evaluate::form::CodeForm;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
@@ -65,6 +66,36 @@ pub(super) fn judge_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     ui.add(field).labelled_by(label.id);
     people_ui(ui, columns, (human, verdict));
     let words = "Each pair is judged in both orders. Where the two verdicts differ, it is a tie.";
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
+}
+
+pub(super) fn rate_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
+    section_ui(ui, "Rating");
+    name_ui(ui, &mut form.name, "how helpful");
+    let Rate { prompt, criterion, from, to, human, inclusion, by, text: _ } = &mut form.rate;
+    let hint = "The column with what was asked, where answers are rated: it stands before them";
+    optional_column_ui(ui, ("Answers to", hint), columns, prompt);
+    let label = ui.add(Label::new("What is rated").selectable(false));
+    let label = label.on_hover_text("What a high number stands for, said after the text");
+    let field = TextEdit::multiline(criterion)
+        .desired_width(f32::INFINITY)
+        .desired_rows(2)
+        .hint_text(rating::CRITERION);
+    ui.add(field).labelled_by(label.id);
+    number_row_ui(ui, "Worst", "The lowest number of the scale", from, -1000..=1000);
+    number_row_ui(ui, "Best", "The highest number of the scale", to, -1000..=1000);
+    let hint = "Columns with ratings that people gave, a rater each. The model does not see them";
+    ui.add(Label::new("Ratings by people").selectable(false)).on_hover_text(hint);
+    columns_ui(ui, columns, &form.text, human);
+    if !human.is_empty() {
+        let hint = "The column with the probability that a row was drawn for people to rate. Means over all rows are \
+                    corrected with it. Without one, every row was as likely";
+        optional_column_ui(ui, ("Drawn with probability", hint), columns, inclusion);
+    }
+    let hint = "A column whose groups the report compares, as the model that wrote the answers";
+    optional_column_ui(ui, ("Compare by", hint), columns, by);
+    section_ui(ui, "How it is asked");
+    let words = "The rating is the expected value of the model's distribution over the numbers.";
     ui.add(Label::new(theme::muted(ui, words)).wrap());
 }
 

@@ -32,6 +32,7 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         What::Ask => fields::asking_ui(ui, &mut evaluate.form, &evaluate.encoders),
         What::Exam => options::exam_ui(ui, &mut evaluate.form, &columns),
         What::Judge => options::judge_ui(ui, &mut evaluate.form, &columns),
+        What::Rate => options::rate_ui(ui, &mut evaluate.form, &columns),
     }
 }
 
@@ -57,6 +58,7 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
             "verdicts",
             "Of two answers it says which is better, always in both orders",
         ),
+        segment(What::Rate, "ratings", "Texts, or answers to prompts, get a number on a scale"),
     ];
     ui.add(Label::new("The model gives").selectable(false))
         .on_hover_text("What comes out for each text");
@@ -109,6 +111,10 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with a prompt and two answers in each row, as a file of preference pairs \
                  has them."
             }
+            What::Rate => {
+                "Choose a table with a text or an answer in each row; what was asked, who wrote it and the \
+                 ratings of people can be columns beside it."
+            }
             What::Code | What::Extract | What::Write => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
@@ -124,6 +130,7 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     let (name, hint) = match form.what {
         What::Survey | What::Exam => ("Questions", "The column with what is asked"),
         What::Judge => ("Prompts", "The column with what was asked"),
+        What::Rate => ("Rated", "The column with the texts or answers that are rated"),
         What::Code | What::Extract | What::Write | What::Ask => {
             ("Texts", "The column with the texts that the model reads")
         }

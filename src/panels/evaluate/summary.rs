@@ -5,6 +5,7 @@ use eframe::egui::{Label, Ui};
 use super::list::kind_words;
 use super::scored::scoring_words;
 use crate::evaluate::manner::Manner;
+use crate::evaluate::rating::Rate;
 use crate::evaluate::split::Part;
 use crate::evaluate::task::{AnswerForm, Kind, Task};
 use crate::panels::preview::look_ui;
@@ -130,6 +131,7 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
         (AnswerForm::Letter, _) | (AnswerForm::Usual, Ok(Kind::Exam(_) | Kind::Judge(_))) => {
             "Letters are scored"
         }
+        (_, Ok(Kind::Rate(_))) => "Numbers are scored",
         _ if has_several => "Yes and no are scored for each label",
         _ => "Whole texts are scored",
     };
@@ -152,6 +154,10 @@ fn asked(task: &Task) -> String {
             }
             None => format!("answers \"{}\"", exam.question),
         },
+        Ok(Kind::Rate(rate)) => {
+            let Rate { text, from, to, .. } = rate;
+            format!("rates \"{text}\" from {from} to {to}")
+        }
         Ok(Kind::Judge(judge)) => {
             let [first, second] = &judge.answers;
             format!("says whether \"{first}\" or \"{second}\" is the better answer")

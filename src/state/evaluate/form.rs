@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::options_form::{exam_obstacle, judge_obstacle, set_exam_columns, set_judge_columns};
+use super::options_form::{
+    exam_obstacle, judge_obstacle, rate_obstacle, set_exam_columns, set_judge_columns,
+    set_rate_columns,
+};
 use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
@@ -11,6 +14,7 @@ use crate::evaluate::free_text::Write;
 use crate::evaluate::kept::Draft;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
+use crate::evaluate::rating::Rate;
 use crate::evaluate::schema::{Field, Schema};
 use crate::evaluate::split::{Part, Split};
 use crate::evaluate::task::{
@@ -28,6 +32,7 @@ pub enum What {
     Survey,
     Exam,
     Judge,
+    Rate,
 }
 
 impl What {
@@ -35,6 +40,7 @@ impl What {
     pub fn texts(self) -> &'static str {
         match self {
             Self::Code | Self::Extract | Self::Write | Self::Ask => "texts",
+            Self::Rate => "texts or answers",
             Self::Survey | Self::Exam => "questions",
             Self::Judge => "prompts",
         }
@@ -46,6 +52,7 @@ impl What {
             Self::Code | Self::Extract | Self::Write | Self::Ask => &[],
             Self::Survey | Self::Exam => &["question", "question_stem", "item", "prompt"],
             Self::Judge => &["prompt", "question", "instruction", "input"],
+            Self::Rate => &["answer", "response", "output", "completion"],
         }
     }
 }
@@ -69,9 +76,10 @@ pub struct CodeForm {
 
     pub survey: SurveyForm,
 
-    /// Without the column of the questions, or of the prompts, which the whole form has.
+    /// Without the column of the questions, of the prompts, or of what is rated, which the whole form has.
     pub exam: Exam,
     pub judge: Judge,
+    pub rate: Rate,
 
     /// The questions about each document as they were typed, a line each.
     pub asked: String,
@@ -126,6 +134,7 @@ impl Default for CodeForm {
             survey: SurveyForm::default(),
             exam: Exam::default(),
             judge: Judge::default(),
+            rate: Rate::default(),
             asked: String::new(),
             table: None,
             text: String::new(),
@@ -178,6 +187,7 @@ impl CodeForm {
         self.survey.set_columns(&report.columns);
         set_exam_columns(&mut self.exam, &report.columns);
         set_judge_columns(&mut self.judge, &report.columns);
+        set_rate_columns(&mut self.rate, &report.columns);
         self.table = Some(report);
         if self.text.is_empty() {
             self.suggest_text();
@@ -214,7 +224,7 @@ impl CodeForm {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
         let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
-        let (mut survey, mut exam, mut judge) = (None, None, None);
+        let (mut survey, mut exam, mut judge, mut rate) = (None, None, None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -260,6 +270,10 @@ impl CodeForm {
                 judge = Some(Judge { prompt: text, ..self.judge.clone() });
                 &self.name
             }
+            What::Rate => {
+                rate = Some(Rate { text, ..self.rate.clone() });
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
@@ -283,6 +297,7 @@ impl CodeForm {
             survey,
             exam,
             judge,
+            rate,
             ..Task::default()
         }
     }
@@ -317,6 +332,7 @@ impl CodeForm {
             survey,
             exam,
             judge,
+            rate,
             ..
         } = task.clone();
         let own = task.kind().ok().map(|kind| usual(kind, codebook.several));
@@ -345,6 +361,9 @@ impl CodeForm {
         } else if let Some(judge) = judge {
             (form.what, form.name, form.text) = (What::Judge, name, judge.prompt.clone());
             form.judge = Judge { prompt: String::new(), ..judge };
+        } else if let Some(rate) = rate {
+            (form.what, form.name, form.text) = (What::Rate, name, rate.text.clone());
+            form.rate = Rate { text: String::new(), ..rate };
         }
         // The text column is the form's own.
         form.extract.text.clear();
@@ -393,6 +412,7 @@ impl CodeForm {
             What::Survey => self.survey.obstacle(),
             What::Exam => exam_obstacle(&self.exam, &self.text),
             What::Judge => judge_obstacle(&self.judge, &self.text),
+            What::Rate => rate_obstacle(&self.rate, &self.text),
             What::Write | What::Ask => None,
         }
     }
@@ -417,6 +437,7 @@ impl CodeForm {
             What::Survey => Kind::Survey(survey),
             What::Exam => Kind::Exam(&self.exam),
             What::Judge => Kind::Judge(&self.judge),
+            What::Rate => Kind::Rate(&self.rate),
         };
         usual(kind, self.codebook.several)
     }
@@ -434,6 +455,9 @@ impl CodeForm {
         }
         if let Some(exam) = &mut task.exam {
             exam.answer = None;
+        }
+        if let Some(rate) = &mut task.rate {
+            rate.human.clear();
         }
         if let Some(judge) = &mut task.judge {
             (judge.human, judge.verdict) = (None, None);

@@ -324,9 +324,11 @@ impl EvaluateState {
         if let Some(code) = &mut asked.code {
             code.codebook.clear();
         }
-        let codebook = asked.code.is_some().then_some(&self.form.codebook);
-        let same =
-            self.form.task() == asked && open.prepared.questions.codebook.as_ref() == codebook;
+        // That of a rating is its scale, which the task has.
+        let is_coding = asked.code.is_some();
+        let asked_with = open.prepared.questions.codebook.as_ref().filter(|_| is_coding);
+        let codebook = is_coding.then_some(&self.form.codebook);
+        let same = self.form.task() == asked && asked_with == codebook;
         !same && !open.answers.is_empty()
     }
 

@@ -1,5 +1,6 @@
-//! What the form asks of exams and of judges: which columns, and what is missing.
+//! What the form asks of exams, of judges and of ratings: which columns, and what is missing.
 
+use crate::evaluate::rating::Rate;
 use crate::evaluate::task::{Exam, Judge};
 
 /// The columns of the two answers as files of preference pairs and comparisons often call them.
@@ -82,6 +83,30 @@ pub fn set_judge_columns(judge: &mut Judge, columns: &[String]) {
     judge.answers = pair;
 }
 
+/// Columns that are not there any more are not chosen; what was asked is found by its usual names.
+pub fn set_rate_columns(rate: &mut Rate, columns: &[String]) {
+    let is_there = |name: &String| columns.contains(name);
+    rate.human.retain(is_there);
+    for column in [&mut rate.prompt, &mut rate.inclusion, &mut rate.by] {
+        *column = column.take().filter(is_there);
+    }
+    let is_prompt = |name: &&String| {
+        matches!(name.to_lowercase().trim(), "prompt" | "question" | "instruction" | "input")
+    };
+    if rate.prompt.is_none() {
+        rate.prompt = columns.iter().find(is_prompt).cloned();
+    }
+}
+
+/// What is missing of a rating, as a sentence.
+pub fn rate_obstacle(rate: &Rate, text: &str) -> Option<String> {
+    if let Some(problem) = rate.problem() {
+        return Some(problem);
+    }
+    let other = rate.prompt.iter().chain(&rate.human).find(|column| *column == text)?;
+    Some(format!("The column \"{other}\" has what is rated: choose another for the rest"))
+}
+
 /// What is missing of an exam, as a sentence.
 pub fn exam_obstacle(exam: &Exam, question: &str) -> Option<String> {
     if exam.options.is_empty() {
@@ -134,6 +159,17 @@ mod tests {
         assert_eq!(exam.options, ["choices"]);
         assert_eq!(exam.answer.as_deref(), Some("answerKey"));
         assert_eq!(exam.subject, None);
+    }
+
+    #[test]
+    fn a_rating_finds_what_was_asked_and_says_what_cannot_be() {
+        let mut rate = Rate { human: columns(["anna", "gone"]), ..Rate::default() };
+        set_rate_columns(&mut rate, &columns(["question", "response", "anna"]));
+        assert_eq!((rate.prompt.as_deref(), rate.human.len()), (Some("question"), 1));
+        assert_eq!(rate_obstacle(&rate, "response"), None);
+        assert!(rate_obstacle(&rate, "anna").unwrap().contains("\"anna\" has what is rated"));
+        rate.to = 0;
+        assert!(rate_obstacle(&rate, "response").unwrap().contains("scale from 1 to 0"));
     }
 
     #[test]
