@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::codebook_studio;
 use super::literal;
 use super::table::{self, ImportError, Row};
 use crate::files;
@@ -273,6 +274,13 @@ fn from_json(text: &str) -> Result<Codebook, (usize, String)> {
     if text.contains("\"variables\"") {
         let value = serde_json::from_str(text).map_err(mistake)?;
         return of_study(&value).map_err(|problem| (1, problem));
+    }
+    if text.contains("\"annotations\"") {
+        let value: Value = serde_json::from_str(text).map_err(mistake)?;
+        if codebook_studio::is_one(&value) {
+            let study = codebook_studio::to_study(&value);
+            return study.and_then(|study| of_study(&study)).map_err(|problem| (1, problem));
+        }
     }
     serde_json::from_str(text).map_err(mistake)
 }

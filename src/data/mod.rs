@@ -5,6 +5,7 @@ pub mod battles;
 pub mod cell;
 pub mod check;
 pub mod codebook;
+pub mod codebook_studio;
 pub mod counts;
 pub mod export;
 pub mod forms;

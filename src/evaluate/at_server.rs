@@ -173,7 +173,7 @@ impl RowAsker {
         let each: Result<Vec<Answered>, RowError> = each
             .map(|(part, label)| self.chosen(question, (part, label * size), progress))
             .collect();
-        Ok(together(&question.options, each?))
+        Ok(together(&question.options, each?, self.prepared.task.threshold()))
     }
 
     /// The likeliest answer to some of a row's presentations, of which the first is that of this number.

@@ -134,7 +134,7 @@ pub fn on_scale(scores: &ScaleScores) -> String {
             "| {} | {} | {} | {} | {} | {} |\n",
             person.who,
             person.items,
-            with_ends(&person.quadratic_kappa),
+            person.quadratic_kappa.as_ref().map(with_ends).unwrap_or_default(),
             with_ends(&person.spearman),
             with_ends(&person.bias),
             with_ends(&person.mean_absolute_error)
@@ -156,11 +156,13 @@ pub fn scale_sentence(scores: &ScaleScores) -> String {
         with_interval(&scores.expected)
     );
     if let Some(person) = scores.people.last() {
+        let kappa = person.quadratic_kappa.as_ref();
+        let kappa = kappa
+            .map(|kappa| format!("kappa with quadratic weights is {}, ", with_interval(kappa)));
         said.push_str(&format!(
-            " Against {} kappa with quadratic weights is {}, Spearman's correlation of the expected values {}, and \
-             their mean absolute error {}.",
+            " Against {} {}Spearman's correlation of the expected values is {}, and their mean absolute error {}.",
             person.who,
-            with_interval(&person.quadratic_kappa),
+            kappa.unwrap_or_default(),
             with_interval(&person.spearman),
             with_interval(&person.mean_absolute_error)
         ));

@@ -202,6 +202,11 @@ impl Questions {
         {
             return Err(TaskError::Unusable(problem).into());
         }
+        if code.threshold.is_some() && !self.codebook.as_ref().is_some_and(|it| it.several) {
+            let problem = "the task has a `threshold`, which belongs to a codebook of which a text can have several \
+                           labels (several = true)";
+            return Err(TaskError::Unusable(problem.to_owned()).into());
+        }
         let labels = self.codebook.as_ref().map(Codebook::labels).unwrap_or_default();
         let rows: Vec<&Row> = self.list.iter().map(|question| &question.row).collect();
         let of_codebook = (self.codebook.as_ref(), labels.as_slice());

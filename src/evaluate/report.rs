@@ -19,7 +19,7 @@ use super::results::{Answered, Evaluation};
 use super::scale::LabelScale;
 use super::scale_scores::ScaleScores;
 use super::several_answers::of_label;
-use super::several_scores::{OfLabel, SeveralScores};
+use super::several_scores::{OfLabel, SeveralScores, auc};
 use super::survey_scores::SurveyScores;
 use super::task::Kind;
 use super::text_scores::TextScores;
@@ -141,6 +141,7 @@ impl Report {
                 (Some(all), Some(more)) => Some(all.and(more)),
                 (all, more) => all.or(more),
             };
+            let most = most_say(&said_by(&evaluation, &rows), rows.len(), 2);
             let report = Self::of_rows(&evaluation, &rows);
             let count = rows.iter().filter(|row| row.index == Some(0)).count();
             let share = WithInterval::share(count, rows.len());
@@ -151,6 +152,7 @@ impl Report {
                 agreement: report.agreement,
                 calibration: report.calibration,
                 alternative_annotator: report.alternative_annotator,
+                auc: auc(&rows, &most),
             });
         }
         let several = Some(SeveralScores::of(evaluation, with_answer, labels));
@@ -191,11 +193,8 @@ impl Report {
             let rows: Vec<_> =
                 rows.map(|row| (row.index, scale.expected(&row.probabilities))).collect();
             let named = evaluation.coders.iter().map(String::as_str);
-            let mut said: Vec<(&str, &[Option<usize>])> =
+            let said: Vec<(&str, &[Option<usize>])> =
                 named.zip(coders.iter().map(Vec::as_slice)).filter(|_| has_people).collect();
-            if several {
-                said.push(("most coders", most.as_slice()));
-            }
             let groups = with_answer.iter().map(|row| row.group.as_deref());
             ScaleScores::of(scale, &rows, &groups.collect::<Vec<_>>(), &said)
         });

@@ -16,7 +16,7 @@ use super::scale::LabelScale;
 use super::server_way::ServerWay;
 use super::several::Several;
 use super::survey::{Survey, Surveyed};
-use super::task::Task;
+use super::task::{Code, Task};
 use super::written::Written;
 use crate::encoder::EncoderIdentity;
 use crate::files;
@@ -500,7 +500,8 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             Survey { personas, marginals, ..survey }
         });
         let code = code.map(|code| {
-            (code.text, code.human, code.inclusion, code.by, code.regression.map(|it| it.on))
+            let Code { text, codebook: _, human, threshold, inclusion, by, regression } = code;
+            (text, human, threshold, inclusion, by, regression.map(|it| it.on))
         });
         let split = (split, examples.map(|examples| examples.count));
         let options = (code, exam, judge, rate);

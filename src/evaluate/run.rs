@@ -440,7 +440,9 @@ impl<'a> Asker<'a> {
             .map(|((orders, scores), logprobs)| weigh(orders, scores, logprobs, judges))
             .collect();
         let answered = match weighed {
-            Ok(weighed) if each => together(&question.options, weighed),
+            Ok(weighed) if each => {
+                together(&question.options, weighed, self.prepared.task.threshold())
+            }
             Ok(mut weighed) => weighed.swap_remove(0),
             Err(because) => return Ok(Answered::refused(row, None, because.to_string())),
         };

@@ -8,8 +8,12 @@ use super::against::{both, table_of};
 use super::figure::WithInterval;
 use super::scale::LabelScale;
 use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
+use crate::stats::moments::mean;
 use crate::stats::ranking::correlation::spearman;
 use crate::stats::resample::Bootstrap;
+
+/// What the mean of several people is called.
+const MEAN: &str = "the mean of people";
 
 /// More groups than this are no groups.
 const MOST_GROUPS: usize = 40;
@@ -27,7 +31,7 @@ pub struct ScaleScores {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_group: Vec<(String, usize, WithInterval)>,
 
-    /// Against each coder, and against what most of them say.
+    /// Against each coder, and against the mean of all who said something of a row.
     pub people: Vec<OnScale>,
 }
 
@@ -37,8 +41,10 @@ pub struct OnScale {
     pub who: String,
     pub items: usize,
 
-    /// Cohen's kappa of the likeliest labels, disagreements weighed by the squared distance of places.
-    pub quadratic_kappa: WithInterval,
+    /// Cohen's kappa of the likeliest labels, disagreements weighed by the squared distance of places. A mean of
+    /// people is no label and has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quadratic_kappa: Option<WithInterval>,
 
     /// Spearman's correlation of the expected value with theirs.
     pub spearman: WithInterval,
@@ -62,13 +68,28 @@ impl ScaleScores {
         let value = |label: &usize| scale.values.get(*label).copied();
         let expected: Vec<f64> = rows.iter().filter_map(|row| row.1).collect();
         let likeliest: Vec<f64> = rows.iter().filter_map(|row| value(row.0.as_ref()?)).collect();
-        let people = people.iter().map(|(who, said)| OnScale::of(scale, who, rows, said));
+        let value_of = |said: &Option<usize>| said.and_then(|said| scale.values.get(said).copied());
+        let mut against: Vec<OnScale> = people
+            .iter()
+            .map(|(who, said)| {
+                let theirs: Vec<Option<f64>> = said.iter().map(value_of).collect();
+                OnScale::of(who, rows, &theirs, Some((said, scale.values.len())))
+            })
+            .collect();
+        if people.len() > 1 {
+            let means = (0..rows.len()).map(|row| {
+                let said: Vec<f64> =
+                    people.iter().filter_map(|(_, said)| value_of(said.get(row)?)).collect();
+                mean(&said).ok()
+            });
+            against.push(OnScale::of(MEAN, rows, &means.collect::<Vec<_>>(), None));
+        }
         Self {
             scale: scale.clone(),
             expected: WithInterval::mean(&expected),
             likeliest: WithInterval::mean(&likeliest),
             by_group: by_group(rows, groups),
-            people: people.collect(),
+            people: against,
         }
     }
 }
@@ -90,16 +111,24 @@ fn by_group(rows: &[Rated], groups: &[Option<&str>]) -> Vec<(String, usize, With
 }
 
 impl OnScale {
-    fn of(scale: &LabelScale, who: &str, rows: &[Rated], said: &[Option<usize>]) -> Self {
-        let model: Vec<Option<usize>> = rows.iter().map(|row| row.0).collect();
-        let pairs = both(said, &model);
-        let kappa = Bootstrap::default().interval(pairs.len(), |drawn| {
-            let table = table_of(&pairs, drawn.iter().copied(), scale.values.len());
-            cohen_kappa(&table, KappaWeights::Quadratic)
+    /// `labels`: what they say as labels, of so many, where it is some.
+    fn of(
+        who: &str,
+        rows: &[Rated],
+        theirs: &[Option<f64>],
+        labels: Option<(&[Option<usize>], usize)>,
+    ) -> Self {
+        let kappa = labels.map(|(said, count)| {
+            let model: Vec<Option<usize>> = rows.iter().map(|row| row.0).collect();
+            let pairs = both(said, &model);
+            WithInterval::interval(Bootstrap::default().interval(pairs.len(), |drawn| {
+                let table = table_of(&pairs, drawn.iter().copied(), count);
+                cohen_kappa(&table, KappaWeights::Quadratic)
+            }))
         });
-        let values = rows.iter().zip(said);
+        let values = rows.iter().zip(theirs);
         let values: Vec<(f64, f64)> =
-            values.filter_map(|(row, said)| Some((row.1?, *scale.values.get((*said)?)?))).collect();
+            values.filter_map(|(row, theirs)| Some((row.1?, (*theirs)?))).collect();
         let spearman = Bootstrap::default().interval(values.len(), |drawn| {
             let (model, theirs): (Vec<f64>, Vec<f64>) = drawn.iter().map(|at| values[*at]).unzip();
             spearman(&model, &theirs)
@@ -107,9 +136,9 @@ impl OnScale {
         let off: Vec<f64> = values.iter().map(|(model, theirs)| model - theirs).collect();
         let sizes: Vec<f64> = off.iter().map(|off| off.abs()).collect();
         Self {
-            who: (*who).to_owned(),
+            who: who.to_owned(),
             items: values.len(),
-            quadratic_kappa: WithInterval::interval(kappa),
+            quadratic_kappa: kappa,
             spearman: WithInterval::interval(spearman),
             bias: WithInterval::mean(&off),
             mean_absolute_error: WithInterval::mean(&sizes),
@@ -131,9 +160,9 @@ mod tests {
         let said = [Some(0), Some(2), Some(3), Some(4), Some(1), None];
         let groups = [Some("a"), Some("a"), Some("a"), Some("b"), Some("b"), None];
         let scores = ScaleScores::of(&scale, &rows, &groups, &[("x", &said)]);
-        let groups: Vec<(&str, usize)> =
+        let counts: Vec<(&str, usize)> =
             scores.by_group.iter().map(|(name, rows, _)| (name.as_str(), *rows)).collect();
-        assert_eq!(groups, [("a", 3), ("b", 2)]);
+        assert_eq!(counts, [("a", 3), ("b", 2)]);
         assert!((scores.by_group[0].2.value.value.unwrap() - 2.4).abs() < 1e-12);
         let x = &scores.people[0];
         let near = |found: &WithInterval, right: f64| {
@@ -141,11 +170,20 @@ mod tests {
         };
         assert_eq!(x.items, 5);
         // By scikit-learn 1.9.1 (weights="quadratic", the five labels) and scipy.
-        near(&x.quadratic_kappa, 0.9);
+        near(x.quadratic_kappa.as_ref().unwrap(), 0.9);
         near(&x.spearman, 0.9);
         near(&x.bias, -0.02);
         near(&x.mean_absolute_error, 0.5);
         near(&scores.expected, 3.0);
         near(&scores.likeliest, 3.0);
+        // The mean of two people, of whom one has said less.
+        let other = [Some(2), None, None, Some(4), Some(1), Some(0)];
+        let scores = ScaleScores::of(&scale, &rows, &groups, &[("x", &said), ("y", &other)]);
+        let mean = &scores.people[2];
+        assert_eq!((mean.who.as_str(), mean.items), ("the mean of people", 6));
+        assert_eq!(mean.quadratic_kappa, None);
+        // Theirs: 2, 3, 4, 5, 2, 1; by numpy and scipy.
+        near(&mean.bias, 1.0 / 6.0);
+        near(&mean.mean_absolute_error, 0.8);
     }
 }

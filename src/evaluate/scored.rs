@@ -83,10 +83,14 @@ fn of_each(evaluation: &Evaluation) -> Option<String> {
         Scoring::Mean => ", as the mean over its tokens",
         Scoring::Prior => ", each less what it is without the text",
     };
+    let line = match evaluation.task.threshold() {
+        Some(threshold) => format!("{threshold} or more"),
+        None => "one half or more".to_owned(),
+    };
     Some(format!(
-        "A row can have several labels: the model was asked about each by itself. Nothing was sampled: a label \
-         applies where the log-probability of “Yes” after the prompt is at least that of “No”{scoring}; the \
-         probability of a label is that of yes where both add up to one."
+        "A row can have several labels: the model was asked about each by itself. Nothing was sampled: the \
+         probability of a label is that of “Yes” after the prompt beside that of “No”, computed from their \
+         log-probabilities{scoring}, and made to add up to one; a label applies where it is {line}."
     ))
 }
 

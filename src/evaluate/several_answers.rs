@@ -4,12 +4,16 @@ use super::results::{Answered, Evaluation};
 use super::several::{ANSWERS, Each, Several, named};
 
 /// One answer about a text from those about each of its labels. Its probabilities are those with which the labels
-/// apply and need not add up to 1; its entropy and mass are means over the labels, its margin is the least.
-pub fn together(labels: &[String], each: Vec<Answered>) -> Answered {
+/// apply and need not add up to 1; its entropy and mass are means over the labels, its margin is the least. `threshold`: from
+/// which probability a label applies; without one, where its yes is at least as likely as its no.
+pub fn together(labels: &[String], each: Vec<Answered>, threshold: Option<f64>) -> Answered {
     let count = each.len().max(1) as f64;
     let mean = |of: fn(&Answered) -> f64| each.iter().map(of).sum::<f64>() / count;
     let yes = |one: &Answered| one.probabilities.first().copied().unwrap_or_default();
-    let applies = |one: &Answered| one.index == Some(0);
+    let applies = |one: &Answered| match threshold {
+        Some(threshold) if !one.approximate => yes(one) >= threshold,
+        _ => one.index == Some(0),
+    };
     let applies: Vec<usize> = (0..each.len()).filter(|label| applies(&each[*label])).collect();
     Answered {
         answer: Some(named(labels, &applies)),
@@ -89,13 +93,16 @@ mod tests {
             problem: None,
             ..Answered::refused(1, None, String::new())
         };
-        let found = together(&labels(), vec![one(0.9), one(0.5), one(0.2)]);
+        let found = together(&labels(), vec![one(0.9), one(0.5), one(0.2)], None);
         assert_eq!(found.answer.as_deref(), Some("war, trade, tariffs"));
         assert_eq!(found.probabilities, [0.9, 0.5, 0.2]);
         assert_eq!((found.index, found.margin), (None, 0.0));
         assert!((found.mass - 1.6 / 3.0).abs() < 1e-12);
         assert_eq!(found.several.unwrap().applies, [0, 1]);
-        let none = together(&labels(), vec![one(0.1), one(0.2), one(0.3)]);
+        let low = || vec![one(0.1), one(0.2), one(0.3)];
+        let none = together(&labels(), low(), None);
         assert_eq!(none.answer.as_deref(), Some("none of them"));
+        let some = together(&labels(), low(), Some(0.2));
+        assert_eq!(some.answer.as_deref(), Some("trade, tariffs, health"));
     }
 }

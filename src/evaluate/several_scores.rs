@@ -9,6 +9,7 @@ use super::figure::{WithInterval, number, with_ends, with_interval};
 use super::results::{Answered, Evaluation};
 use super::several::Several;
 use crate::stats::classification::multilabel::set_scores;
+use crate::stats::classification::probabilities::{Forecast, auroc};
 use crate::stats::resample::Bootstrap;
 
 /// Of a codebook of which a text can have several labels.
@@ -25,6 +26,21 @@ pub struct SeveralScores {
     /// The sets against those of each coder.
     pub sets: Vec<SetsAgainst>,
     pub labels: Vec<OfLabel>,
+}
+
+/// The area under the ROC curve, with the percentile interval over 1,000 draws of rows (seed 0). `rows`: answers about
+/// one label; `most`: what most coders say of each, 0 for yes. `None`: nobody said anything, or there are no
+/// probabilities.
+pub fn auc(rows: &[&Answered], most: &[Option<usize>]) -> Option<WithInterval> {
+    let forecast = |(row, said): (&&Answered, &Option<usize>)| {
+        let probability = *row.probabilities.first()?;
+        Some(Forecast { probability, happened: (*said)? == 0, weight: 1.0 })
+    };
+    let forecasts: Vec<Forecast> = rows.iter().zip(most).filter_map(forecast).collect();
+    let area =
+        |drawn: &[usize]| auroc(&drawn.iter().map(|at| forecasts[*at]).collect::<Vec<Forecast>>());
+    let interval = Bootstrap::default().interval(forecasts.len(), area);
+    (!forecasts.is_empty()).then(|| WithInterval::interval(interval))
 }
 
 /// The model's sets of labels against somebody's. Percentile intervals over 1,000 draws of rows (seed 0).
@@ -55,6 +71,11 @@ pub struct OfLabel {
     pub agreement: Option<Agreement>,
     pub calibration: Option<Calibration>,
     pub alternative_annotator: Option<AltTest>,
+
+    /// How well the probability tells rows that have the label from those that have it not, wherever the line is
+    /// drawn: the area under the ROC curve, against what most coders say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auc: Option<WithInterval>,
 }
 
 impl SeveralScores {
@@ -181,15 +202,19 @@ impl SeveralScores {
         }
         if self.labels.iter().any(|label| label.calibration.is_some()) {
             out.push_str(
-                "\n## Calibration\n\n| label | rows | expected calibration error | Brier |\n",
+                "\n## Probabilities of the labels\n\nThe area under the ROC curve says how well they tell rows that \
+                 have a label from those that have it not, wherever the line is drawn: 0.5 is chance, 1 is always. \
+                 Where it is high and few labels apply, the probabilities are right in their order and too low.\n\n\
+                 | label | rows | area under the curve | expected calibration error | Brier |\n\
+                 | --- | ---: | --- | ---: | ---: |\n",
             );
-            out.push_str("| --- | ---: | ---: | ---: |\n");
         }
         for label in &self.labels {
             let Some(calibration) = &label.calibration else { continue };
             let (error, brier) = (number(&calibration.ece), number(&calibration.brier));
             let (name, items) = (&label.label, calibration.items);
-            out.push_str(&format!("| {name} | {items} | {error} | {brier} |\n"));
+            let auc = label.auc.as_ref().map(with_ends).unwrap_or_default();
+            out.push_str(&format!("| {name} | {items} | {auc} | {error} | {brier} |\n"));
         }
         out
     }
@@ -231,6 +256,22 @@ impl SetsAgainst {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_area_under_the_curve_is_that_of_scikit_learn() {
+        let rows: Vec<Answered> = [0.9, 0.4, 0.35, 0.2, 0.35, 0.8]
+            .into_iter()
+            .map(|yes| Answered {
+                probabilities: vec![yes, 1.0 - yes],
+                ..Answered::refused(0, None, String::new())
+            })
+            .collect();
+        let rows: Vec<&Answered> = rows.iter().collect();
+        let most = [Some(0), Some(1), Some(0), Some(1), Some(1), Some(0)];
+        let found = auc(&rows, &most).unwrap().value.value.unwrap();
+        assert!((found - 5.0 / 6.0).abs() < 1e-12, "{found}");
+        assert_eq!(auc(&rows, &[None; 6]), None);
+    }
 
     #[test]
     fn sets_are_compared_as_scikit_learn_does() {

@@ -131,7 +131,7 @@ pub struct Examples {
 }
 
 /// Texts get labels from a codebook.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     /// The column of the texts.
@@ -143,6 +143,10 @@ pub struct Code {
     /// Columns with the labels of people, a coder each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub human: Vec<String>,
+
+    /// Where a text can have several labels: with which probability one applies, at the least. Without it, one half.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
 
     /// The column with the probability that a row was drawn for people to label. Without it, every
     /// row was as likely.
@@ -525,6 +529,11 @@ impl Task {
         toml::to_string_pretty(self).ok()
     }
 
+    /// With which probability one of several labels applies, where that is not one half.
+    pub fn threshold(&self) -> Option<f64> {
+        self.code.as_ref()?.threshold
+    }
+
     /// The address of the server that the task names as its model.
     pub fn server(&self) -> Option<&str> {
         let is_address = self.model.starts_with("http://") || self.model.starts_with("https://");
@@ -583,6 +592,13 @@ impl Task {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Survey(survey)),
             },
+            (Some(Kind::Code(Code { threshold: Some(threshold), .. })), None)
+                if !(*threshold > 0.0 && *threshold < 1.0) =>
+            {
+                Err(TaskError::Unusable(format!(
+                    "[code] has threshold = {threshold}: a probability between 0 and 1 is expected"
+                )))
+            }
             (Some(Kind::Rate(_)), None) if self.answer == AnswerForm::Letter => {
                 unusable("[rate] is answered with a number: leave answer = \"letter\" out")
             }

@@ -573,7 +573,7 @@ pub fn with_several_labels() -> AppState {
     };
     let shares = [[0.9, 0.7, 0.1], [0.2, 0.4, 0.3], [0.6, 0.1, 0.2]];
     for (question, shares) in prepared.questions.list.iter().zip(shares) {
-        let mut answer = together(&labels, shares.map(yes).to_vec());
+        let mut answer = together(&labels, shares.map(yes).to_vec(), None);
         answer.row = question.row.place.row;
         if let Some(several) = &mut answer.several {
             several.human = vec![Some(vec![0])];

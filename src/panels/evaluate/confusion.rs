@@ -70,8 +70,11 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
             ui.add(Label::new(theme::muted(ui, corner)).truncate()).on_hover_text(hint);
             for name in given_names.iter().take(DRAWN) {
                 let label = Label::new(theme::muted(ui, *name)).truncate();
-                let width = if several { em * 8.0 } else { em * 5.0 };
-                ui.add_sized([width, em * 1.4], label).on_hover_text(*name);
+                if several {
+                    ui.add(label.extend());
+                } else {
+                    ui.add_sized([em * 5.0, em * 1.4], label).on_hover_text(*name);
+                }
             }
             ui.end_row();
             for (said, (label, counts)) in labels.iter().zip(&coder.table).take(DRAWN).enumerate() {

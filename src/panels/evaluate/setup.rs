@@ -197,6 +197,13 @@ fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
         let words =
             "Each label is asked about by itself: the probability of “Yes” against that of “No”.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
+        let mut threshold = form.threshold.unwrap_or(0.5);
+        let hint = "With which probability a label applies, at the least. Below one half more texts get it";
+        let changed =
+            number_row_ui(ui, "Applies from", hint, &mut threshold, 0.01..=0.99).changed();
+        if changed {
+            form.threshold = (threshold != 0.5).then_some(threshold);
+        }
         orders_ui(ui, form, "two answers");
         scored_ui(ui, &mut form.score);
         return;

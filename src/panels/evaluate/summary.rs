@@ -7,7 +7,7 @@ use super::scored::scoring_words;
 use crate::evaluate::manner::Manner;
 use crate::evaluate::rating::Rate;
 use crate::evaluate::split::Part;
-use crate::evaluate::task::{AnswerForm, Kind, Task};
+use crate::evaluate::task::{AnswerForm, Kind};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::section_ui;
 use crate::state::command::{Commands, EvaluateCommand};
@@ -51,7 +51,7 @@ pub(super) fn summary_ui(
 /// Name and words of what decides the answers.
 fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, String)> {
     let task = &open.prepared.task;
-    let mut said = vec![("Asked", format!("The model {}", asked(task)))];
+    let mut said = vec![("Asked", format!("The model {}", asked(open)))];
     said.push(("Model", model(open, around)));
     if let Some(split) = task.split {
         let rows = format::count(open.rows());
@@ -145,8 +145,12 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
     said
 }
 
-fn asked(task: &Task) -> String {
+fn asked(open: &OpenEvaluation) -> String {
+    let task = &open.prepared.task;
     match task.kind() {
+        Ok(Kind::Code(code)) if open.prepared.form.asks_each() => {
+            format!("gives each text of \"{}\" any number of labels", code.text)
+        }
         Ok(Kind::Code(code)) => format!("gives each text of \"{}\" a label", code.text),
         Ok(Kind::Exam(exam)) => match &exam.answer {
             Some(answer) => {

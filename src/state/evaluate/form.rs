@@ -102,6 +102,9 @@ pub struct CodeForm {
     /// The column whose groups are compared.
     pub by: Option<String>,
 
+    /// With which probability one of several labels applies, where that is not one half.
+    pub threshold: Option<f64>,
+
     /// Of a task that was opened; it has no field here.
     pub regression: Option<Regress>,
     pub codebook: Codebook,
@@ -142,6 +145,7 @@ impl Default for CodeForm {
             human: Vec::new(),
             inclusion: None,
             by: None,
+            threshold: None,
             regression: None,
             codebook: Codebook {
                 classes: vec![Class::default(), Class::default()],
@@ -231,6 +235,7 @@ impl CodeForm {
                     text,
                     codebook: PathBuf::new(), // where it is saved, is known then
                     human: self.human.clone(),
+                    threshold: self.threshold.filter(|_| self.codebook.several),
                     inclusion: self.inclusion.clone(),
                     by: self.by.clone(),
                     regression: self.regression.clone().filter(|regression| {
@@ -341,6 +346,7 @@ impl CodeForm {
             (form.text, form.human) = (code.text, code.human);
             (form.inclusion, form.by) = (code.inclusion, code.by);
             form.regression = code.regression;
+            form.threshold = code.threshold;
         } else if let Some(extract) = extract {
             (form.what, form.name, form.text) = (What::Extract, name, extract.text.clone());
             form.pasted = extract.json.as_ref().map(|json| format!("{json:#}"));

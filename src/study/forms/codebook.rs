@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::codebook_markdown;
 use crate::data::codebook::{Class, Codebook};
+use crate::data::codebook_studio;
 use crate::data::table::{self, Row};
 use crate::files;
 use crate::study::item::cell;
@@ -81,7 +82,10 @@ pub fn read(path: &Path) -> Result<Variables, String> {
     let said = |problem: String| format!("the codebook {}: {problem}", path.display());
     let mut variables = match ending.as_str() {
         "md" | "markdown" => codebook_markdown::read(text).map_err(said)?,
-        "json" if !text.contains("\"variables\"") => of_evaluate(path)?,
+        "json" if !text.contains("\"variables\"") => match of_studio(text).map_err(said)? {
+            Some(variables) => variables,
+            None => of_evaluate(path)?,
+        },
         "json" => serde_json::from_str(text)
             .map_err(|err| said(files::mistake_in_json(text.as_bytes(), &err)))?,
         _ if !text.contains("[[variables") => of_evaluate(path)?,
@@ -97,6 +101,16 @@ pub fn read(path: &Path) -> Result<Variables, String> {
         None => Ok(variables),
         Some(problem) => Err(said(problem)),
     }
+}
+
+/// Of CodeBook Studio. `None`: it is none of its files.
+fn of_studio(text: &str) -> Result<Option<Variables>, String> {
+    let Ok(value) = serde_json::from_str(text) else { return Ok(None) };
+    if !codebook_studio::is_one(&value) {
+        return Ok(None);
+    }
+    let study = codebook_studio::to_study(&value)?;
+    serde_json::from_value(study).map(Some).map_err(|err| files::without_position(&err))
 }
 
 fn of_evaluate(path: &Path) -> Result<Variables, String> {
