@@ -19,6 +19,7 @@ mod policy;
 mod rank;
 mod rates;
 mod runs;
+mod scaling;
 mod schedule;
 mod setup;
 mod soft;
