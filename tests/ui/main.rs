@@ -34,6 +34,8 @@ mod rewards;
 mod room;
 mod seq2seq;
 mod support;
+mod rounds;
+mod scaling;
 mod sweep;
 mod tasks;
 mod train;

@@ -15,6 +15,7 @@ pub mod newborn;
 pub mod past;
 pub mod rates;
 pub mod reading;
+pub mod rounds;
 pub mod runs;
 pub mod samples;
 pub mod survey;
@@ -47,6 +48,7 @@ use form::{DataFile, DataSource, Plan, TrainingData, units_of};
 use live::{LiveRun, Phase};
 use past::RunPast;
 use rates::RateState;
+use rounds::RoundsState;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
@@ -108,6 +110,9 @@ pub struct TrainState {
 
     /// Of several runs in a queue.
     pub sweep: SweepState,
+
+    /// Of runs that go on from each other.
+    pub rounds: RoundsState,
 
     /// Of the learning-rate finder.
     pub rates: RateState,
@@ -182,6 +187,7 @@ impl Default for TrainState {
             texts: TextsState::default(),
             elsewhere: ElsewhereForm::default(),
             sweep: SweepState::default(),
+            rounds: RoundsState::default(),
             rates: RateState::default(),
             run_on: RunOnForm::default(),
             away: Vec::new(),
