@@ -18,7 +18,9 @@ use crate::llm::card::ModelSource;
 use crate::rounds::chain::{InRow, row_of};
 use crate::rounds::judge::By;
 use crate::rounds::make::{Models, Request, RoundEvent, check, make, with_verdicts};
-use crate::rounds::record::{Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, new_dir, rounds_dir};
+use crate::rounds::record::{
+    Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, new_dir, rounds_dir,
+};
 use crate::train::config::metric::Metric;
 use crate::train::config::rewards::Reward;
 
@@ -80,7 +82,8 @@ pub struct RoundsArgs {
 
 pub fn run(args: &RoundsArgs) -> anyhow::Result<()> {
     if let Some(verdicts) = &args.verdicts {
-        let folder = args.out.as_deref().context("--verdicts needs --out, the folder of the round")?;
+        let folder =
+            args.out.as_deref().context("--verdicts needs --out, the folder of the round")?;
         return said(args, folder, &with_verdicts(folder, verdicts)?);
     }
     let Some(prompts) = &args.prompts else { return show(args) };
@@ -154,7 +157,8 @@ fn show(args: &RoundsArgs) -> anyhow::Result<()> {
         return out::json(&json!({ "rounds": row.iter().map(InRow::json).collect::<Vec<_>>() }));
     }
     let number = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.4}"));
-    let heads = ["round", "run", "pairs", "held-out accuracy", "margin", "loss", "win rate", "words"];
+    let heads =
+        ["round", "run", "pairs", "held-out accuracy", "margin", "loss", "win rate", "words"];
     let mut rows = vec![heads.map(str::to_owned)];
     for one in &row {
         let record = &one.run.record;
@@ -171,7 +175,9 @@ fn show(args: &RoundsArgs) -> anyhow::Result<()> {
         ]);
     }
     columns(&rows).iter().try_for_each(|line| out::line(line))?;
-    out::note("win rate: its answers against those of the round before, ties half, with a 95 % interval");
+    out::note(
+        "win rate: its answers against those of the round before, ties half, with a 95 % interval",
+    );
     Ok(())
 }
 

@@ -263,8 +263,17 @@ fn lines(table: &Table) -> Vec<String> {
 
 /// A scaling series: a line for each run, then what it says.
 fn scaling_lines(scaling: &Scaling) -> Vec<String> {
-    let heads =
-        ["size", "N", "all", "tokens", "tokens / parameter", "times read", "compute", "loss", "law"];
+    let heads = [
+        "size",
+        "N",
+        "all",
+        "tokens",
+        "tokens / parameter",
+        "times read",
+        "compute",
+        "loss",
+        "law",
+    ];
     let mut rows = vec![heads.map(str::to_owned)];
     rows.extend(scaling.runs.iter().map(|run| {
         let law = scaling.law.as_ref().map(|law| law.at(run.parameters as f64));

@@ -116,8 +116,10 @@ fn judged(
     answers: &[[Answer; 2]],
     progress: &dyn Progress<usize>,
 ) -> Result<Compared, Error> {
-    let write_failed = |path: &std::path::Path, source| Error::Write { path: path.to_owned(), source };
-    let apart = tempfile::tempdir().map_err(|source| write_failed(&std::env::temp_dir(), source))?;
+    let write_failed =
+        |path: &std::path::Path, source| Error::Write { path: path.to_owned(), source };
+    let apart =
+        tempfile::tempdir().map_err(|source| write_failed(&std::env::temp_dir(), source))?;
     let data = apart.path().join("answers.jsonl");
     for (prompt, [first, second]) in prompts.iter().zip(answers) {
         let row = AnsweredTwice {

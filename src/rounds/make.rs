@@ -99,7 +99,9 @@ pub fn check(run_dir: &Path) -> Result<RunEntry, Error> {
         return Err(no(&format!("{name} does not learn from pairs of answers, as DPO does")));
     }
     if !run.has_adapter {
-        return Err(no("it has no adapter to go on from: it has not ended, or it changed the model itself"));
+        return Err(no(
+            "it has no adapter to go on from: it has not ended, or it changed the model itself",
+        ));
     }
     Ok(run)
 }
@@ -127,7 +129,8 @@ pub fn make(
     let row = chain::row_of(run_dir, *rounds)?;
     let place = row.iter().find(|one| one.run.run_dir == run.run_dir);
     let number = place.map_or(2, |one| one.number + 1);
-    let New { prompts, columns, used_before } = new_prompts(path, settings.most, &chain::used(&row)?)?;
+    let New { prompts, columns, used_before } =
+        new_prompts(path, settings.most, &chain::used(&row)?)?;
     let Models { model, adapter, before } = models;
 
     let told = Told { progress, what: Doing::Answering, total: prompts.len() };
@@ -300,8 +303,10 @@ fn counted(compared: &Compared, run: &RunEntry, theirs: &[Answer]) -> Against {
     let count = |which: Option<usize>| compared.better.iter().filter(|one| **one == which).count();
     let name = chain::before(run).and_then(|folder| Some(folder.file_name()?.to_owned()));
     Against {
-        name: name
-            .map_or_else(|| "the base model".to_owned(), |name| name.to_string_lossy().into_owned()),
+        name: name.map_or_else(
+            || "the base model".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        ),
         wins: count(Some(0)),
         losses: count(Some(1)),
         ties: count(None),

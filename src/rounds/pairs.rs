@@ -50,15 +50,16 @@ pub fn of_people(
 ) -> Result<(Vec<PreferencePair>, usize), Error> {
     let failed = |err| Error::Verdicts(Box::new(err));
     let (store, _) = PairStore::open(verdicts).map_err(failed)?;
-    let records = store.records().read().map_err(|err| Error::Damaged {
-        path: verdicts.to_owned(),
-        problem: err.to_string(),
-    })?;
+    let records = store
+        .records()
+        .read()
+        .map_err(|err| Error::Damaged { path: verdicts.to_owned(), problem: err.to_string() })?;
     let mut said: BTreeMap<String, &VerdictRecord> = BTreeMap::new();
     let is_of = |record: &VerdictRecord, one: &AnsweredTwice| {
         let [left, right] = [record.left.text.trim(), record.right.text.trim()];
         let [a, b] = [one.answer_a.trim(), one.answer_b.trim()];
-        key(&record.prompt) == key(&one.prompt) && ((left, right) == (a, b) || (left, right) == (b, a))
+        key(&record.prompt) == key(&one.prompt)
+            && ((left, right) == (a, b) || (left, right) == (b, a))
     };
     for record in &records {
         if answers.iter().any(|one| is_of(record, one)) {

@@ -66,8 +66,7 @@ fn first_run(folder: &Path) -> PathBuf {
 }
 
 fn train(config: &TrainConfig, run_dir: &Path) -> PathBuf {
-    let request =
-        StartRequest { config: config.clone(), run_dir: run_dir.to_owned(), cache: None };
+    let request = StartRequest { config: config.clone(), run_dir: run_dir.to_owned(), cache: None };
     train::start(&load(), &request, &Quiet).unwrap();
     run_dir.to_owned()
 }
@@ -172,7 +171,11 @@ fn a_model_judges_in_both_orders() {
     assert_eq!(found.better[1], None, "the same words in either order are a tie");
     let swapped = answers.map(|[one, other]| [other, one]);
     let other = by.compare(&model, (&prompts, &[]), &swapped, &Quiet).unwrap();
-    assert_eq!(found.better[0], other.better[0].map(|better| 1 - better), "the order does not count");
+    assert_eq!(
+        found.better[0],
+        other.better[0].map(|better| 1 - better),
+        "the order does not count"
+    );
 }
 
 #[test]
@@ -183,8 +186,7 @@ fn verdicts_of_people_become_the_pairs_of_a_round() {
     let entry = check(&run_dir).unwrap();
     let models = Models::load(&ModelSource::at(&tiny_model()), &entry).unwrap();
     let round = folder.path().join("round");
-    let record =
-        make(&models, &request(&round, &run_dir, &prompts, By::Nobody), &Quiet).unwrap();
+    let record = make(&models, &request(&round, &run_dir, &prompts, By::Nobody), &Quiet).unwrap();
     assert_eq!((record.judged_by, record.pairs), (None, 0));
     assert!(!round.join(NEXT_RUN_FILE).exists(), "nothing to learn from yet");
     let verdicts = folder.path().join("pairs.jsonl");
@@ -236,17 +238,15 @@ fn what_cannot_begin_a_round_is_said() {
 
 #[test]
 fn a_win_rate_counts_a_tie_half_and_has_wilsons_interval() {
-    let against = Against {
-        name: "the base model".to_owned(),
-        wins: 7,
-        losses: 2,
-        ties: 2,
-        mean_words: 3.0,
-    };
+    let against =
+        Against { name: "the base model".to_owned(), wins: 7, losses: 2, ties: 2, mean_words: 3.0 };
     let (share, low, high) = against.win_rate().unwrap();
     // Wilson's formula in Python, with z = 1.959963984540054 and 8 of 11
     assert!((share - 8.0 / 11.0).abs() < 1e-12);
-    assert!((low - 0.434_354_698_8).abs() < 1e-9 && (high - 0.902_539_407_1).abs() < 1e-9, "{low} {high}");
+    assert!(
+        (low - 0.434_354_698_8).abs() < 1e-9 && (high - 0.902_539_407_1).abs() < 1e-9,
+        "{low} {high}"
+    );
     let nothing = Against { wins: 0, losses: 0, ties: 0, ..against };
     assert_eq!(nothing.win_rate(), None);
 }

@@ -59,9 +59,8 @@ impl PowerLaw {
     pub fn prediction(&self, size: f64) -> (f64, f64) {
         let n = self.points as f64;
         let away = (size.ln() - self.mean_x).powi(2) / self.spread_x;
-        let half = student_upper_quantile(0.025, n - 2.0)
-            * self.residual
-            * (1.0 + 1.0 / n + away).sqrt();
+        let half =
+            student_upper_quantile(0.025, n - 2.0) * self.residual * (1.0 + 1.0 / n + away).sqrt();
         let middle = self.at(size).ln();
         ((middle - half).exp(), (middle + half).exp())
     }
@@ -88,8 +87,7 @@ pub fn power_law(points: &[(f64, f64)]) -> Result<PowerLaw, Undefined> {
     if alpha <= 0.0 {
         return Err("the loss does not fall with size".into());
     }
-    let squares: f64 =
-        logs.iter().map(|(x, y)| (y - mean_y + alpha * (x - mean_x)).powi(2)).sum();
+    let squares: f64 = logs.iter().map(|(x, y)| (y - mean_y + alpha * (x - mean_x)).powi(2)).sum();
     let residual = (squares / (n - 2.0)).sqrt();
     let half = student_upper_quantile(0.025, n - 2.0) * residual / spread_x.sqrt();
     Ok(PowerLaw {
@@ -190,8 +188,7 @@ fn given_exponent(points: &[(f64, f64)], exponent: f64) -> (f64, f64, f64) {
     let mean_u = points.iter().map(|(x, _)| power(*x)).sum::<f64>() / n;
     let mean_y = points.iter().map(|(_, y)| y).sum::<f64>() / n;
     let spread: f64 = points.iter().map(|(x, _)| (power(*x) - mean_u).powi(2)).sum();
-    let together: f64 =
-        points.iter().map(|(x, y)| (power(*x) - mean_u) * (y - mean_y)).sum();
+    let together: f64 = points.iter().map(|(x, y)| (power(*x) - mean_u) * (y - mean_y)).sum();
     let amplitude = together / spread;
     let floor = mean_y - amplitude * mean_u;
     let squares = points.iter().map(|(x, y)| (y - floor - amplitude * power(*x)).powi(2)).sum();

@@ -258,7 +258,8 @@ fn parsed(path: &Path, table: &Table, base: Table) -> Result<Definition, String>
     if let Some(given) = table.get("sizes") {
         if !variations.is_empty() {
             return Err(
-                "`sizes` and [[variation]] are both there: keep one of them, a size is a variation".to_owned(),
+                "`sizes` and [[variation]] are both there: keep one of them, a size is a variation"
+                    .to_owned(),
             );
         }
         variations = of_sizes(given, &base)?;
@@ -420,14 +421,18 @@ mod tests {
 
     #[test]
     fn sizes_are_variations_of_a_model_from_nothing() {
-        let run = "[run]\nobjective = \"pretrain\"\ndata = \"t.txt\"\n[run.newborn]\nhidden_size = 96\n";
+        let run =
+            "[run]\nobjective = \"pretrain\"\ndata = \"t.txt\"\n[run.newborn]\nhidden_size = 96\n";
         let found = defined(&format!("sizes = 3\n{run}")).unwrap();
         let names: Vec<&str> = found.variations.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["1x40x4", "2x56x4", "3x96x4"]);
         let listed = defined(&format!("sizes = [\"1x32x2\", \"2x64x4\"]\n{run}")).unwrap();
         assert_eq!(listed.variations[1].changes[1].0, "newborn.hidden_size");
         for (text, words) in [
-            (format!("sizes = [\"1x30x4\", \"2x64x4\"]\n{run}"), "the size 1x30x4: newborn.hidden_size"),
+            (
+                format!("sizes = [\"1x30x4\", \"2x64x4\"]\n{run}"),
+                "the size 1x30x4: newborn.hidden_size",
+            ),
             (format!("sizes = 1.5\n{run}"), "`sizes` is 1.5; expected how many"),
             (format!("sizes = 3\n{run}[[variation]]\nname = \"a\"\n"), "keep one of them"),
             ("run = \"RUN.toml\"\nsizes = 3\n".to_owned(), "the run file has no [newborn]"),

@@ -142,7 +142,18 @@ impl Scaling {
             None => law(&sizes, counts.len()),
         };
         let (of, planned) = (first.of, counts.len());
-        Some(Self { of, which, planned, runs, sizes, law, without_floor, left_out, problem, chooses })
+        Some(Self {
+            of,
+            which,
+            planned,
+            runs,
+            sizes,
+            law,
+            without_floor,
+            left_out,
+            problem,
+            chooses,
+        })
     }
 
     /// The lowest loss that any run had with so much compute, from the least compute on.
@@ -250,7 +261,8 @@ fn law(sizes: &[SizePoint], planned: usize) -> (Result<Law, String>, Option<Stri
             (power(), Some(why))
         }
         Err(reason) => {
-            let why = format!("The law with a part that remains, E + A / N^α, cannot be had: {reason}");
+            let why =
+                format!("The law with a part that remains, E + A / N^α, cannot be had: {reason}");
             (power(), Some(why))
         }
     }

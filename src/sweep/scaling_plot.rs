@@ -112,8 +112,8 @@ fn tokens_against_size(scaling: &Scaling) -> LogPlot {
         bars: Vec::new(),
     };
     let sizes = scaling.runs.iter().map(|run| run.all_parameters as f64);
-    let (low, high) = sizes
-        .fold((f64::INFINITY, 0.0_f64), |(low, high), size| (low.min(size), high.max(size)));
+    let (low, high) =
+        sizes.fold((f64::INFINITY, 0.0_f64), |(low, high), size| (low.min(size), high.max(size)));
     let points = between(low / BEYOND, high * BEYOND).map(|size| (size, CHINCHILLA * size));
     let mut series =
         vec![of_law(format!("{CHINCHILLA} tokens a parameter"), Look::Dashes, points.collect())];

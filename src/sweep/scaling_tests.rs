@@ -122,7 +122,8 @@ fn a_run_that_failed_or_was_stopped_is_left_out_and_said() {
     assert!(said(&two, "No law is drawn: two sizes always lie on such a line"));
     let drawn = plots(&two);
     assert!(drawn[0].series.iter().all(|series| series.look == Look::Marks), "no line");
-    let rising = [("1x40x4", State::Done, 1.1), ("2x56x4", State::Done, 1.4), ("3x96x4", State::Done, 1.6)];
+    let rising =
+        [("1x40x4", State::Done, 1.1), ("2x56x4", State::Done, 1.4), ("3x96x4", State::Done, 1.6)];
     let scaling = Scaling::of(&table(&rising), Which::Last).unwrap();
     assert!(said(&scaling, "No law is drawn: the loss does not fall with size"));
 }

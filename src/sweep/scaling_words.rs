@@ -95,7 +95,9 @@ impl Scaling {
         Some(match law {
             Law::Power(law) => {
                 let (low, high) = law.prediction(size);
-                format!("{said}, and one more run there would be between {low:.3} and {high:.3} (95 %)")
+                format!(
+                    "{said}, and one more run there would be between {low:.3} and {high:.3} (95 %)"
+                )
             }
             Law::WithFloor(_) => said,
         })
@@ -203,9 +205,8 @@ impl Scaling {
                 "residual": law.residual,
             }),
         };
-        let left_out = self.left_out.iter().map(|(label, state)| {
-            json!({ "label": label, "state": state })
-        });
+        let left_out =
+            self.left_out.iter().map(|(label, state)| json!({ "label": label, "state": state }));
         json!({
             "loss": match self.of { Of::HeldOut => "eval_loss", Of::Steps => "loss" },
             "runs": runs.collect::<Vec<_>>(),

@@ -201,10 +201,8 @@ mod tests {
         let sizes = parse("3", &newborn).unwrap();
         let words: Vec<String> = sizes.iter().map(ToString::to_string).collect();
         assert_eq!(words, ["1x40x4", "2x56x4", "3x96x4"]);
-        let counts: Vec<u64> = sizes
-            .iter()
-            .map(|size| without_embeddings(&size.applied(&newborn)).unwrap())
-            .collect();
+        let counts: Vec<u64> =
+            sizes.iter().map(|size| without_embeddings(&size.applied(&newborn)).unwrap()).collect();
         for pair in counts.windows(2) {
             let times = pair[1] as f64 / pair[0] as f64;
             assert!((2.5..6.0).contains(&times), "{counts:?}");
@@ -252,11 +250,8 @@ mod tests {
 
     #[test]
     fn heads_that_are_shared_and_the_feed_forward_part_grow_with_the_size() {
-        let newborn = Newborn {
-            num_key_value_heads: 2,
-            intermediate_size: 192,
-            ..Newborn::default()
-        };
+        let newborn =
+            Newborn { num_key_value_heads: 2, intermediate_size: 192, ..Newborn::default() };
         let size = Size { layers: 6, width: 192, heads: 8 };
         let larger = size.applied(&newborn);
         assert_eq!((larger.num_key_value_heads, larger.intermediate_size), (4, 384));

@@ -97,9 +97,8 @@ pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
         [&[1.0], &[1.0, 3.0], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]];
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     for multiples in multiples {
-        let decades = (first..=last).flat_map(|power| {
-            multiples.iter().map(move |multiple| multiple * 10_f64.powi(power))
-        });
+        let decades = (first..=last)
+            .flat_map(|power| multiples.iter().map(move |multiple| multiple * 10_f64.powi(power)));
         let found: Vec<f64> = decades.filter(|mark| (low..=high).contains(mark)).collect();
         if found.len() > MOST {
             let every = found.len().div_ceil(MOST);

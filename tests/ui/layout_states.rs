@@ -64,9 +64,9 @@ use crate::mask;
 use crate::playground_views;
 use crate::prompts;
 use crate::room;
-use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 use crate::rounds;
 use crate::scaling;
+use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 use crate::sweep;
 
 type Named = (&'static str, fn() -> AppState);

@@ -8,6 +8,7 @@ use tuning_fork::llm::newborn::Newborn;
 use tuning_fork::state::command::{Command, TrainCommand};
 use tuning_fork::state::slots::ModelSlot;
 use tuning_fork::state::train::TrainState;
+use tuning_fork::state::train::form::DataSource;
 use tuning_fork::state::train::sweep::Front;
 use tuning_fork::sweep::born::Born;
 use tuning_fork::sweep::outcome::{Number, Of, Outcome};
@@ -84,7 +85,8 @@ fn table() -> Table {
 }
 
 fn newborn() -> TrainState {
-    TrainState { form: TrainConfig::suggested(Objective::Pretrain), ..TrainState::default() }
+    let (form, source) = (TrainConfig::suggested(Objective::Pretrain), DataSource::Sample);
+    TrainState { form, source, ..TrainState::default() }
 }
 
 /// Its form.
@@ -138,7 +140,7 @@ fn the_law_is_said_with_what_it_cannot_show() {
         "through 3 sizes",
         "At ten times the largest size",
         "five sizes are the fewest that leave two to check it with, and there are 3",
-        "The run \"4x128x4\" failed and is not part of the law",
+        "failed and is not part of the law",
         "Chinchilla's rule",
         "What 4 small models",
         "Held-out loss over size plot, both axes logarithmic: law, α = 0.11",

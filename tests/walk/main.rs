@@ -9,6 +9,8 @@ mod meaning;
 mod pair_study;
 mod policy;
 mod read_write;
+mod rounds;
+mod scaling;
 mod steps;
 mod window;
 
@@ -101,6 +103,10 @@ fn a_tiny_model_learns_from_rewards_and_elsewhere() {
     clock.part("a bundle and its results");
     elsewhere::sweep(&mut window, home.path());
     clock.part("a sweep");
+    scaling::three_sizes_in_a_row(&mut window, home.path());
+    clock.part("a scaling series");
+    rounds::two_rounds(&mut window, home.path());
+    clock.part("two rounds of DPO");
     window.kill();
 }
 

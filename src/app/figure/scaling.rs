@@ -44,7 +44,9 @@ fn figure(plot: &LogPlot) -> Figure {
             Look::Dashes => figure.dashes.push((color, points, 2)),
         }
         let bars = series.bars.iter();
-        figure.bars.extend(bars.map(|(x, low, high)| (color, x.log10(), low.log10(), high.log10())));
+        figure
+            .bars
+            .extend(bars.map(|(x, low, high)| (color, x.log10(), low.log10(), high.log10())));
         figure.names.push((color, series.name.clone()));
     }
     figure

@@ -106,7 +106,8 @@ impl Workbench {
         };
         let began = config.adapter.as_deref().map(file_name).unwrap_or_default();
         let model = config.model.clone();
-        self.state.train.form = TrainConfig { model: String::new(), data: PathBuf::new(), ..config };
+        self.state.train.form =
+            TrainConfig { model: String::new(), data: PathBuf::new(), ..config };
         self.read_training_file(folder.join(PAIRS_FILE), Mapping::default());
         self.state.train.left_tab = LeftTab::Setup;
         self.state.train.rounds.close();

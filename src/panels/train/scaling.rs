@@ -37,7 +37,10 @@ fn runs_ui(ui: &mut Ui, scaling: &Scaling) {
                 ("N", "Parameters without embeddings, positions and head: the size on the axis"),
                 ("All parameters", "With embeddings, as Chinchilla's rule counts them"),
                 ("Tokens", "That it has learned from, repeats included"),
-                ("Tokens / parameter", "About 20 is where compute is spent best by Chinchilla's rule"),
+                (
+                    "Tokens / parameter",
+                    "About 20 is where compute is spent best by Chinchilla's rule",
+                ),
                 ("Times read", "How often it has read the text"),
                 ("Compute", "Floating-point operations: about 6 x all parameters x tokens"),
                 (scaling.loss_name(), "In nats a token"),
@@ -58,10 +61,10 @@ fn runs_ui(ui: &mut Ui, scaling: &Scaling) {
                     format!("{epochs:.1}"),
                     format!("{:.1e}", run.compute()),
                     number(*loss),
-                    scaling.law.as_ref().map_or_else(
-                        |_| String::new(),
-                        |law| number(law.at(*parameters as f64)),
-                    ),
+                    scaling
+                        .law
+                        .as_ref()
+                        .map_or_else(|_| String::new(), |law| number(law.at(*parameters as f64))),
                 ] {
                     ui.label(theme::number(words));
                 }

@@ -371,9 +371,15 @@ fn method_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
     problems.show(ui, "method");
     if let Some(adapter) = &config.adapter {
         let name = adapter.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let words = format!("It goes on from the adapter {name}, and is held to the model with that adapter");
+        let words = format!(
+            "It goes on from the adapter {name}, and is held to the model with that adapter"
+        );
         ui.add(Label::new(words).wrap());
-        if small_button_ui(ui, "Begin a new adapter", "Forget the adapter that would be trained further") {
+        if small_button_ui(
+            ui,
+            "Begin a new adapter",
+            "Forget the adapter that would be trained further",
+        ) {
             config.adapter = None;
         }
     }

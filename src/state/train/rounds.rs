@@ -106,7 +106,8 @@ impl RoundsState {
             if self.rewards.is_empty() {
                 return Some("Add a reward, or let somebody else compare".to_owned());
             }
-            let named = |reward: &Reward| Some(format!("{}: {}", reward.title(), reward.problem()?));
+            let named =
+                |reward: &Reward| Some(format!("{}: {}", reward.title(), reward.problem()?));
             if let Some(problem) = self.rewards.iter().find_map(named) {
                 return Some(problem);
             }
@@ -114,7 +115,8 @@ impl RoundsState {
         let AnswerSettings { temperature, top_p, max_new_tokens, .. } = &self.settings;
         if !(0.01..=5.0).contains(temperature) || !(0.01..=1.0).contains(top_p) {
             return Some(
-                "The temperature must be between 0.01 and 5, and top_p between 0.01 and 1".to_owned(),
+                "The temperature must be between 0.01 and 5, and top_p between 0.01 and 1"
+                    .to_owned(),
             );
         }
         (*max_new_tokens == 0).then(|| "An answer needs room for a token".to_owned())

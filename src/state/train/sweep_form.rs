@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use toml::Value;
 
+use crate::llm::newborn::Newborn;
 use crate::llm::{BIASES, INITS};
 use crate::sweep::definition::{Definition, Seeds, Variation};
 use crate::sweep::expand::{Planned, expand};
@@ -24,6 +25,9 @@ pub struct SweepForm {
 
     /// `3`, or `1, 2, 3`.
     pub seeds: String,
+
+    /// The sizes as they were counted last, and of what: a count walks through a whole model.
+    counted: Option<((String, Newborn), Vec<(Size, u64)>)>,
 
     /// What it added up to, and of what.
     checked: Option<(Asked, Result<Vec<Planned>, String>)>,
@@ -89,7 +93,7 @@ impl Default for SweepForm {
             |key: &str, values: &str| KeyRow { key: key.to_owned(), values: values.to_owned() };
         let rows = vec![row("learning_rate", "1e-5, 1e-4, 1e-3")];
         let (sizes, seeds) = (String::new(), "3".to_owned());
-        Self { rows, variations: Vec::new(), sizes, seeds, checked: None }
+        Self { rows, variations: Vec::new(), sizes, seeds, counted: None, checked: None }
     }
 }
 
@@ -145,13 +149,16 @@ impl SweepForm {
 
     /// The sizes that are typed, each with its parameters without embeddings. Empty: none are typed, or they
     /// cannot be.
-    pub fn sizes(&self, config: &TrainConfig) -> Vec<(Size, u64)> {
-        let Some(newborn) = &config.newborn else { return Vec::new() };
-        let sizes = sizes::parse(&self.sizes, newborn).unwrap_or_default().into_iter();
-        let counted = |size: Size| {
-            Some((size, sizes::without_embeddings(&size.applied(newborn))?))
-        };
-        sizes.filter_map(counted).collect()
+    pub fn sizes(&mut self, config: &TrainConfig) -> &[(Size, u64)] {
+        let Some(newborn) = &config.newborn else { return &[] };
+        let asked = (self.sizes.clone(), newborn.clone());
+        if self.counted.as_ref().is_none_or(|(of, _)| *of != asked) {
+            let sizes = sizes::parse(&self.sizes, newborn).unwrap_or_default().into_iter();
+            let counted =
+                |size: Size| Some((size, sizes::without_embeddings(&size.applied(newborn))?));
+            self.counted = Some((asked, sizes.filter_map(counted).collect()));
+        }
+        self.counted.as_ref().map_or(&[], |(_, counted)| counted)
     }
 
     fn expanded(&self, config: &TrainConfig) -> Result<Vec<Planned>, String> {
