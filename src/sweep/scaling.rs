@@ -156,21 +156,35 @@ impl Scaling {
         })
     }
 
-    /// The lowest loss that any run had with so much compute, from the least compute on.
+    /// The lowest loss that any run had with so much compute, from the least compute on; between two measurements
+    /// of a run as a straight line on logarithmic axes.
     pub fn envelope(&self) -> Vec<(f64, f64)> {
+        const STEPS: u32 = 64;
         let of_run = |run: &ScaledRun| -> Vec<(f64, f64)> {
-            let points = run.curve.iter().filter(|(tokens, loss)| *tokens > 0 && loss.is_finite());
-            points.map(|(tokens, loss)| (run.compute_after(*tokens), *loss)).collect()
+            let points = run.curve.iter().filter(|(tokens, loss)| *tokens > 0 && *loss > 0.0);
+            points.map(|(tokens, loss)| (run.compute_after(*tokens).ln(), loss.ln())).collect()
         };
-        let mut all: Vec<(f64, f64)> = self.runs.iter().flat_map(of_run).collect();
-        all.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1)));
+        let curves: Vec<Vec<(f64, f64)>> = self.runs.iter().map(of_run).collect();
+        let mut places: Vec<f64> = curves.iter().flatten().map(|point| point.0).collect();
+        places.sort_by(f64::total_cmp);
+        let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else {
+            return Vec::new();
+        };
+        let step = (last - first) / f64::from(STEPS);
+        places.extend((0..=STEPS).map(|number| first + step * f64::from(number)));
+        places.sort_by(f64::total_cmp);
+        places.dedup();
         let mut lowest = f64::INFINITY;
-        all.retain(|(_, loss)| {
-            let is_lower = *loss < lowest;
-            lowest = lowest.min(*loss);
-            is_lower
-        });
-        all
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let here = curves.iter().filter_map(|curve| between(curve, place));
+            let here = here.fold(f64::INFINITY, f64::min);
+            if here < lowest {
+                lowest = here;
+                found.push((place.exp(), here.exp()));
+            }
+        }
+        found
     }
 
     /// How many times as large the largest size is.
@@ -180,6 +194,17 @@ impl Scaling {
             _ => 1.0,
         }
     }
+}
+
+/// The value of a curve at an x, on a straight line between its points. `None`: it has none there.
+fn between(curve: &[(f64, f64)], x: f64) -> Option<f64> {
+    let after = curve.iter().position(|point| point.0 >= x)?;
+    let (right, above) = curve[after];
+    if after == 0 {
+        return (right <= x).then_some(above);
+    }
+    let (left, below) = curve[after - 1];
+    Some(below + (above - below) * (x - left) / (right - left))
 }
 
 /// The runs that are done and have a loss.

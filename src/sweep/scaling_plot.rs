@@ -2,7 +2,7 @@
 //! tokens, against compute; tokens against size with Chinchilla's line.
 
 use super::scaling::{CHINCHILLA, ScaledRun, Scaling, SizePoint};
-use crate::words::thousands;
+use crate::words::about;
 
 /// A plot whose axes are both logarithmic. Its numbers are not logarithms.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +105,7 @@ fn against_tokens(scaling: &Scaling) -> LogPlot {
 
 fn tokens_against_size(scaling: &Scaling) -> LogPlot {
     let run = |run: &ScaledRun| LogSeries {
-        name: format!("{}: {:.2} a parameter", run.size, run.tokens_per_parameter),
+        name: format!("{}: {}", run.size, about(run.tokens_per_parameter)),
         tint: Tint::Size(run.place),
         look: Look::Marks,
         points: vec![(run.all_parameters as f64, run.tokens as f64)],
@@ -130,7 +130,7 @@ fn tokens_against_size(scaling: &Scaling) -> LogPlot {
 
 fn against_compute(scaling: &Scaling) -> LogPlot {
     let mut series = curves(scaling, ScaledRun::compute_after);
-    series.push(of_law("lowest so far".to_owned(), Look::Dashes, steps(&scaling.envelope())));
+    series.push(of_law("lowest of all".to_owned(), Look::Dashes, scaling.envelope()));
     LogPlot {
         name: "scaling-compute",
         title: format!("{} over compute", scaling.loss_name()),
@@ -146,7 +146,7 @@ fn curves(scaling: &Scaling, x: impl Fn(&ScaledRun, u64) -> f64) -> Vec<LogSerie
     let curve = |run: &ScaledRun| {
         let points = run.curve.iter().filter(|(tokens, loss)| *tokens > 0 && *loss > 0.0);
         LogSeries {
-            name: format!("{}, {} parameters", run.size, thousands(run.parameters as usize)),
+            name: run.size.to_string(),
             tint: Tint::Size(run.place),
             look: Look::Line,
             points: points.map(|(tokens, loss)| (x(run, *tokens), *loss)).collect(),
@@ -158,18 +158,6 @@ fn curves(scaling: &Scaling, x: impl Fn(&ScaledRun, u64) -> f64) -> Vec<LogSerie
 
 fn of_law(name: String, look: Look, points: Vec<(f64, f64)>) -> LogSeries {
     LogSeries { name, tint: Tint::Law, look, points, bars: Vec::new() }
-}
-
-/// A frontier holds until the next point is lower.
-fn steps(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mut drawn: Vec<(f64, f64)> = Vec::with_capacity(points.len() * 2);
-    for (x, y) in points {
-        if let Some((_, before)) = drawn.last() {
-            drawn.push((*x, *before));
-        }
-        drawn.push((*x, *y));
-    }
-    drawn
 }
 
 /// The place of a size among all, where some have no run that is done.

@@ -162,6 +162,13 @@ fn compute_is_six_times_parameters_and_tokens_and_the_frontier_only_falls() {
     assert!(frontier.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 > pair[1].1));
     let lowest = frontier.last().unwrap();
     assert!((lowest.1 - 1.2).abs() < 1e-12, "{frontier:?}");
+    // Halfway of the small run's curve, on logarithmic axes: the square root of both products.
+    let small = &scaling.runs[0];
+    let middle = (small.compute_after(500_000) * small.compute_after(1_000_000)).sqrt();
+    let near = frontier
+        .iter()
+        .min_by(|one, other| (one.0 / middle).ln().abs().total_cmp(&(other.0 / middle).ln().abs()));
+    assert!((near.unwrap().1 / (2.2_f64 * 1.7).sqrt() - 1.0).abs() < 0.03, "{near:?}");
     // The table of points: a row a run, a row for each measurement of each.
     assert_eq!(scaling.csv().lines().count(), 3);
     assert_eq!(scaling.curves_csv().lines().count(), 1 + 2 * 3);

@@ -148,8 +148,8 @@ impl Scaling {
         let span = if span > 1.0 { format!(", {span:.0}-fold in size,") } else { String::new() };
         format!(
             "What {sizes}{span} can show: on one text, with the same tokens, a larger model gets lower, and how such a \
-             law is fitted. What they cannot: how large models scale. Published laws rest on hundreds of runs over \
-             a thousandfold and more, on text that is not repeated, with the learning rate and the length of each run \
+             law is fitted. What they cannot: how large models scale. Published laws (Kaplan et al. 2020: α = 0.076) \
+             rest on hundreds of runs over a thousandfold and more, on text that is not repeated, with the learning rate and the length of each run \
              chosen for its size; here all runs share theirs"
         )
     }

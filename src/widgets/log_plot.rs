@@ -12,6 +12,9 @@ use super::loss_plot::Mark;
 use super::plot_numbers::{log_marks, log_words};
 use super::theme;
 
+/// So many points of a line have marks.
+const FEW: usize = 30;
+
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
@@ -136,6 +139,7 @@ impl LogPlot<'_> {
                     let bar = bar.color(color).width(2.0);
                     plot_ui.line(bar.allow_band(false).allow_hover(false));
                 }
+                let (count, points_again) = (points.len(), PlotPoints::from(points.clone()));
                 let points = PlotPoints::from(points);
                 let id = format!("series {number}");
                 match drawn {
@@ -149,9 +153,15 @@ impl LogPlot<'_> {
                         let marks = Points::new(name, points).id(id).shape(shape);
                         plot_ui.points(marks.color(color).radius(5.0));
                     }
-                    Drawn::Line => plot_ui.line(
-                        Line::new(name, points).id(id).color(color).width(1.8).allow_band(false),
-                    ),
+                    Drawn::Line => {
+                        // Few measurements are seen as such, and a single one at all.
+                        if count <= FEW {
+                            let marks = Points::new("", points_again).id(format!("marks {number}"));
+                            plot_ui.points(marks.color(color).radius(2.5).allow_hover(false));
+                        }
+                        let line = Line::new(name, points).id(id).color(color).width(1.8);
+                        plot_ui.line(line.allow_band(false));
+                    }
                     Drawn::Dashes => plot_ui.line(
                         Line::new(name, points)
                             .id(id)

@@ -94,7 +94,7 @@ pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
         return Vec::new();
     }
     let multiples: [&[f64]; 4] =
-        [&[1.0], &[1.0, 3.0], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]];
+        [&[1.0], &[1.0, 3.0], &[1.0, 2.0, 5.0], &[1.0, 1.5, 2.0, 3.0, 4.0, 6.0]];
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     for multiples in multiples {
         let decades = (first..=last)
@@ -126,7 +126,7 @@ pub fn log_words(value: f64) -> String {
     match value {
         value if value >= 1e9 || value < 0.01 => scientific(value),
         value if value >= 1e6 => format!("{}M", rounded(value / 1e6)),
-        value if value >= 1e4 => format!("{}k", rounded(value / 1e3)),
+        value if value >= 1e3 => format!("{}k", rounded(value / 1e3)),
         value if value >= 100.0 => format!("{value:.0}"),
         value => rounded(value),
     }

@@ -11,6 +11,9 @@ use crate::window::{Window, key};
 /// Where the form of a run is.
 const FORM: (f64, f64) = (400.0, 400.0);
 
+/// Where the rounds are.
+const RESULTS: (f64, f64) = (900.0, 550.0);
+
 const RUN: &str = r#"model = "starter"
 objective = "dpo"
 data = "first.jsonl"
@@ -49,15 +52,15 @@ pub fn two_rounds(window: &mut Window, home: &Path) {
     window.shot("rounds-first");
     command_on(window, "Answer the prompts of", &prompts);
     window.click("Rewards", 10);
-    window.scroll_to("max_new_tokens", (900.0, 600.0));
+    window.scroll_to("max_new_tokens", RESULTS);
     window.fill("max_new_tokens", "8");
     key("Return");
-    window.scroll_to("Answer and compare", (900.0, 600.0));
+    window.scroll_to("Answer and compare", RESULTS);
     window.shot("rounds-form");
     window.click("Answer and compare", 10);
     // Four of the twelve were in the first run's data.
     window.sees("Round 2: 8 new prompts were answered twice; 4 of the file were used", 120);
-    window.scroll_to("Set up the next run", (900.0, 400.0));
+    window.scroll_to("Set up the next run", RESULTS);
     window.shot("rounds-made");
     window.click("Set up the next run", 10);
     window.sees("It goes on from the adapter", 20);

@@ -8,6 +8,13 @@ use crate::window::{Window, key};
 /// Where the form of a run is.
 const FORM: (f64, f64) = (400.0, 400.0);
 
+/// Where the sweep and its plots are.
+const RESULTS: (f64, f64) = (900.0, 550.0);
+
+/// What the last plot is called.
+const COMPUTE: &str =
+    "Held-out loss over compute plot, both axes logarithmic: 1x16x2; 1x32x2; 2x48x4; lowest of all";
+
 pub fn three_sizes_in_a_row(window: &mut Window, home: &Path) {
     key("ctrl+6");
     command_on(window, "Open", &of_repository("sample_data/texts/pretrain.toml"));
@@ -21,15 +28,11 @@ pub fn three_sizes_in_a_row(window: &mut Window, home: &Path) {
     window.shot("scaling-form");
     window.fill("Sizes", "1x16x2, 1x32x2, 2x48x4");
     window.sees("Parameters without embeddings: 1x16x2", 10);
+    window.scroll_to("Take the settings on the left", RESULTS);
     window.click("Start the sweep", 10);
     window.sees("3 of 3 runs are done", 240);
     window.sees("Scaling series", 10);
     window.shot("scaling-runs");
-    window.scroll_to("At ten times the largest size", (900.0, 500.0));
-    window.shot("scaling-law");
-    window.scroll_to("Held-out loss over compute", (900.0, 500.0));
-    window.shot("scaling-plots");
-    window.scroll_to("Export", (900.0, 500.0));
     window.click("Export", 10);
     let sweeps = project(home).join("sweeps");
     let exported = || {
@@ -49,4 +52,8 @@ pub fn three_sizes_in_a_row(window: &mut Window, home: &Path) {
     }
     let rows = std::fs::read_to_string(to.join("scaling.csv")).expect("readable");
     assert_eq!(rows.lines().count(), 1 + 3, "{rows}");
+    window.scroll_to("best", RESULTS);
+    window.shot("scaling-law");
+    window.scroll_to(COMPUTE, RESULTS);
+    window.shot("scaling-plots");
 }

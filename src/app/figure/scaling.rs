@@ -40,7 +40,10 @@ fn figure(plot: &LogPlot) -> Figure {
             series.points.iter().map(|(x, y)| (x.log10(), y.log10())).collect();
         match series.look {
             Look::Marks => figure.dots.extend(points.iter().map(|(x, y)| (color, *x, *y, 4))),
-            Look::Line => figure.lines.push((color, points, 2)),
+            Look::Line => {
+                figure.dots.extend(points.iter().map(|(x, y)| (color, *x, *y, 2)));
+                figure.lines.push((color, points, 2));
+            }
             Look::Dashes => figure.dashes.push((color, points, 2)),
         }
         let bars = series.bars.iter();

@@ -19,8 +19,7 @@ const VERDICTS_FILE: &str = "pairs.jsonl";
 
 impl Workbench {
     pub(super) fn show_rounds(&mut self, id: &str) {
-        self.state.train.rounds.open(id);
-        self.state.train.results_in_front = true;
+        self.state.train.show_rounds(id);
         self.read_rounds();
     }
 

@@ -35,16 +35,16 @@ fn runs_ui(ui: &mut Ui, scaling: &Scaling) {
             let heads = [
                 ("Run", "Layers x width x heads"),
                 ("N", "Parameters without embeddings, positions and head: the size on the axis"),
-                ("All parameters", "With embeddings, as Chinchilla's rule counts them"),
+                ("All", "All parameters, with embeddings, as Chinchilla's rule counts them"),
                 ("Tokens", "That it has learned from, repeats included"),
                 (
-                    "Tokens / parameter",
-                    "About 20 is where compute is spent best by Chinchilla's rule",
+                    "Per parameter",
+                    "Tokens for each of all parameters: about 20 is where compute is spent best by Chinchilla's rule",
                 ),
                 ("Times read", "How often it has read the text"),
                 ("Compute", "Floating-point operations: about 6 x all parameters x tokens"),
                 (scaling.loss_name(), "In nats a token"),
-                ("By the law", "What the law says of this size"),
+                ("Law", "What the law says of this size"),
             ];
             for (head, explanation) in heads {
                 ui.label(theme::muted(ui, head)).on_hover_text(explanation);

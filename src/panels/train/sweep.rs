@@ -124,10 +124,14 @@ fn queue_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if let Some(table) = table
         && table.summaries.iter().any(|summary| summary.last.is_some())
     {
+        let scaling = Scaling::of(table, *which);
+        // Of a series with one seed it would say the same as the lines above it.
+        if scaling.is_none() || table.summaries.iter().any(|summary| summary.runs > 1) {
+            ui.add_space(theme::GAP);
+            card_ui(ui, |ui| summary_ui(ui, table));
+        }
         ui.add_space(theme::GAP);
-        card_ui(ui, |ui| summary_ui(ui, table));
-        ui.add_space(theme::GAP);
-        match Scaling::of(table, *which) {
+        match scaling {
             Some(scaling) => {
                 which_ui(ui, which);
                 ui.add_space(theme::GAP_SMALL);

@@ -94,9 +94,9 @@ fn sizes_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
                  stay the same. Empty: the shape on the left alone.";
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     ui.horizontal_wrapped(|ui| {
-        let label = ui.label("Sizes");
+        ui.label("Sizes");
         let field = TextEdit::singleline(&mut form.sizes).hint_text("3, or 1x40x4, 2x56x4");
-        ui.add(field.desired_width(theme::em(ui) * 16.0)).labelled_by(label.id);
+        ui.add(field.desired_width(theme::em(ui) * 16.0)).accessible_name("Sizes");
     });
     let sizes = form.sizes(config);
     if !sizes.is_empty() {

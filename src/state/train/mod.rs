@@ -496,6 +496,10 @@ impl TrainState {
             self.sweep.front = sweep::Front::Nothing;
             return true;
         }
+        if self.rounds.is_open() {
+            self.rounds.close();
+            return true;
+        }
         let was_open = self.survey.is_open();
         self.survey = SurveySlot::Closed;
         was_open
@@ -508,6 +512,13 @@ impl TrainState {
         self.selected = None;
         self.compared.clear();
         self.close_what_lies_over();
+    }
+
+    /// The rounds that a run is in come to the front.
+    pub fn show_rounds(&mut self, id: &str) {
+        self.close_what_lies_over();
+        self.rounds.open(id);
+        self.results_in_front = true;
     }
 
     /// A run elsewhere comes to the front.
@@ -523,6 +534,7 @@ impl TrainState {
         self.away_selected = None;
         self.survey = SurveySlot::Closed;
         self.sweep.front = sweep::Front::Nothing;
+        self.rounds.close();
         if !self.rates.is_searching() {
             self.rates.slot = rates::RateSlot::Closed;
         }
