@@ -111,7 +111,7 @@ impl RoundRecord {
             count => format!("; {count} of the file were used in an earlier round"),
         };
         let mut said = vec![format!(
-            "Round {number}: {asked} new prompts were answered twice{before}, with {mean_words:.1} words an answer"
+            "Round {number}: {asked} new prompts were answered twice, with {mean_words:.1} words an answer{before}"
         )];
         match &self.judged_by {
             None => said.push("Nobody has compared the answers yet".to_owned()),

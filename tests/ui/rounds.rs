@@ -126,7 +126,7 @@ fn rounds_stand_in_a_row_and_the_next_one_is_labelled() {
         "0.73 (0.43 to 0.90)", // Wilson's, of 8 of 11
         "win rate over the round before 1: 0.73",
         "Round 3",
-        "40 new prompts were answered twice; 3 of the file were used in an earlier round",
+        "40 new prompts were answered twice, with 21.5 words an answer; 3 of the file were used in an earlier round",
         "Nobody has compared the answers yet",
         "Choose a file with prompts first",
     ] {

@@ -52,19 +52,20 @@ pub fn two_rounds(window: &mut Window, home: &Path) {
     window.shot("rounds-first");
     command_on(window, "Answer the prompts of", &prompts);
     window.click("Rewards", 10);
-    window.scroll_to("max_new_tokens", RESULTS);
+    window.scroll_to("max_new_tokens", (900.0, 700.0));
     window.fill("max_new_tokens", "8");
     key("Return");
-    window.scroll_to("Answer and compare", RESULTS);
+    window.scroll_to("Add a reward", (900.0, 700.0)); // the button is below it
     window.shot("rounds-form");
     window.click("Answer and compare", 10);
     // Four of the twelve were in the first run's data.
-    window.sees("Round 2: 8 new prompts were answered twice; 4 of the file were used", 120);
+    window.sees("Round 2: 8 new prompts were answered twice, with", 120);
+    window.sees("4 of the file were used in an earlier round", 10);
     window.scroll_to("Set up the next run", RESULTS);
     window.shot("rounds-made");
     window.click("Set up the next run", 10);
     window.sees("It goes on from the adapter", 20);
-    window.scroll_to("held_out_share", FORM);
+    window.scroll_to("Begin a new adapter", FORM);
     window.shot("rounds-next-form");
     window.click("Start training", 10);
     wait_for("the second round", 120, || {

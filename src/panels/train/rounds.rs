@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
 
-use super::fields::{check_ui, number_row_ui, number_ui, problem_ui, row_ui, section_ui};
+use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui};
 use super::policy::rewards_ui;
 use crate::rounds::chain::InRow;
-use crate::rounds::record::{Against, RoundRecord};
+use crate::rounds::record::{Against, AnswerSettings, RoundRecord};
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::TrainState;
 use crate::state::train::rounds::{RoundsState, Who, file_name};
@@ -261,14 +261,10 @@ fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
         }
     }
     let settings = &mut rounds.settings;
-    let hint = "At most so many prompts from the beginning of the file. 0: all";
-    number_row_ui(ui, "Prompts at most", hint, &mut settings.most, 0..=100_000);
-    let hint = "The longest answer, in tokens";
-    number_row_ui(ui, "max_new_tokens", hint, &mut settings.max_new_tokens, 1..=4096);
-    row_ui(ui, "temperature", "Higher: the two answers differ more", |ui| {
-        number_ui(ui, "temperature", &mut settings.temperature, 0.01..=5.0);
+    ui.scope(|ui| {
+        ui.set_max_width(theme::em(ui) * 24.0); // a number stands near its name
+        settings_ui(ui, settings);
     });
-    number_row_ui(ui, "seed", "Of both answers", &mut settings.seed, 0..=1_000_000);
     if rounds.who != Who::Person {
         let hint = "The model that the last run began with answers the prompts too, and is compared with it: a third \
                     more work";
@@ -288,6 +284,18 @@ fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
         }
     });
     if let Some(problem) = &problem {
-        problem_ui(ui, problem);
+        ui.add(Label::new(theme::muted(ui, problem)).wrap());
     }
+}
+
+/// How answers are drawn.
+fn settings_ui(ui: &mut Ui, settings: &mut AnswerSettings) {
+    let hint = "At most so many prompts from the beginning of the file. 0: all";
+    number_row_ui(ui, "Prompts at most", hint, &mut settings.most, 0..=100_000);
+    let hint = "The longest answer, in tokens";
+    number_row_ui(ui, "max_new_tokens", hint, &mut settings.max_new_tokens, 1..=4096);
+    row_ui(ui, "temperature", "Higher: the two answers differ more", |ui| {
+        number_ui(ui, "temperature", &mut settings.temperature, 0.01..=5.0);
+    });
+    number_row_ui(ui, "seed", "Of both answers", &mut settings.seed, 0..=1_000_000);
 }
