@@ -22,6 +22,7 @@ pub mod memory;
 pub mod prompts;
 pub mod remote;
 pub mod room;
+pub mod rounds;
 pub mod seq2seq;
 pub mod serve;
 pub mod stats;

@@ -7,8 +7,8 @@
 
 pub use tuning_fork_engine::{
     allocator, data, elsewhere, encoder, errors, eval, evaluate, explore, files, hub, jobs,
-    lecture, llm, memory, prompts, remote, room, seq2seq, serve, stats, study, sweep, train, web,
-    words,
+    lecture, llm, memory, prompts, remote, room, rounds, seq2seq, serve, stats, study, sweep,
+    train, web, words,
 };
 
 #[doc(hidden)]

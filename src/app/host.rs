@@ -45,6 +45,7 @@ pub enum Ask {
 
     /// A file that is mixed with the training data.
     MixedData,
+    RoundPrompts,
     RunFile,
 
     /// The new folder of a bundle.
@@ -231,6 +232,7 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         }
         Ask::TrainingData => table_dialog("Open training data"),
         Ask::MixedData => table_dialog("Mix in another file"),
+        Ask::RoundPrompts => table_dialog("Open prompts for the next round"),
         Ask::Bundle => dialog.set_title("Make a bundle").set_file_name("bundle").save_file(),
         Ask::Results => dialog.set_title("Import results").pick_folder(),
         Ask::RunFile => {

@@ -38,6 +38,7 @@ mod remote;
 mod report;
 mod reproduce;
 mod room;
+mod rounds;
 mod rows;
 mod run_on;
 mod score;
@@ -178,6 +179,9 @@ pub enum Command {
     /// Train a small grid of settings or several seeds, in a queue that survives a restart, with one table
     Sweep(sweep::SweepArgs),
 
+    /// Go on from a run with answers of its own model (iterative DPO), and show the rounds in a row
+    Rounds(rounds::RoundsArgs),
+
     /// Find a learning rate for a run: a few steps at growing rates, on weights that are thrown away
     LrFind(lr_find::LrFindArgs),
 
@@ -307,6 +311,7 @@ pub fn run(command: &Command, process_start: Instant) -> ExitCode {
         Command::Train(args) => train::run(args),
         Command::CompareMethods(args) => methods::run(args),
         Command::Sweep(args) => sweep::run(args),
+        Command::Rounds(args) => rounds::run(args),
         Command::LrFind(args) => lr_find::run(args),
         Command::Bundle(args) => bundle::run(args),
         Command::RunOn(args) => run_on::run(args),

@@ -15,17 +15,22 @@ use crate::jobs::{Cancelled, Progress};
 use crate::stats::repeats::Repeats;
 use crate::sweep::definition;
 use crate::sweep::expand::{Planned, expand};
+use crate::sweep::outcome::Which;
 use crate::sweep::queue::{Held, Queue, State, new_dir};
+use crate::sweep::report;
+use crate::sweep::scaling::Scaling;
+use crate::sweep::scaling_words::{CURVES_FILE, SCALING_FILE};
 use crate::sweep::table::{SUMMARY_FILE, TABLE_FILE, Table};
 use crate::sweep::work;
 use crate::sweep::work::{Ended, SweepEvent};
 use crate::sweep::worker::Worker;
-use crate::words::{about_duration, counted, duration, gigabytes};
+use crate::words::{about_duration, counted, duration, gigabytes, thousands};
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct SweepArgs {
-    /// The sweep file: a run file (`run`), lists of values (`grid`), `seeds`, named variations
+    /// The sweep file: a run file (`run`), lists of values (`grid`), `seeds`, named variations, or `sizes` of a model
+    /// from nothing (a scaling series)
     file: PathBuf,
 
     /// A folder for the runs and their table; without it, a new one under sweeps/ in the current folder
@@ -96,11 +101,19 @@ pub fn run(args: &SweepArgs) -> anyhow::Result<()> {
     let ended = ended?;
     let table = Table::of(&folder, &held.queue)?;
     if args.json {
-        out::json(&table.json())?;
+        out::json(&report::json(&table))?;
     } else {
         lines(&table).iter().try_for_each(|line| out::line(line))?;
+        let scaling = Scaling::of(&table, Which::Last);
+        if let Some(scaling) = &scaling {
+            scaling_lines(scaling).iter().try_for_each(|line| out::line(line))?;
+        }
         out::note(&folder.join(TABLE_FILE).display().to_string());
         out::note(&folder.join(SUMMARY_FILE).display().to_string());
+        if scaling.is_some() {
+            out::note(&folder.join(SCALING_FILE).display().to_string());
+            out::note(&folder.join(CURVES_FILE).display().to_string());
+        }
     }
     if ended == Ended::Stopped {
         anyhow::bail!(
@@ -245,6 +258,41 @@ fn lines(table: &Table) -> Vec<String> {
         ]);
     }
     lines.extend(columns(&rows));
+    lines
+}
+
+/// A scaling series: a line for each run, then what it says.
+fn scaling_lines(scaling: &Scaling) -> Vec<String> {
+    let heads = [
+        "size",
+        "N",
+        "all",
+        "tokens",
+        "tokens / parameter",
+        "times read",
+        "compute",
+        "loss",
+        "law",
+    ];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(scaling.runs.iter().map(|run| {
+        let law = scaling.law.as_ref().map(|law| law.at(run.parameters as f64));
+        [
+            run.label.clone(),
+            thousands(run.parameters as usize),
+            thousands(run.all_parameters as usize),
+            thousands(run.tokens as usize),
+            format!("{:.1}", run.tokens_per_parameter),
+            format!("{:.1}", run.epochs),
+            format!("{:.1e}", run.compute()),
+            format!("{:.4}", run.loss),
+            law.map_or_else(|_| none(), |law| format!("{law:.4}")),
+        ]
+    }));
+    let mut lines = vec![String::new()];
+    lines.extend(columns(&rows));
+    lines.push(String::new());
+    lines.extend(scaling.words().into_iter().map(|sentence| format!("{sentence}.")));
     lines
 }
 

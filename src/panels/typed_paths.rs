@@ -126,6 +126,10 @@ fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
     } else if is_train {
         actions.insert(0, action("Train on", TrainCommand::UseFile(file.clone()).into()));
     }
+    if is_train && state.train.rounds.is_open() {
+        let prompts = TrainCommand::RoundPrompts(file.clone()).into();
+        actions.insert(0, action("Answer the prompts of", prompts));
+    }
     let open = action("Open", WindowCommand::OpenPath(file.clone()).into());
     let is_setup = state.prefs.panel == PanelId::Annotate && state.codes.front == Front::Setup;
     let is_one_thing = file.extension().is_some_and(|ending| {
@@ -216,6 +220,9 @@ mod tests {
             ["Make a bundle in /a/bundle", "Import the results of /a/bundle"]
         );
         assert_eq!(words(&state, "/a/pairs.jsonl")[0], "Train on /a/pairs.jsonl");
+        state.train.rounds.open("first");
+        let first = words(&state, "/a/new.jsonl").remove(0);
+        assert_eq!(first, "Answer the prompts of /a/new.jsonl");
         assert_eq!(words(&state, "/a/run.toml")[0], "Open /a/run.toml");
         let open = actions(&state, "/a/run.toml").remove(0).commands;
         assert_eq!(open, [WindowCommand::OpenPath(PathBuf::from("/a/run.toml")).into()]);

@@ -15,6 +15,7 @@ pub mod embeddings;
 pub mod linear;
 pub mod moments;
 pub mod paired;
+pub mod power_law;
 pub mod ranking;
 pub mod repeats;
 pub mod replacement;

@@ -3,6 +3,7 @@
 //! ```toml
 //! run = "RUN.toml"          # or a table [run] with the keys of a run file
 //! seeds = 3                 # or a list of seeds
+//! sizes = 3                 # of a model from nothing: a scaling series; or ["1x40x4", "2x56x4"]
 //!
 //! [grid]
 //! learning_rate = [1e-4, 5e-5]
@@ -19,7 +20,10 @@ use toml::{Table, Value};
 
 use super::error::Error;
 use super::keys;
+use super::sizes;
+use super::sizes::Size;
 use crate::files;
+use crate::llm::newborn::Newborn;
 use crate::train::config::{TrainConfig, run_file};
 use crate::words;
 
@@ -78,6 +82,11 @@ impl Variation {
         Self { name: name.to_owned(), changes, without }
     }
 
+    /// The settings with this size of a model that is born, under its name.
+    pub fn of_size(size: Size, newborn: &Newborn) -> Self {
+        Self { name: size.to_string(), changes: size.changes(newborn), without: Vec::new() }
+    }
+
     /// `learning_rate 1e-4, lora.r 8`. Empty: nothing.
     pub fn words(&self) -> String {
         let changes =
@@ -102,7 +111,7 @@ fn table_of(config: &TrainConfig) -> Table {
 }
 
 /// The keys of the file itself.
-const KEYS: [&str; 4] = ["run", "grid", "seeds", "variation"];
+const KEYS: [&str; 5] = ["run", "grid", "seeds", "sizes", "variation"];
 
 /// Keys that are paths or names of models, which stand relative to a file.
 const PATHS: [&str; 3] = ["model", "data", "adapter"];
@@ -245,8 +254,29 @@ fn parsed(path: &Path, table: &Table, base: Table) -> Result<Definition, String>
         }
         values.push((key, list));
     }
-    let variations = variations(path, table.get("variation"))?;
+    let mut variations = variations(path, table.get("variation"))?;
+    if let Some(given) = table.get("sizes") {
+        if !variations.is_empty() {
+            return Err(
+                "`sizes` and [[variation]] are both there: keep one of them, a size is a variation"
+                    .to_owned(),
+            );
+        }
+        variations = of_sizes(given, &base)?;
+    }
     Ok(Definition { base, grid: values, seeds, variations })
+}
+
+/// The sizes of a scaling series.
+fn of_sizes(given: &Value, base: &Table) -> Result<Vec<Variation>, String> {
+    let config = run_file::parse(&base.to_string()).map_err(|(_line, problem)| problem)?;
+    let Some(newborn) = &config.newborn else {
+        return Err("`sizes` is for a model from nothing, and the run file has no [newborn]: pretrain one, or \
+                    compare models with [grid] and model = [..]"
+            .to_owned());
+    };
+    let sizes = sizes::of_value(given, newborn)?;
+    Ok(sizes.into_iter().map(|size| Variation::of_size(size, newborn)).collect())
 }
 
 /// The values of one key.
@@ -387,6 +417,29 @@ mod tests {
         assert_eq!(seeds, Seeds::List(vec![3, 4]));
         let inline = "[run]\nmodel = \"m\"\n[[variation]]\nname = \"a\"\nbeta = 0.2\n";
         assert_eq!(defined(inline).unwrap().variations.len(), 1);
+    }
+
+    #[test]
+    fn sizes_are_variations_of_a_model_from_nothing() {
+        let run =
+            "[run]\nobjective = \"pretrain\"\ndata = \"t.txt\"\n[run.newborn]\nhidden_size = 96\n";
+        let found = defined(&format!("sizes = 3\n{run}")).unwrap();
+        let names: Vec<&str> = found.variations.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["1x40x4", "2x56x4", "3x96x4"]);
+        let listed = defined(&format!("sizes = [\"1x32x2\", \"2x64x4\"]\n{run}")).unwrap();
+        assert_eq!(listed.variations[1].changes[1].0, "newborn.hidden_size");
+        for (text, words) in [
+            (
+                format!("sizes = [\"1x30x4\", \"2x64x4\"]\n{run}"),
+                "the size 1x30x4: newborn.hidden_size",
+            ),
+            (format!("sizes = 1.5\n{run}"), "`sizes` is 1.5; expected how many"),
+            (format!("sizes = 3\n{run}[[variation]]\nname = \"a\"\n"), "keep one of them"),
+            ("run = \"RUN.toml\"\nsizes = 3\n".to_owned(), "the run file has no [newborn]"),
+        ] {
+            let said = defined(&text).unwrap_err();
+            assert!(said.contains(words), "{text}: {said}");
+        }
     }
 
     #[test]

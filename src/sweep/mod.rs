@@ -3,6 +3,7 @@
 //!
 //! What a run computes: see `train`. The window's own part: see `state::train::sweep`.
 
+pub mod born;
 pub mod definition;
 pub mod error;
 pub mod expand;
@@ -11,9 +12,16 @@ pub mod methods;
 pub mod outcome;
 pub mod plot;
 pub mod queue;
+pub mod report;
+pub mod scaling;
+pub mod scaling_plot;
+pub mod scaling_words;
+pub mod sizes;
 pub mod table;
 pub mod work;
 pub mod worker;
 
+#[cfg(test)]
+mod scaling_tests;
 #[cfg(test)]
 mod sweep_tests;

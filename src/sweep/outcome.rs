@@ -10,7 +10,7 @@ use crate::train::record::confusion::Tested;
 use crate::train::record::history::History;
 
 /// Steps whose mean stands for the last one where nothing is held out: a single step says little.
-const LAST_STEPS: usize = 10;
+pub(super) const LAST_STEPS: usize = 10;
 
 /// The number that runs are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,17 @@ impl Measure {
             Of::Steps => format!("{title} (last {LAST_STEPS} steps)"),
         }
     }
+}
+
+/// Which number of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// At the last evaluation.
+    #[default]
+    Last,
+
+    /// At the best one.
+    Best,
 }
 
 /// One number of a run.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::outcome::Which;
 use super::queue::State;
 use super::table::{Row, Summary, Table};
 use crate::stats::repeats::Repeats;
@@ -13,17 +14,6 @@ const SEEDS_ALONE: &str = "seeds";
 
 /// Values that span so much are drawn on a logarithmic axis.
 const DECADES: f64 = 10.0;
-
-/// Which number of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Which {
-    /// At the last evaluation.
-    #[default]
-    Last,
-
-    /// At the best one.
-    Best,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlotData {

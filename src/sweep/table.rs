@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use super::born::Born;
 use super::error::Error;
 use super::outcome;
 use super::outcome::{Measure, Outcome};
 use super::queue::{Entry, Queue, State};
-use crate::files;
 use crate::stats::repeats::{Repeats, repeats};
 use crate::train::config::metric::{Better, Metric};
 
-/// Its files, in the folder of the queue.
+/// Its files, in the folder of the queue: see `report`.
 pub const TABLE_FILE: &str = "table.csv";
 pub const SUMMARY_FILE: &str = "summary.csv";
 pub const JSON_FILE: &str = "table.json";
@@ -51,6 +51,9 @@ pub struct Row {
     pub estimated_secs: Option<f64>,
     pub run_dir: PathBuf,
     pub outcome: Option<Outcome>,
+
+    /// Where its model is born for it.
+    pub born: Option<Box<Born>>,
 }
 
 /// The runs of one configuration that are done.
@@ -77,8 +80,11 @@ impl Table {
         for run in &queue.runs {
             let config = run.config()?;
             measure.get_or_insert_with(|| Measure::of(&config));
-            let outcome = outcome::read(&run.run_dir(folder), &config);
-            rows.push(Row { learning_rate: config.learning_rate, ..Row::of(run, folder, outcome) });
+            let run_dir = run.run_dir(folder);
+            let outcome = outcome::read(&run_dir, &config);
+            let born = Born::read(&run_dir, &config).map(Box::new);
+            let learning_rate = config.learning_rate;
+            rows.push(Row { learning_rate, born, ..Row::of(run, folder, outcome) });
         }
         let measure = measure.unwrap_or(Measure { metric: Metric::Loss, of: outcome::Of::HeldOut });
         let mut keys: Vec<String> = Vec::new();
@@ -129,21 +135,6 @@ impl Table {
         means
             .reduce(|best, one| if better.is_better(one.1, best.1) { one } else { best })
             .map(|(place, _)| place)
-    }
-
-    /// Writes `table.csv`, `summary.csv` and `table.json`.
-    pub fn write(&self, folder: &Path) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(&self.json()).expect("plain values");
-        text.push('\n');
-        for (name, bytes) in [
-            (TABLE_FILE, self.csv().into_bytes()),
-            (SUMMARY_FILE, self.summary_csv().into_bytes()),
-            (JSON_FILE, text.into_bytes()),
-        ] {
-            let path = folder.join(name);
-            files::write_atomic(&path, &bytes).map_err(|source| Error::Write { path, source })?;
-        }
-        Ok(())
     }
 
     /// A row for each run.
@@ -283,6 +274,7 @@ impl Row {
             estimated_secs: run.estimated_secs,
             run_dir: run.run_dir(folder),
             outcome,
+            born: None,
         }
     }
 
@@ -358,7 +350,7 @@ fn maybe(value: Option<impl ToString>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn lines(rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = csv::Writer::from_writer(Vec::new());
     for row in rows {
         table.write_record(&row).expect("a row in memory can be written");
@@ -402,6 +394,7 @@ mod tests {
             estimated_secs: Some(4.0),
             run_dir: PathBuf::from("runs/1"),
             outcome: (state == State::Done).then_some(outcome),
+            born: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::Error;
 use super::queue::{Held, State};
+use super::report;
 use super::table::Table;
 use super::worker::Worker;
 use crate::errors::one_line;
@@ -162,7 +163,7 @@ fn name(run_dir: &Path, label: &str) {
 /// The table so far, into the folder and to whoever watches.
 fn tell(held: &Held, progress: &dyn Progress<SweepEvent>) -> Result<(), Error> {
     let table = Table::of(&held.folder, &held.queue)?;
-    table.write(&held.folder)?;
+    report::write(&table, &held.folder)?;
     progress.emit(SweepEvent::Standing(Box::new(table)));
     Ok(())
 }

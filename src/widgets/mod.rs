@@ -13,6 +13,7 @@ pub mod format;
 pub mod icons;
 pub mod interval_bars;
 pub mod layout;
+pub mod log_plot;
 pub mod loss_plot;
 pub mod markdown;
 pub mod mirrored_bars;

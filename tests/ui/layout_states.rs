@@ -64,6 +64,8 @@ use crate::mask;
 use crate::playground_views;
 use crate::prompts;
 use crate::room;
+use crate::rounds;
+use crate::scaling;
 use crate::support::{empty_state, facts, found, loaded_state, scores, tokenizer};
 use crate::sweep;
 
@@ -569,7 +571,7 @@ pub const TRAIN_SETUP: [Named; 4] = [
     ("several losses", several_losses),
 ];
 
-pub const TRAIN_RUNS: [Named; 12] = [
+pub const TRAIN_RUNS: [Named; 15] = [
     ("a run", || train(running(60))),
     ("an SFT run", sft_run),
     ("a run before its first step", || train(running(0))),
@@ -581,6 +583,9 @@ pub const TRAIN_RUNS: [Named; 12] = [
     ("the data looked at", surveyed),
     ("a sweep is set up", || train(sweep::set_up())),
     ("a sweep", || train(sweep::under_way())),
+    ("a scaling series is set up", || train(scaling::set_up())),
+    ("a scaling series", || train(scaling::shown())),
+    ("rounds in a row", || train(rounds::shown())),
     ("a learning rate", || train(sweep::rate_found())),
 ];
 

@@ -32,6 +32,8 @@ mod prompts;
 mod remote;
 mod rewards;
 mod room;
+mod rounds;
+mod scaling;
 mod seq2seq;
 mod support;
 mod sweep;

@@ -63,6 +63,7 @@ pub fn table() -> Table {
                 estimated_secs: Some(80.0),
                 run_dir: PathBuf::from("project/runs").join(place.to_string()),
                 outcome: (states[place] == State::Done).then_some(outcome),
+                born: None,
             }
         })
         .collect();

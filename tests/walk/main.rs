@@ -9,6 +9,8 @@ mod meaning;
 mod pair_study;
 mod policy;
 mod read_write;
+mod rounds;
+mod scaling;
 mod steps;
 mod window;
 
@@ -101,6 +103,22 @@ fn a_tiny_model_learns_from_rewards_and_elsewhere() {
     clock.part("a bundle and its results");
     elsewhere::sweep(&mut window, home.path());
     clock.part("a sweep");
+    window.kill();
+}
+
+#[test]
+#[ignore = "needs a display: tests/walk/run.sh"]
+fn sizes_in_a_row_and_rounds_of_preferences() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let mut clock = Clock::start();
+    steps::put_model(home.path(), "tiny-llama", "sample_data/tiny_model");
+    let mut window = steps::open(home.path());
+    window.click("Load tiny-llama", 20);
+    window.sees("Loaded", 20);
+    scaling::three_sizes_in_a_row(&mut window, home.path());
+    clock.part("a scaling series");
+    rounds::two_rounds(&mut window, home.path());
+    clock.part("two rounds of DPO");
     window.kill();
 }
 

@@ -11,6 +11,7 @@ mod maps;
 mod mask;
 mod models;
 mod pair_set;
+pub mod scaling;
 mod sheet;
 pub mod sweep;
 pub mod table;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    BitMapBackend, ChartBuilder, Circle, Color as _, DrawingArea, DrawingBackend,
+    BitMapBackend, ChartBuilder, Circle, Color as _, DashedLineSeries, DrawingArea, DrawingBackend,
     IntoDrawingArea as _, LineSeries, PathElement, RGBColor, SVGBackend, WHITE,
 };
 use plotters::style::IntoTextStyle as _;
@@ -22,29 +22,40 @@ const SIZE: (u32, u32) = (640, 420);
 const PNG_SCALE: u32 = 2;
 
 /// Okabe and Ito's colours, which most people can tell apart.
-const COLORS: [RGBColor; 4] =
+pub(super) const COLORS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 const INK: RGBColor = RGBColor(60, 60, 60);
 const GRID: RGBColor = RGBColor(225, 225, 225);
 
 /// What is drawn.
-struct Figure {
-    title: String,
-    x_name: String,
-    x_words: Box<dyn Fn(f64) -> String>,
-    lines: Vec<Curve>,
+pub(super) struct Figure {
+    pub title: String,
+    pub x_name: String,
+    pub x_words: Box<dyn Fn(f64) -> String>,
+
+    /// Where the y axis is not linear: where its marks and those of the x axis stand, by what the axes span, and
+    /// how a y is written.
+    pub other_axes: Option<OtherAxes>,
+    pub lines: Vec<Curve>,
+    pub dashes: Vec<Curve>,
 
     /// From a lower to a higher value at an x.
-    bars: Vec<(RGBColor, f64, f64, f64)>,
-    dots: Vec<(RGBColor, f64, f64, i32)>,
+    pub bars: Vec<(RGBColor, f64, f64, f64)>,
+    pub dots: Vec<(RGBColor, f64, f64, i32)>,
 
     /// A place with its name.
-    places: Vec<(f64, String)>,
-    names: Vec<(RGBColor, String)>,
+    pub places: Vec<(f64, String)>,
+    pub names: Vec<(RGBColor, String)>,
+}
+
+/// Axes whose marks are not at round numbers.
+pub(super) struct OtherAxes {
+    pub marks: fn(f64, f64) -> Vec<f64>,
+    pub y_words: fn(f64) -> String,
 }
 
 /// Its colour, its points, its width.
-type Curve = (RGBColor, Vec<(f64, f64)>, u32);
+pub(super) type Curve = (RGBColor, Vec<(f64, f64)>, u32);
 
 /// Writes `sweep.svg` and `sweep.png` into a folder.
 pub fn export(plot: &PlotData, folder: &Path) -> io::Result<()> {
@@ -75,7 +86,18 @@ fn of_sweep(plot: &PlotData) -> Figure {
     let x_name = plot.x_title();
     let (scale, title) = (plot.scale.clone(), plot.y_name.clone());
     let x_words = Box::new(move |x| scale.words(x));
-    Figure { title, x_name, x_words, lines, bars, dots, places: Vec::new(), names }
+    Figure {
+        title,
+        x_name,
+        x_words,
+        other_axes: None,
+        lines,
+        dashes: Vec::new(),
+        bars,
+        dots,
+        places: Vec::new(),
+        names,
+    }
 }
 
 fn of_rates(trace: &RateTrace) -> Figure {
@@ -85,6 +107,8 @@ fn of_rates(trace: &RateTrace) -> Figure {
         title: "Loss over learning rate".to_owned(),
         x_name: "learning_rate (logarithmic)".to_owned(),
         x_words: Box::new(|x| format!("{:.0e}", 10_f64.powf(x))),
+        other_axes: None,
+        dashes: Vec::new(),
         lines: vec![
             (RGBColor(170, 170, 170), trace.drawn(|point| point.loss), 1),
             (COLORS[0], trace.drawn(|point| point.smoothed), 2),
@@ -99,7 +123,7 @@ fn of_rates(trace: &RateTrace) -> Figure {
     }
 }
 
-fn write(figure: &Figure, folder: &Path, name: &str) -> io::Result<()> {
+pub(super) fn write(figure: &Figure, folder: &Path, name: &str) -> io::Result<()> {
     let mut text = String::new();
     let area = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
     draw(&area, figure, 1)?;
@@ -148,21 +172,34 @@ fn draw_figure<B: DrawingBackend>(
     figure: &Figure,
     scale: u32,
 ) -> Result<(), plotters::drawing::DrawingAreaErrorKind<B::ErrorType>> {
-    let points = || figure.lines.iter().flat_map(|line| line.1.iter().copied());
+    let points = || {
+        let lines = figure.lines.iter().chain(&figure.dashes);
+        let points = lines.flat_map(|line| line.1.iter().copied());
+        points.chain(figure.dots.iter().map(|dot| (dot.1, dot.2)))
+    };
     let ys = points().map(|point| point.1);
-    let ys = ys.chain(figure.dots.iter().map(|dot| dot.2));
     let ys = ys.chain(figure.bars.iter().flat_map(|bar| [bar.2, bar.3]));
     let (low, high) = span(ys, 0.06);
     let (left, right) = span(points().map(|point| point.0), 0.08);
-    let (head, below) = area.split_vertically(56 * scale);
     let unit = scale.cast_signed();
+    // Names that do not fit beside each other go on below.
+    let right_edge = area.dim_in_pixel().0.cast_signed() - 12 * unit;
+    let (mut x, mut y) = (16 * unit, 36 * unit);
+    let mut names = Vec::with_capacity(figure.names.len());
+    for (color, name) in &figure.names {
+        let small = ("sans-serif", 12 * scale).into_text_style(area).color(color);
+        let width = area.estimate_text_size(name, &small)?.0.cast_signed();
+        if x + width > right_edge && x > 16 * unit {
+            (x, y) = (16 * unit, y + 16 * unit);
+        }
+        names.push((name, small, (x, y)));
+        x += width + 18 * unit;
+    }
+    let (head, below) = area.split_vertically(y + 20 * unit);
     let title = ("sans-serif", 18 * scale).into_text_style(&head).color(&INK);
     head.draw_text(&figure.title, &title, (16 * unit, 10 * unit))?;
-    let mut x = 16 * unit;
-    for (color, name) in &figure.names {
-        let small = ("sans-serif", 12 * scale).into_text_style(&head).color(color);
-        head.draw_text(name, &small, (x, 36 * unit))?;
-        x += head.estimate_text_size(name, &small)?.0.cast_signed() + 18 * unit;
+    for (name, style, place) in names {
+        head.draw_text(name, &style, place)?;
     }
     let mut chart = ChartBuilder::on(&below)
         .margin(12 * scale)
@@ -175,6 +212,9 @@ fn draw_figure<B: DrawingBackend>(
     if marks.is_empty() {
         marks = (left.ceil() as i32..=right.floor() as i32).map(f64::from).collect();
     }
+    if let Some(other) = &figure.other_axes {
+        marks = (other.marks)(left, right);
+    }
     marks.sort_by(f64::total_cmp);
     marks.dedup();
     chart
@@ -185,8 +225,22 @@ fn draw_figure<B: DrawingBackend>(
         .axis_style(INK)
         .label_style(("sans-serif", 12 * scale))
         .x_labels(0)
-        .y_labels(7)
+        .y_labels(if figure.other_axes.is_some() { 0 } else { 7 })
         .draw()?;
+    if let Some(other) = &figure.other_axes {
+        for mark in (other.marks)(low, high) {
+            let line = vec![(left, mark), (right, mark)];
+            chart.draw_series(std::iter::once(PathElement::new(line, GRID.stroke_width(scale))))?;
+            let small = ("sans-serif", 12 * scale).into_text_style(&below).color(&INK);
+            let words = (other.y_words)(mark);
+            let place = chart.backend_coord(&(left, mark));
+            let origin = below.get_pixel_range();
+            let (across, down) = (place.0 - origin.0.start, place.1 - origin.1.start);
+            let size = below.estimate_text_size(&words, &small)?;
+            let across = across - size.0.cast_signed() - 6 * unit;
+            below.draw_text(&words, &small, (across, down - size.1.cast_signed() / 2))?;
+        }
+    }
     for mark in &marks {
         let small = ("sans-serif", 12 * scale).into_text_style(&below).color(&INK);
         let words = (figure.x_words)(*mark);
@@ -209,6 +263,11 @@ fn draw_figure<B: DrawingBackend>(
             points.iter().copied(),
             color.stroke_width(*width * scale),
         ))?;
+    }
+    for (color, points, width) in &figure.dashes {
+        let style = color.stroke_width(*width * scale);
+        let dashes = DashedLineSeries::new(points.iter().copied(), 6 * scale, 4 * scale, style);
+        chart.draw_series(dashes)?;
     }
     for (color, x, low, high) in &figure.bars {
         let bar = vec![(*x, *low), (*x, *high)];

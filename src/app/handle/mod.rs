@@ -18,6 +18,7 @@ mod project;
 mod prompts;
 mod remote;
 mod room;
+mod rounds;
 mod seq2seq;
 mod sweep;
 mod train;

@@ -15,6 +15,7 @@ use crate::state::prefs::PanelId;
 use crate::state::train::sweep::{name, verb};
 use crate::sweep::plot::PlotData;
 use crate::sweep::queue::new_dir;
+use crate::sweep::scaling::Scaling;
 use crate::train::config::TrainConfig;
 use crate::words::counted;
 
@@ -94,8 +95,9 @@ impl Workbench {
             return;
         }
         let plot = PlotData::of(&table, &shown.against, shown.which);
+        let scaling = Scaling::of(&table, shown.which).map(Box::new);
         let to = shown.folder.join("export");
-        self.start(ExportSweep, SweepToExport::Sweep { table, plot, to });
+        self.start(ExportSweep, SweepToExport::Sweep { table, plot, scaling, to });
     }
 
     pub(super) fn find_rate(&mut self) {

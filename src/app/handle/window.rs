@@ -143,6 +143,7 @@ impl Workbench {
             PanelId::LookInside if self.state.look_inside.view == View::Map => Ask::MapTable,
             PanelId::Lectures => Ask::Lecture,
             PanelId::Train if is_toml => Ask::RunFile,
+            PanelId::Train if self.state.train.rounds.is_open() => Ask::RoundPrompts,
             PanelId::Train => Ask::TrainingData,
             _ => Ask::ModelFile,
         };
@@ -181,6 +182,7 @@ impl Workbench {
             Ask::ExportStudy(file) => self.export_study(file, path),
             Ask::TrainingData => self.use_training_file(path),
             Ask::MixedData => self.mix_in(path),
+            Ask::RoundPrompts => self.state.train.rounds.prompts = Some(path),
             Ask::RunFile => self.use_run_file(&path),
             Ask::Bundle => self.make_bundle(path),
             Ask::Results => self.take_results(path),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::app::Workbench;
-use crate::app::figure::sweep;
+use crate::app::figure::{scaling, sweep};
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
@@ -13,6 +13,8 @@ use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::sweep::plot::PlotData;
+use crate::sweep::report;
+use crate::sweep::scaling::Scaling;
 use crate::sweep::table::Table;
 use crate::train::run::rates::RateTrace;
 
@@ -20,7 +22,7 @@ pub struct ExportSweep;
 
 /// What is written, and where.
 pub enum SweepToExport {
-    Sweep { table: Table, plot: PlotData, to: PathBuf },
+    Sweep { table: Table, plot: PlotData, scaling: Option<Box<Scaling>>, to: PathBuf },
     Rates { trace: RateTrace, to: PathBuf },
 }
 
@@ -38,9 +40,12 @@ impl Work for ExportSweep {
         _progress: &dyn Progress<()>,
     ) -> io::Result<PathBuf> {
         match request {
-            SweepToExport::Sweep { table, plot, to } => {
-                table.write(&to).map_err(io::Error::other)?;
+            SweepToExport::Sweep { table, plot, scaling: series, to } => {
+                report::write(&table, &to).map_err(io::Error::other)?;
                 sweep::export(&plot, &to)?;
+                if let Some(series) = series {
+                    scaling::export(&series, &to)?;
+                }
                 Ok(to)
             }
             SweepToExport::Rates { trace, to } => {

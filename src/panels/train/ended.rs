@@ -14,6 +14,10 @@ use crate::widgets::card::{card_ui, decoration_ui};
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
+/// What "Next round…" leads to.
+pub(super) const NEXT_ROUND: &str = "The model of this run answers new prompts, its answers are compared, and the next \
+                                     run goes on from its adapter (iterative DPO). Shows the rounds in a row";
+
 /// The card at the end of a run.
 pub(super) fn summary_ui(
     ui: &mut Ui,
@@ -72,6 +76,12 @@ pub(super) fn summary_ui(
                     commands.push(TrainCommand::Try(live.id.clone()));
                 }
                 best_ui(ui, live, summary, run, commands);
+            }
+            if let Some(run) = run.filter(|run| run.begins_rounds()) {
+                let next = ActionButton::new("Next round…").icon(icons::NEXT);
+                if ui.add(next).on_hover_text(NEXT_ROUND).clicked() {
+                    commands.push(TrainCommand::ShowRounds(run.id.clone()));
+                }
             }
             let folder = ActionButton::new("Show the folder").icon(icons::FOLDER);
             let hint = summary.run_dir.display().to_string();

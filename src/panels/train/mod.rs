@@ -18,7 +18,9 @@ mod plots;
 mod policy;
 mod rank;
 mod rates;
+mod rounds;
 mod runs;
+mod scaling;
 mod schedule;
 mod setup;
 mod soft;
@@ -181,6 +183,10 @@ fn right_ui(
     }
     if train.sweep.is_open() {
         sweep::sweep_ui(ui, train, around, commands);
+        return;
+    }
+    if train.rounds.is_open() {
+        rounds::rounds_ui(ui, train, commands);
         return;
     }
     sweep::strip_ui(ui, train);

@@ -113,7 +113,7 @@ fn named(ui: &mut Ui, name: &str, chosen: &mut String, known: &[&'static str], h
     });
 }
 
-fn rewards_ui(ui: &mut Ui, rewards: &mut Vec<Reward>) {
+pub(super) fn rewards_ui(ui: &mut Ui, rewards: &mut Vec<Reward>) {
     let mut removed = None;
     for (index, reward) in rewards.iter_mut().enumerate() {
         card_ui(ui, |ui| {

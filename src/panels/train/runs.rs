@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use super::away;
 use super::elsewhere;
+use super::ended::NEXT_ROUND;
 use super::fields::check_ui;
 use super::live::objective_chip_ui;
 use super::sweep;
@@ -182,6 +183,12 @@ fn buttons_ui(
                 button.on_disabled_hover_text("A run is under way: wait for it or stop it");
             if button.clicked() {
                 commands.push(TrainCommand::Resume(run.id.clone()));
+            }
+        }
+        if run.begins_rounds() {
+            let button = ui.add(ActionButton::only_icon(icons::NEXT, "Next round…"));
+            if named(button, "Rounds of").on_hover_text(NEXT_ROUND).clicked() {
+                commands.push(TrainCommand::ShowRounds(run.id.clone()));
             }
         }
         let button = ui.add(ActionButton::only_icon(icons::FOLDER, "Show the folder"));

@@ -3,6 +3,7 @@
 use eframe::egui::{ComboBox, Grid, Label, RichText, ScrollArea, Ui, Vec2};
 
 use super::fields::section_ui;
+use super::scaling;
 use super::sweep_form;
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
@@ -10,8 +11,10 @@ use crate::state::train::TrainState;
 use crate::state::train::sweep::{
     Front, ShownSweep, UnderWay, count_words, memory_words, number, spread,
 };
-use crate::sweep::plot::{PlotData, Which, axes};
+use crate::sweep::outcome::Which;
+use crate::sweep::plot::{PlotData, axes};
 use crate::sweep::queue::State;
+use crate::sweep::scaling::Scaling;
 use crate::sweep::table::{Summary, Table};
 use crate::train::config::metric::Metric;
 use crate::widgets::button::ActionButton;
@@ -33,6 +36,16 @@ pub(super) fn several_ui(ui: &mut Ui, train: &mut TrainState) {
         if ui.add(button).on_hover_text(hint).clicked() {
             train.sweep.front = Front::Form;
             train.results_in_front = true;
+        }
+        if train.form.newborn.is_some() {
+            let button = ActionButton::new("Scaling series…").icon(icons::TUNE);
+            let hint = "New models of three sizes on the same text, one after the other: how the loss falls with size, \
+                        tokens and compute, and the power law through it";
+            if ui.add(button).on_hover_text(hint).clicked() {
+                train.sweep.form.scaling_series();
+                train.sweep.front = Front::Form;
+                train.results_in_front = true;
+            }
         }
         if !train.form.objective.reads_texts() && train.form.newborn.is_none() {
             let button = ActionButton::new("Compare methods…").icon(icons::TUNE);
@@ -111,10 +124,21 @@ fn queue_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
     if let Some(table) = table
         && table.summaries.iter().any(|summary| summary.last.is_some())
     {
+        let scaling = Scaling::of(table, *which);
+        // Of a series with one seed it would say the same as the lines above it.
+        if scaling.is_none() || table.summaries.iter().any(|summary| summary.runs > 1) {
+            ui.add_space(theme::GAP);
+            card_ui(ui, |ui| summary_ui(ui, table));
+        }
         ui.add_space(theme::GAP);
-        card_ui(ui, |ui| summary_ui(ui, table));
-        ui.add_space(theme::GAP);
-        chart_ui(ui, table, against, which);
+        match scaling {
+            Some(scaling) => {
+                which_ui(ui, which);
+                ui.add_space(theme::GAP_SMALL);
+                scaling::scaling_ui(ui, &scaling);
+            }
+            None => chart_ui(ui, table, against, which),
+        }
     }
     if close {
         train.sweep.front = Front::Nothing;
@@ -248,6 +272,15 @@ fn summary_ui(ui: &mut Ui, table: &Table) {
     });
 }
 
+/// Which evaluation of each run is shown.
+fn which_ui(ui: &mut Ui, which: &mut Which) {
+    let segments = [
+        Segment { value: Which::Last, words: "final", explanation: "At the last evaluation" },
+        Segment { value: Which::Best, words: "best", explanation: "At the best evaluation" },
+    ];
+    segmented_ui(ui, which, &segments);
+}
+
 fn chart_ui(ui: &mut Ui, table: &Table, against: &mut String, which: &mut Which) {
     let p = theme::palette(ui);
     let data = PlotData::of(table, against, *which);
@@ -268,11 +301,7 @@ fn chart_ui(ui: &mut Ui, table: &Table, against: &mut String, which: &mut Which)
             );
             combo.response.accessible_name("Against");
         }
-        let segments = [
-            Segment { value: Which::Last, words: "final", explanation: "At the last evaluation" },
-            Segment { value: Which::Best, words: "best", explanation: "At the best evaluation" },
-        ];
-        segmented_ui(ui, which, &segments);
+        which_ui(ui, which);
     });
     let looks = [
         (p.accent, Mark::Circles),

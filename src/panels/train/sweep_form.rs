@@ -6,7 +6,7 @@ use super::fields::{problem_ui, section_ui};
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
-use crate::state::train::sweep::{Front, number, sentence};
+use crate::state::train::sweep::{Front, count_words, number, sentence};
 use crate::state::train::sweep_form::{KeyRow, SweepForm, VariationOf, VariationRow};
 use crate::sweep::expand::Planned;
 use crate::sweep::keys;
@@ -34,6 +34,10 @@ pub(super) fn form_ui(
                      and each seed, one run after the other. What is not listed here stays as it is on the left.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
         ui.add_space(theme::GAP);
+        if config.newborn.is_some() {
+            section_ui(ui, "Sizes");
+            sizes_ui(ui, &mut sweep.form, config);
+        }
         section_ui(ui, "Values");
         keys_ui(ui, &mut sweep.form.rows, config);
         section_ui(ui, "Variations");
@@ -80,6 +84,26 @@ pub(super) fn form_ui(
     });
     if close {
         sweep.front = Front::Nothing;
+    }
+}
+
+/// The sizes of a model that is born, each with what it has.
+fn sizes_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
+    let words = "A scaling series: how many sizes (3: the shape on the left and two smaller ones, each about a quarter \
+                 of the next), or which, as layers x width x heads. The text, the tokenizer and the number of steps \
+                 stay the same. Empty: the shape on the left alone.";
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Sizes");
+        let field = TextEdit::singleline(&mut form.sizes).hint_text("3, or 1x40x4, 2x56x4");
+        ui.add(field.desired_width(theme::em(ui) * 16.0)).accessible_name("Sizes");
+    });
+    let sizes = form.sizes(config);
+    if !sizes.is_empty() {
+        let said = sizes.iter().map(|(size, count)| format!("{size}: {}", count_words(*count)));
+        let said = said.collect::<Vec<_>>().join(" · ");
+        let sentence = format!("Parameters without embeddings: {said}");
+        ui.add(Label::new(theme::muted(ui, sentence)).wrap());
     }
 }
 

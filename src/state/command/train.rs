@@ -81,6 +81,23 @@ pub enum TrainCommand {
     ImportFrom(PathBuf),
     StopTakingBack,
 
+    /// The rounds that a run is in, and the form of the next one.
+    ShowRounds(String),
+    ChooseRoundPrompts,
+
+    /// The same, those of this file.
+    RoundPrompts(PathBuf),
+
+    /// The last run of the row in front answers new prompts.
+    MakeRound,
+    StopRound,
+
+    /// The answers of a round, by its folder, are compared in Annotate; what was said of them is taken; the run
+    /// that learns from it goes into the form.
+    LabelRound(PathBuf),
+    TakeVerdicts(PathBuf),
+    UseRound(PathBuf),
+
     /// The settings in the form with several values, one run after the other.
     StartSweep,
     StopSweep,

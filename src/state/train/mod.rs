@@ -15,6 +15,7 @@ pub mod newborn;
 pub mod past;
 pub mod rates;
 pub mod reading;
+pub mod rounds;
 pub mod runs;
 pub mod samples;
 pub mod survey;
@@ -47,6 +48,7 @@ use form::{DataFile, DataSource, Plan, TrainingData, units_of};
 use live::{LiveRun, Phase};
 use past::RunPast;
 use rates::RateState;
+use rounds::RoundsState;
 use runs::RunView;
 use samples::SampleBook;
 use survey::SurveySlot;
@@ -108,6 +110,9 @@ pub struct TrainState {
 
     /// Of several runs in a queue.
     pub sweep: SweepState,
+
+    /// Of runs that go on from each other.
+    pub rounds: RoundsState,
 
     /// Of the learning-rate finder.
     pub rates: RateState,
@@ -182,6 +187,7 @@ impl Default for TrainState {
             texts: TextsState::default(),
             elsewhere: ElsewhereForm::default(),
             sweep: SweepState::default(),
+            rounds: RoundsState::default(),
             rates: RateState::default(),
             run_on: RunOnForm::default(),
             away: Vec::new(),
@@ -490,6 +496,10 @@ impl TrainState {
             self.sweep.front = sweep::Front::Nothing;
             return true;
         }
+        if self.rounds.is_open() {
+            self.rounds.close();
+            return true;
+        }
         let was_open = self.survey.is_open();
         self.survey = SurveySlot::Closed;
         was_open
@@ -502,6 +512,13 @@ impl TrainState {
         self.selected = None;
         self.compared.clear();
         self.close_what_lies_over();
+    }
+
+    /// The rounds that a run is in come to the front.
+    pub fn show_rounds(&mut self, id: &str) {
+        self.close_what_lies_over();
+        self.rounds.open(id);
+        self.results_in_front = true;
     }
 
     /// A run elsewhere comes to the front.
@@ -517,6 +534,7 @@ impl TrainState {
         self.away_selected = None;
         self.survey = SurveySlot::Closed;
         self.sweep.front = sweep::Front::Nothing;
+        self.rounds.close();
         if !self.rates.is_searching() {
             self.rates.slot = rates::RateSlot::Closed;
         }

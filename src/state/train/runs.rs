@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::eval::comparison::Comparison;
+use crate::rounds::make::learns_from_pairs;
 use crate::train::config::metric::{Metric, Said, Written};
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::metrics::{EvalMetrics, StepMetrics};
@@ -97,6 +98,11 @@ impl RunView {
     /// What the person calls it, else its folder's name.
     pub fn name(&self) -> &str {
         if self.about.title.is_empty() { &self.id } else { &self.about.title }
+    }
+
+    /// Whether its model can answer prompts for a next run.
+    pub fn begins_rounds(&self) -> bool {
+        self.has_adapter && learns_from_pairs(&self.config)
     }
 
     /// Its status in a word.

@@ -7,7 +7,7 @@ use super::form::Plan;
 use super::sweep_form::SweepForm;
 use crate::stats::repeats::Repeats;
 use crate::sweep::expand::Planned;
-use crate::sweep::plot::Which;
+use crate::sweep::outcome::Which;
 use crate::sweep::queue::State;
 use crate::sweep::table::Table;
 use crate::train::config::TrainConfig;

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use toml::Value;
 
+use crate::llm::newborn::Newborn;
 use crate::llm::{BIASES, INITS};
 use crate::sweep::definition::{Definition, Seeds, Variation};
 use crate::sweep::expand::{Planned, expand};
 use crate::sweep::methods;
+use crate::sweep::sizes;
+use crate::sweep::sizes::Size;
 use crate::train::config::scheduler::SCHEDULERS;
 use crate::train::config::{DTYPES, TrainConfig, run_file};
 
@@ -17,15 +20,21 @@ pub struct SweepForm {
     pub rows: Vec<KeyRow>,
     pub variations: Vec<VariationRow>,
 
+    /// Sizes of a model that is born, `3` or `1x40x4, 2x56x4`. Empty: the one on the left.
+    pub sizes: String,
+
     /// `3`, or `1, 2, 3`.
     pub seeds: String,
+
+    /// The sizes as they were counted last, and of what: a count walks through a whole model.
+    counted: Option<((String, Newborn), Vec<(Size, u64)>)>,
 
     /// What it added up to, and of what.
     checked: Option<(Asked, Result<Vec<Planned>, String>)>,
 }
 
 /// What an expansion was made of.
-type Asked = (Vec<KeyRow>, Vec<VariationRow>, String, Box<TrainConfig>);
+type Asked = (Vec<KeyRow>, Vec<VariationRow>, [String; 2], Box<TrainConfig>);
 
 /// A variation: settings with a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,22 +92,24 @@ impl Default for SweepForm {
         let row =
             |key: &str, values: &str| KeyRow { key: key.to_owned(), values: values.to_owned() };
         let rows = vec![row("learning_rate", "1e-5, 1e-4, 1e-3")];
-        Self { rows, variations: Vec::new(), seeds: "3".to_owned(), checked: None }
+        let (sizes, seeds) = (String::new(), "3".to_owned());
+        Self { rows, variations: Vec::new(), sizes, seeds, counted: None, checked: None }
     }
 }
 
 impl SweepForm {
     /// The runs on top of the settings in the form, or what is wrong, in a sentence.
     pub fn planned(&mut self, config: &TrainConfig) -> Result<&[Planned], String> {
-        let is_known = self.checked.as_ref().is_some_and(|((rows, variations, seeds, of), _)| {
+        let is_known = self.checked.as_ref().is_some_and(|((rows, variations, texts, of), _)| {
             *rows == self.rows
                 && *variations == self.variations
-                && *seeds == self.seeds
+                && *texts == [&self.sizes, &self.seeds].map(String::as_str)
                 && **of == *config
         });
         if !is_known {
             let (rows, variations) = (self.rows.clone(), self.variations.clone());
-            let asked = (rows, variations, self.seeds.clone(), Box::new(config.clone()));
+            let texts = [self.sizes.clone(), self.seeds.clone()];
+            let asked = (rows, variations, texts, Box::new(config.clone()));
             self.checked = Some((asked, self.expanded(config)));
         }
         match &self.checked {
@@ -124,7 +135,30 @@ impl SweepForm {
     pub fn compare_methods(&mut self) {
         self.rows.clear();
         self.variations = methods::USUAL.map(VariationRow::method).to_vec();
+        self.sizes.clear();
         "1".clone_into(&mut self.seeds);
+    }
+
+    /// Three sizes in place of whatever varies, with one seed: "Scaling series".
+    pub fn scaling_series(&mut self) {
+        self.rows.clear();
+        self.variations.clear();
+        self.sizes = sizes::USUAL.to_string();
+        "1".clone_into(&mut self.seeds);
+    }
+
+    /// The sizes that are typed, each with its parameters without embeddings. Empty: none are typed, or they
+    /// cannot be.
+    pub fn sizes(&mut self, config: &TrainConfig) -> &[(Size, u64)] {
+        let Some(newborn) = &config.newborn else { return &[] };
+        let asked = (self.sizes.clone(), newborn.clone());
+        if self.counted.as_ref().is_none_or(|(of, _)| *of != asked) {
+            let sizes = sizes::parse(&self.sizes, newborn).unwrap_or_default().into_iter();
+            let counted =
+                |size: Size| Some((size, sizes::without_embeddings(&size.applied(newborn))?));
+            self.counted = Some((asked, sizes.filter_map(counted).collect()));
+        }
+        self.counted.as_ref().map_or(&[], |(_, counted)| counted)
     }
 
     fn expanded(&self, config: &TrainConfig) -> Result<Vec<Planned>, String> {
@@ -142,7 +176,20 @@ impl SweepForm {
         let seeds = seeds(&self.seeds)?;
         let filled = filled(config);
         let variations = self.variations.iter().map(|row| row.variation(&filled));
-        let variations = variations.collect::<Result<_, _>>()?;
+        let mut variations = variations.collect::<Result<Vec<_>, _>>()?;
+        // Left over from a model that was to be born, the sizes are not shown and mean nothing.
+        if let Some(newborn) = &config.newborn
+            && !self.sizes.trim().is_empty()
+        {
+            if !variations.is_empty() {
+                return Err(
+                    "sizes and variations are both there: take one of them out, a size is a variation"
+                        .to_owned(),
+                );
+            }
+            let sizes = sizes::parse(&self.sizes, newborn)?;
+            variations = sizes.into_iter().map(|size| Variation::of_size(size, newborn)).collect();
+        }
         let definition = Definition::with(&filled, grid, variations, seeds)?;
         let planned = expand(&definition).map_err(|err| err.to_string().replace("[grid]: ", ""))?;
         if planned.len() < 2 {
@@ -284,7 +331,7 @@ mod tests {
             values: (*values).to_owned(),
         };
         let rows = rows.iter().map(row).collect();
-        SweepForm { rows, variations: Vec::new(), seeds: seeds.to_owned(), checked: None }
+        SweepForm { rows, seeds: seeds.to_owned(), ..SweepForm::default() }
     }
 
     #[test]
@@ -349,6 +396,30 @@ mod tests {
         );
         made.variations[3] = made.variations[0].clone();
         assert!(made.planned(&config).unwrap_err().contains("two variations are called \"LoRA\""));
+    }
+
+    #[test]
+    fn sizes_become_runs_that_differ_in_their_shape_alone() {
+        let config = TrainConfig::suggested(Objective::Pretrain);
+        let mut series = SweepForm::default();
+        series.scaling_series();
+        let planned = series.planned(&config).unwrap();
+        let labels: Vec<&str> = planned.iter().map(|run| run.label.as_str()).collect();
+        assert_eq!(labels, ["1x40x4", "2x56x4", "3x96x4"]);
+        let largest = planned[2].config.newborn.as_ref();
+        assert_eq!(largest, config.newborn.as_ref());
+        let counts: Vec<u64> = series.sizes(&config).iter().map(|(_, count)| *count).collect();
+        assert!(counts.windows(2).all(|pair| pair[0] < pair[1]), "{counts:?}");
+        series.sizes = "1x30x4, 2x56x4".to_owned();
+        assert!(series.planned(&config).unwrap_err().contains("the size 1x30x4"));
+        series.sizes = "2".to_owned();
+        series.take(&config);
+        assert!(series.planned(&config).unwrap_err().contains("sizes and variations"));
+        // Of a model that is loaded, sizes are not asked for.
+        series.variations.clear();
+        series.seeds = "2".to_owned();
+        let loaded = TrainConfig { newborn: None, model: "m".to_owned(), ..config };
+        assert_eq!(series.planned(&loaded).unwrap().len(), 2);
     }
 
     #[test]

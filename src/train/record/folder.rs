@@ -13,6 +13,8 @@ pub fn data_file(number: usize) -> String {
     }
 }
 
+/// Which round of answers a run learned from: beside that round's pairs, and copied to the run. See `rounds`.
+pub const ROUND_FILE: &str = "round.json";
 pub const METRICS_FILE: &str = "metrics.jsonl";
 pub const CHECKPOINT_FILE: &str = "resume.safetensors";
 

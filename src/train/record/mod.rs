@@ -16,6 +16,6 @@ pub mod table;
 
 pub use folder::{
     CHECKPOINT_FILE, CONFIG_FILE, DATA_FILE, LOCK_FILE, METRICS_FILE, MODEL_FOLDER, NEWBORN_FOLDER,
-    RECORD_FILE, data_file,
+    RECORD_FILE, ROUND_FILE, data_file,
 };
 pub use run_record::{RunRecord, RunStatus, timestamp};

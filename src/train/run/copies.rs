@@ -31,6 +31,19 @@ pub(super) fn of_mix(
     Ok(())
 }
 
+/// Of pairs that were made in a round of answers, the record of that round: the run then says which round it is, and
+/// of which run.
+pub(super) fn of_round(run_dir: &Path, data: &Path) -> Result<(), Error> {
+    let Some(folder) = data.parent() else { return Ok(()) };
+    // A file of that name beside anything else is somebody else's.
+    if !folder.join("answers.jsonl").is_file() {
+        return Ok(());
+    }
+    let path = folder.join(record::ROUND_FILE);
+    let text = files::read_if_there(&path).map_err(|source| Error::Read { path, source })?;
+    text.map_or(Ok(()), |text| write(&run_dir.join(record::ROUND_FILE), text.as_bytes()))
+}
+
 /// What a `dataset_info.json` beside the files says of them, said of their copies.
 pub(super) fn dataset_info(config: &TrainConfig, data: &Path) -> Option<String> {
     let sources = config.sources(data).into_iter().enumerate();
@@ -56,6 +69,7 @@ pub(super) fn named(config: &TrainConfig) -> TrainConfig {
 
 /// Takes back the copies of a run that is refused after all.
 pub(super) fn remove(run_dir: &Path) {
+    files::remove_if_there(&run_dir.join(record::ROUND_FILE)).ok();
     for number in 1..=MOST_SOURCES {
         // As the others of the folder: why the run was refused matters more.
         files::remove_if_there(&run_dir.join(record::data_file(number))).ok();

@@ -401,6 +401,7 @@ fn open(model: &Model, run_dir: &Path, checked: &Checked) -> Result<(Lock, RunRe
             (own.data, own.data_sha256) = (Some(absolute(data)), Some(data_sha256.clone()));
         }
         copies::of_mix(run_dir, config, &mut sources)?;
+        copies::of_round(run_dir, data)?;
         if let Some(info) = copies::dataset_info(config, data) {
             write(&run_dir.join(dataset_info::FILE), info.as_bytes())?;
         }

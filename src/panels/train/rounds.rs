@@ -1,0 +1,301 @@
+//! Rounds of preference learning: those in a row, and the form of the next one.
+
+use std::path::Path;
+
+use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
+
+use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui};
+use super::policy::rewards_ui;
+use crate::rounds::chain::InRow;
+use crate::rounds::record::{Against, AnswerSettings, RoundRecord};
+use crate::state::command::{Commands, TrainCommand, WindowCommand};
+use crate::state::train::TrainState;
+use crate::state::train::rounds::{RoundsState, Who, file_name};
+use crate::train::config::metric::Metric;
+use crate::widgets::button::ActionButton;
+use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::loss_plot::Mark;
+use crate::widgets::plot_numbers::Numbers;
+use crate::widgets::range_plot::{Measured, Measurements, RangePlot};
+use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::theme::{self, icons};
+
+pub(super) fn rounds_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Commands) {
+    let others_run = train.is_running() || train.sweep.is_running();
+    ScrollArea::vertical().id_salt("train_rounds").auto_shrink(false).show(ui, |ui| {
+        let rounds = &mut train.rounds;
+        let mut close = false;
+        card_ui(ui, |ui| {
+            title_row_ui(ui, "Rounds", |ui| {
+                close = ui.add(ActionButton::new("Close").icon(icons::CLOSE)).clicked();
+            });
+            let words = "A run's model answers new prompts, its answers are compared, and the next run goes on from \
+                         its adapter. What the next policy is held to is the model with that adapter, as TRL has it \
+                         for an adapter that is trained further.";
+            ui.add(Label::new(theme::muted(ui, words)).wrap());
+            ui.add_space(theme::GAP);
+            match &rounds.row {
+                None => {
+                    ui.add(Label::new(theme::muted(ui, "Reading the runs…")));
+                }
+                Some(row) => in_row_ui(ui, row),
+            }
+        });
+        if let Some(row) = &rounds.row {
+            if row.len() > 1 {
+                ui.add_space(theme::GAP);
+                plot_ui(ui, row);
+            }
+            ui.add_space(theme::GAP);
+            next_ui(ui, rounds, others_run, commands);
+        }
+        if close {
+            train.rounds.close();
+        }
+    });
+}
+
+/// A line for each round.
+fn in_row_ui(ui: &mut Ui, row: &[InRow]) {
+    ScrollArea::horizontal().id_salt("rounds in a row").show(ui, |ui| {
+        let spacing = Vec2::new(theme::GAP_LARGE, 4.0);
+        Grid::new("rounds").num_columns(8).spacing(spacing).show(ui, |ui| {
+            let heads = [
+                ("Round", ""),
+                ("Run", "Its model answered the prompts of the next round"),
+                ("Pairs", "That it learned from and was measured on"),
+                ("Accuracy", "Share of the held-out pairs whose better answer has the higher reward"),
+                ("Margin", "Reward of the chosen minus that of the rejected answer, on the held-out pairs"),
+                (
+                    "Win rate",
+                    "Its answers to the next round's prompts against those of the round before, by the judge of that \
+                     round; a tie counts half. 95 % interval (Wilson)",
+                ),
+                ("Words", "Of an answer, on average: longer from round to round is the usual drift"),
+                ("Reward", "That the rules of the next round gave an answer"),
+            ];
+            for (head, explanation) in heads {
+                let label = ui.label(theme::muted(ui, head));
+                if !explanation.is_empty() {
+                    label.on_hover_text(explanation);
+                }
+            }
+            ui.end_row();
+            for one in row {
+                let record = &one.run.record;
+                let answered = one.answered_in.as_ref().map(|(_, round)| round);
+                let share = |value: Option<f64>| {
+                    value.map_or_else(String::new, |value| format!("{:.0} %", value * 100.0))
+                };
+                let number = |value: Option<f64>, decimals: usize| {
+                    value.map_or_else(String::new, |value| format!("{value:.decimals$}"))
+                };
+                ui.label(theme::number(one.number.to_string()));
+                ui.label(one.name());
+                for words in [
+                    (record.train_rows + record.held_out_rows).to_string(),
+                    share(one.held_out(Metric::RewardsAccuracies)),
+                    number(one.held_out(Metric::RewardsMargins), 3),
+                    one.against().and_then(Against::words).unwrap_or_default(),
+                    number(answered.map(|round| round.mean_words), 1),
+                    number(answered.and_then(|round| round.mean_reward), 3),
+                ] {
+                    ui.label(theme::number(words));
+                }
+                ui.end_row();
+            }
+        });
+    });
+}
+
+/// Held-out accuracy and win rate from round to round.
+fn plot_ui(ui: &mut Ui, row: &[InRow]) {
+    let p = theme::palette(ui);
+    let at = |one: &InRow| one.number as f64;
+    let accuracy = row.iter().filter_map(|one| {
+        let mean = one.held_out(Metric::RewardsAccuracies)?;
+        Some(Measured { x: at(one), mean, interval: None, singles: Vec::new() })
+    });
+    let wins = row.iter().filter_map(|one| {
+        let (mean, low, high) = one.against()?.win_rate()?;
+        Some(Measured { x: at(one), mean, interval: Some((low, high)), singles: Vec::new() })
+    });
+    let series = |name: &str, color, mark, points| Measurements {
+        name: name.to_owned(),
+        color,
+        mark,
+        points,
+    };
+    let measurements = vec![
+        series("held-out accuracy", p.accent, Mark::Circles, accuracy.collect::<Vec<_>>()),
+        series("win rate over the round before", p.chosen, Mark::Diamonds, wins.collect()),
+    ];
+    let said: Vec<String> = measurements
+        .iter()
+        .flat_map(|one| {
+            let name = &one.name;
+            one.points.iter().map(move |point| format!("{name} {}: {:.2}", point.x, point.mean))
+        })
+        .collect();
+    RangePlot {
+        title: "From round to round",
+        explanation: "Each round has held-out pairs of its own, so accuracies of two rounds are not of the same rows; \
+                      the win rate is of the same prompts",
+        x_name: "Round",
+        measurements,
+        lines: Vec::new(),
+        places: Vec::new(),
+        numbers: Numbers::Percent,
+        marks: row.iter().map(at).collect(),
+        x_words: Box::new(|x| format!("{x:.0}")),
+        spoken: format!("From round to round plot: {}", said.join(", ")),
+        height: theme::em(ui) * 11.0,
+    }
+    .show(ui);
+}
+
+/// What has been made after the last run, or the form of it.
+fn next_ui(ui: &mut Ui, rounds: &mut RoundsState, others_run: bool, commands: &mut Commands) {
+    let Some(last) = rounds.last().cloned() else { return };
+    card_ui(ui, |ui| {
+        title_row_ui(ui, &format!("Round {}", last.number + 1), |_| ());
+        if let Some((folder, record)) = &last.answered_in {
+            made_ui(ui, (folder, record), others_run, commands);
+            ui.add_space(theme::GAP);
+            section_ui(ui, "Another one from the same run");
+        }
+        form_ui(ui, rounds, commands);
+    });
+}
+
+fn made_ui(
+    ui: &mut Ui,
+    (folder, record): (&Path, &RoundRecord),
+    others_run: bool,
+    commands: &mut Commands,
+) {
+    for sentence in record.sentences() {
+        ui.add(Label::new(sentence).wrap());
+    }
+    ui.horizontal_wrapped(|ui| {
+        if record.judged_by.is_none() {
+            let label = ActionButton::primary("Compare them in Annotate").icon(icons::ANNOTATE);
+            let hint = "Both answers to each prompt, blind. The verdicts are kept in the project";
+            if ui.add(label).on_hover_text(hint).clicked() {
+                commands.push(TrainCommand::LabelRound(folder.to_owned()));
+            }
+            let take = ActionButton::new("Take the verdicts").icon(icons::DONE);
+            let hint = "What was said of these answers becomes the pairs of the round";
+            if ui.add(take).on_hover_text(hint).clicked() {
+                commands.push(TrainCommand::TakeVerdicts(folder.to_owned()));
+            }
+        } else if record.pairs > 0 {
+            let use_it = ActionButton::primary("Set up the next run").icon(icons::TRAIN);
+            let hint = "The settings of the last run with these pairs go into the form; it goes on from the adapter";
+            let response = use_it.add_enabled(ui, !others_run).on_hover_text(hint);
+            let reason = "A run is under way: wait for it or stop it";
+            if response.on_disabled_hover_text(reason).clicked() {
+                commands.push(TrainCommand::UseRound(folder.to_owned()));
+            }
+        }
+        let show = ActionButton::new("Show the folder").icon(icons::FOLDER);
+        if ui.add(show).clicked() {
+            commands.push(WindowCommand::Reveal(folder.to_owned()));
+        }
+    });
+}
+
+fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
+    if let Some(under_way) = &rounds.under_way {
+        ui.add(Label::new(under_way.sentence()).wrap());
+        let stop = ActionButton::new("Stop the round").icon(icons::STOP);
+        if stop.add_enabled(ui, !under_way.is_stopping).clicked() {
+            commands.push(TrainCommand::StopRound);
+        }
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Prompts");
+        let words = rounds.prompts.as_deref().map_or_else(|| "none yet".to_owned(), file_name);
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+        let choose = ActionButton::new("Choose prompts…").icon(icons::FOLDER);
+        let hint = "A line of text each, or a table with a column prompt. Those that an earlier round has used are \
+                    left out";
+        if ui.add(choose).on_hover_text(hint).clicked() {
+            commands.push(TrainCommand::ChooseRoundPrompts);
+        }
+    });
+    let segments = [
+        Segment {
+            value: Who::Person,
+            words: "A person",
+            explanation: "You compare the answers in Annotate, blind",
+        },
+        Segment {
+            value: Who::Rewards,
+            words: "Rewards",
+            explanation: "Rules or a reward model, as in GRPO: the answer that is paid more is better",
+        },
+        Segment {
+            value: Who::Model,
+            words: "The model",
+            explanation: "The model without its adapter is asked in both orders; a verdict that changes with the \
+                          order is a tie",
+        },
+    ];
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Who compares");
+        segmented_ui(ui, &mut rounds.who, &segments);
+    });
+    match rounds.who {
+        Who::Person => {}
+        Who::Rewards => rewards_ui(ui, &mut rounds.rewards),
+        Who::Model => {
+            ui.horizontal_wrapped(|ui| {
+                let label = ui.label("Criterion");
+                let field = TextEdit::singleline(&mut rounds.criterion)
+                    .hint_text("what makes an answer better")
+                    .desired_width(theme::em(ui) * 24.0);
+                ui.add(field).labelled_by(label.id);
+            });
+        }
+    }
+    let settings = &mut rounds.settings;
+    ui.scope(|ui| {
+        ui.set_max_width(theme::em(ui) * 24.0); // a number stands near its name
+        settings_ui(ui, settings);
+    });
+    if rounds.who != Who::Person {
+        let hint = "The model that the last run began with answers the prompts too, and is compared with it: a third \
+                    more work";
+        check_ui(ui, &mut rounds.against, "Win rate over the round before", hint);
+    }
+    let problem = rounds.problem();
+    ui.horizontal_wrapped(|ui| {
+        let words = if rounds.who == Who::Person { "Answer them" } else { "Answer and compare" };
+        let make = ActionButton::primary(words).icon(icons::PLAY);
+        let response = make.add_enabled(ui, problem.is_none());
+        let response = match &problem {
+            Some(problem) => response.on_disabled_hover_text(problem),
+            None => response,
+        };
+        if response.clicked() {
+            commands.push(TrainCommand::MakeRound);
+        }
+    });
+    if let Some(problem) = &problem {
+        ui.add(Label::new(theme::muted(ui, problem)).wrap());
+    }
+}
+
+/// How answers are drawn.
+fn settings_ui(ui: &mut Ui, settings: &mut AnswerSettings) {
+    let hint = "At most so many prompts from the beginning of the file. 0: all";
+    number_row_ui(ui, "Prompts at most", hint, &mut settings.most, 0..=100_000);
+    let hint = "The longest answer, in tokens";
+    number_row_ui(ui, "max_new_tokens", hint, &mut settings.max_new_tokens, 1..=4096);
+    row_ui(ui, "temperature", "Higher: the two answers differ more", |ui| {
+        number_ui(ui, "temperature", &mut settings.temperature, 0.01..=5.0);
+    });
+    number_row_ui(ui, "seed", "Of both answers", &mut settings.seed, 0..=1_000_000);
+}
