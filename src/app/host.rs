@@ -32,6 +32,12 @@ pub enum Ask {
     ItemAnswers,
     Documents,
     BesideItems(Beside),
+
+    /// Rows that are shown as examples.
+    Examples,
+
+    /// Where an evaluation's table goes.
+    EvaluationFile(SheetForm),
     Codebook,
     StudyTable,
     StudyFolder,
@@ -209,6 +215,12 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::BesideItems(Beside::Marginals) => {
             table_dialog("Open a table of what real people said")
         }
+        Ask::Examples => table_dialog("Open a table of examples"),
+        Ask::EvaluationFile(form) => dialog
+            .set_title("Save the table with the answers")
+            .add_filter(form.words(), &[form.ending()])
+            .set_file_name(format!("results.{}", form.ending()))
+            .save_file(),
         Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog
             .set_title("Open a codebook")

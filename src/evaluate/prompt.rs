@@ -7,6 +7,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::manner::Wording;
+use super::perplexity::TEXT;
 use super::question::{EXAMPLES, Question};
 use super::task::{AnswerForm, Kind, Task};
 use crate::data::codebook::Codebook;
@@ -93,6 +94,8 @@ pub fn usual(kind: Kind<'_>) -> &'static str {
         Kind::Write(_) => WRITE,
         Kind::Survey(_) => SURVEY,
         Kind::Ask(_) => ASK,
+        Kind::Perplexity(perplexity) if perplexity.before.is_some() => "{before} {text}",
+        Kind::Perplexity(_) => TEXT,
     }
 }
 
@@ -136,6 +139,7 @@ impl Form {
                 let form = extract.form().map_err(PromptError::Task)?;
                 fixed.push(("fields".to_owned(), form.words()));
             }
+            Kind::Perplexity(_) => fixed.clear(), // nothing is asked
             Kind::Write(write) => {
                 fixed.retain(|(name, _)| name != "reminder");
                 fixed.push(("instruction".to_owned(), write.instruction.trim().to_owned()));
@@ -158,7 +162,7 @@ impl Form {
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
             Kind::Judge(_) => &["first", "second"],
-            Kind::Code(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
+            Kind::Code(_) | Kind::Extract(_) | Kind::Write(_) | Kind::Perplexity(_) => &["text"],
             Kind::Survey(_) => &["question", "options"],
             Kind::Ask(_) => &["passages", "question"],
         };
@@ -167,8 +171,15 @@ impl Form {
                 return Err(PromptError::Lacks { name });
             }
         }
+        if matches!(kind, Kind::Perplexity(_)) && template.find(TEXT) != template.len().checked_sub(TEXT.len()) {
+            return Err(PromptError::Task(
+                "the prompt of [perplexity] has to end in {text} and to have it only there: what stands \
+                 before it is read and not scored"
+                    .to_owned(),
+            ));
+        }
         let orders = if judges { 2 } else { task.orders.max(1) };
-        let writes = kind.writes();
+        let writes = kind.writes() || matches!(kind, Kind::Perplexity(_));
         let orders = if writes { 1 } else { orders };
         let wording = Wording::Forced;
         let examples = task.examples.as_ref().map_or(0, |examples| examples.count);
@@ -202,6 +213,11 @@ impl Form {
     /// The question with its options in the order of the table.
     pub fn first(&self, question: &Question) -> Result<Presentation, PromptError> {
         self.presentation(question, (0..question.options.len()).collect())
+    }
+
+    /// Of a text that is scored, what is read before it.
+    pub fn before_text(&self, question: &Question) -> Result<String, PromptError> {
+        Ok(self.first(&question.with_part("text", ""))?.content)
     }
 
     /// In how many orders a question is asked.

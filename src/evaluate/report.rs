@@ -13,6 +13,7 @@ use super::field_scores::FieldScores;
 use super::figure::{Figure, WithInterval};
 use super::judge_scores::JudgeScores;
 use super::labelled::{Labelled, Plan};
+use super::perplexity_scores::PerplexityScores;
 use super::results::{Answered, Evaluation};
 use super::scale::LabelScale;
 use super::scale_scores::ScaleScores;
@@ -85,6 +86,10 @@ pub struct Report {
 
     /// Of a survey.
     pub survey: Option<SurveyScores>,
+
+    /// Of texts that were scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<PerplexityScores>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -258,6 +263,8 @@ impl Report {
                 Ok(Kind::Survey(_)) => Some(SurveyScores::of(&with_answer)),
                 _ => None,
             },
+            perplexity: matches!(kind, Ok(Kind::Perplexity(_)))
+                .then(|| PerplexityScores::of(&with_answer)),
         }
     }
 }
@@ -266,7 +273,7 @@ fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {
     // Of answers that were written nothing was scored.
     let values: Vec<f64> = rows
         .iter()
-        .filter(|row| row.written.is_none() && !row.approximate)
+        .filter(|row| row.written.is_none() && row.scored.is_none() && !row.approximate)
         .map(|row| value(row))
         .collect();
     mean(&values).into()

@@ -4,11 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::env::consts;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::finder::Finder;
 use super::interviewing::{InterviewError, Interviewer};
+use super::merging::together;
 use super::passages::Excerpt;
 use super::prompt::{Form, PromptError};
 use super::question::{Question, QuestionError, Questions};
@@ -19,7 +21,9 @@ use super::scoring::{Asked, Unaskable, common, sentence};
 use super::shown;
 use super::table;
 use super::task::{Kind, Scoring, Task, TaskError};
+use super::text_scoring::score_text;
 use super::weighing::weigh;
+use super::windows::windows;
 use super::writing::{Writer, WritingError, likeliest_text};
 use crate::data::codebook::Codebook;
 use crate::data::table::Reading;
@@ -35,6 +39,9 @@ use crate::remote::error::RemoteError;
 /// What is worth showing while it runs.
 #[derive(Clone, Debug)]
 pub enum AskEvent {
+    /// Of a row that is read in windows, `done` of `windows` are read.
+    Window { row: u64, done: usize, windows: usize },
+
     /// A row is answered, `done` of `total`; rows that were answered before are counted.
     Answered { done: usize, total: usize, row: Box<Answered> },
 }
@@ -322,7 +329,9 @@ pub fn run<'a>(
             continue;
         }
         progress.check()?;
-        let answer = asker.answer(question, progress)?;
+        let answer = asker.answer_in_steps(question, progress, &mut |done, windows| {
+            progress.emit(AskEvent::Window { row, done, windows });
+        })?;
         folder.append(&answer)?;
         answered.insert(row, answer.clone());
         progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
@@ -376,10 +385,24 @@ impl<'a> Asker<'a> {
         question: &Question,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
+        self.answer_in_steps(question, progress, &mut |_, _| {})
+    }
+
+    /// The same; `read` hears of a text in windows how many of how many are read.
+    pub fn answer_in_steps<E>(
+        &mut self,
+        question: &Question,
+        progress: &dyn Progress<E>,
+        read: &mut dyn FnMut(usize, usize),
+    ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
         let answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None if self.interviewer.is_some() => self.interview(question, progress)?,
+            None if self.prepared.task.perplexity.is_some() => self.measure(question, progress)?,
+            None if let Some(windows) = self.windows(question)? => {
+                self.read_in_windows(question, &windows, (progress, read))?
+            }
             None => match self.fit(self.prepared.placed(question, progress)?.as_ref())? {
                 Ok(fitted) if self.writer.is_some() => self.write(question, fitted, progress)?,
                 Ok(fitted) => self.ask(question, &fitted, progress)?,
@@ -459,6 +482,80 @@ impl<'a> Asker<'a> {
             Err(InterviewError::Model(source)) => Err(AskError::Model { row, source }),
             Err(source) => Err(AskError::Interview { row, source }),
         }
+    }
+
+    /// Of a text that is scored, how likely it is.
+    fn measure<E>(
+        &mut self,
+        question: &Question,
+        progress: &dyn Progress<E>,
+    ) -> Result<Answered, AskError> {
+        let row = question.row.place.row;
+        let Kind::Perplexity(settings) = self.prepared.task.kind()? else {
+            return Ok(Answered::refused(row, None, "it is no text that is scored".to_owned()));
+        };
+        let before = self.prepared.form.before_text(question)?;
+        let text = question.part("text").unwrap_or_default();
+        let scored = score_text(&mut self.answerer, (&before, &text), settings, progress);
+        Ok(match scored.map_err(|source| AskError::Model { row, source })? {
+            Ok((likelihood, cut)) => Answered::scored(likelihood, cut),
+            Err(problem) => Answered::refused(row, None, problem),
+        })
+    }
+
+    /// The windows of a text that is read in several. `None`: it is read whole.
+    fn windows(&self, question: &Question) -> Result<Option<Vec<Range<usize>>>, AskError> {
+        // Words have other tokens where texts are cut; so many more or fewer they may be.
+        const SPARE: usize = 16;
+
+        let Kind::Extract(extract) = self.prepared.task.kind()? else { return Ok(None) };
+        let Some(text) = question.part("text").filter(|_| extract.windows) else { return Ok(None) };
+        let failed = |source| AskError::Model { row: question.row.place.row, source };
+        let blank = self.prepared.form.first(&question.with_part("text", ""))?;
+        let Ok(Asked { prompt, .. }) =
+            self.answerer.encode(&blank, extract.max_tokens).map_err(failed)?
+        else {
+            return Ok(None); // the prompt alone does not fit, which is said
+        };
+        let taken = prompt.len() + SPARE + self.answerer.room_beside(extract.max_tokens);
+        let fits = self.answerer.context().saturating_sub(taken).max(1);
+        let most = if extract.window_tokens == 0 { fits } else { fits.min(extract.window_tokens) };
+        let tokenizer = self.answerer.tokenizer();
+        let count = |words: &str| -> Result<usize, encoder::Error> {
+            Ok(tokenizer.encode(words, false)?.len())
+        };
+        if count(&text).map_err(failed)? <= most {
+            return Ok(None);
+        }
+        let overlap = extract.overlap.min(most / 2);
+        let found = windows(&text, (most, overlap), &count).map_err(failed)?;
+        Ok((found.len() > 1).then_some(found))
+    }
+
+    /// Reads the windows of a text one after the other, and makes one answer of theirs.
+    fn read_in_windows<E>(
+        &mut self,
+        question: &Question,
+        windows: &[Range<usize>],
+        (progress, read): (&dyn Progress<E>, &mut dyn FnMut(usize, usize)),
+    ) -> Result<Answered, AskError> {
+        let row = question.row.place.row;
+        let text = question.part("text").unwrap_or_default();
+        let mut answers = Vec::with_capacity(windows.len());
+        for (bytes, at) in windows.iter().zip(0..) {
+            read(at, windows.len());
+            progress.check()?;
+            let part = question.with_part("text", &text[bytes.clone()]);
+            answers.push(match self.fit(&part)? {
+                Ok(fitted) => self.write(&part, fitted, progress)?,
+                Err(unaskable) => Answered::refused(row, None, sentence(&unaskable)),
+            });
+        }
+        let Kind::Extract(extract) = self.prepared.task.kind()? else {
+            return Ok(Answered::refused(row, None, "it has no fields".to_owned()));
+        };
+        let schema = extract.form().map_err(TaskError::Unusable)?;
+        Ok(together((&text, windows), answers, &schema, &question.said))
     }
 
     fn write<E>(
@@ -588,6 +685,9 @@ struct Fitted {
 fn shared(answerer: &Answerer<'_>, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
     // An encoder reads every prompt as a whole.
     let Answerer::Decoder { model, .. } = answerer else { return Ok(Vec::new()) };
+    if prepared.task.perplexity.is_some() {
+        return Ok(Vec::new()); // a text is read in its windows alone
+    }
     let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
     let mut prompts = Vec::new();
     for word in ["0", "x"] {

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Sides, Ui};
 
 use super::column::{column_ui, optional_column_ui, short};
 use super::scored::{orders_ui, scored_ui};
-use super::{codebook, fields, options, survey};
+use super::{codebook, fields, options, perplexity, shown, survey};
 use crate::evaluate::scored::{ALIKE, begin_alike};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
@@ -25,12 +25,17 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         What::Code => {
             codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
             asking_ui(ui, &mut evaluate.form);
+            shown::examples_ui(ui, &mut evaluate.form, commands);
         }
         What::Extract => fields::fields_ui(ui, &mut evaluate.form, &columns),
         What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
         What::Survey => survey::survey_ui(ui, &mut evaluate.form, &columns, commands),
         What::Ask => fields::asking_ui(ui, &mut evaluate.form, &evaluate.encoders),
-        What::Exam => options::exam_ui(ui, &mut evaluate.form, &columns),
+        What::Exam => {
+            options::exam_ui(ui, &mut evaluate.form, &columns);
+            shown::examples_ui(ui, &mut evaluate.form, commands);
+        }
+        What::Perplexity => perplexity::perplexity_ui(ui, &mut evaluate.form, &columns),
         What::Judge => options::judge_ui(ui, &mut evaluate.form, &columns),
     }
 }
@@ -56,6 +61,11 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
             What::Judge,
             "verdicts",
             "Of two answers it says which is better, always in both orders",
+        ),
+        segment(
+            What::Perplexity,
+            "perplexity",
+            "How likely it finds each text: nothing is asked, nothing is written",
         ),
     ];
     ui.add(Label::new("The model gives").selectable(false))
@@ -109,7 +119,7 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with a prompt and two answers in each row, as a file of preference pairs \
                  has them."
             }
-            What::Code | What::Extract | What::Write => {
+            What::Code | What::Extract | What::Write | What::Perplexity => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
             }
@@ -124,7 +134,7 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
     let (name, hint) = match form.what {
         What::Survey | What::Exam => ("Questions", "The column with what is asked"),
         What::Judge => ("Prompts", "The column with what was asked"),
-        What::Code | What::Extract | What::Write | What::Ask => {
+        What::Code | What::Extract | What::Write | What::Ask | What::Perplexity => {
             ("Texts", "The column with the texts that the model reads")
         }
     };

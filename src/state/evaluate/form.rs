@@ -9,6 +9,7 @@ use crate::data::table::{Report, Table};
 use crate::errors::one_line;
 use crate::evaluate::free_text::Write;
 use crate::evaluate::kept::Draft;
+use crate::evaluate::perplexity::Perplexity;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::schema::{Field, Schema};
@@ -28,13 +29,14 @@ pub enum What {
     Survey,
     Exam,
     Judge,
+    Perplexity,
 }
 
 impl What {
     /// What the column is called that every row is about, and what stands in it, as a sentence has it.
     pub fn texts(self) -> &'static str {
         match self {
-            Self::Code | Self::Extract | Self::Write | Self::Ask => "texts",
+            Self::Code | Self::Extract | Self::Write | Self::Ask | Self::Perplexity => "texts",
             Self::Survey | Self::Exam => "questions",
             Self::Judge => "prompts",
         }
@@ -43,7 +45,7 @@ impl What {
     /// The names by which a table often calls that column, where that tells more than its length.
     fn usual_names(self) -> &'static [&'static str] {
         match self {
-            Self::Code | Self::Extract | Self::Write | Self::Ask => &[],
+            Self::Code | Self::Extract | Self::Write | Self::Ask | Self::Perplexity => &[],
             Self::Survey | Self::Exam => &["question", "question_stem", "item", "prompt"],
             Self::Judge => &["prompt", "question", "instruction", "input"],
         }
@@ -73,6 +75,9 @@ pub struct CodeForm {
     pub exam: Exam,
     pub judge: Judge,
 
+    /// Without the column of the texts.
+    pub perplexity: Perplexity,
+
     /// The questions about each document as they were typed, a line each.
     pub asked: String,
 
@@ -98,7 +103,7 @@ pub struct CodeForm {
     pub regression: Option<Regress>,
     pub codebook: Codebook,
 
-    /// Of a task that was opened; they have no field here.
+    /// Shown before each question; of labels and exams.
     pub examples: Option<Examples>,
 
     /// The share of rows that are kept for the end; 0: none.
@@ -126,6 +131,7 @@ impl Default for CodeForm {
             survey: SurveyForm::default(),
             exam: Exam::default(),
             judge: Judge::default(),
+            perplexity: Perplexity::default(),
             asked: String::new(),
             table: None,
             text: String::new(),
@@ -178,6 +184,9 @@ impl CodeForm {
         self.survey.set_columns(&report.columns);
         set_exam_columns(&mut self.exam, &report.columns);
         set_judge_columns(&mut self.judge, &report.columns);
+        for column in [&mut self.perplexity.before, &mut self.perplexity.by] {
+            *column = column.take().filter(|name| report.columns.contains(name));
+        }
         self.table = Some(report);
         if self.text.is_empty() {
             self.suggest_text();
@@ -214,7 +223,7 @@ impl CodeForm {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
         let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
-        let (mut survey, mut exam, mut judge) = (None, None, None);
+        let (mut survey, mut exam, mut judge, mut perplexity) = (None, None, None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -260,6 +269,10 @@ impl CodeForm {
                 judge = Some(Judge { prompt: text, ..self.judge.clone() });
                 &self.name
             }
+            What::Perplexity => {
+                perplexity = Some(Perplexity { text, ..self.perplexity.clone() });
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
@@ -283,6 +296,7 @@ impl CodeForm {
             survey,
             exam,
             judge,
+            perplexity,
             ..Task::default()
         }
     }
@@ -317,6 +331,7 @@ impl CodeForm {
             survey,
             exam,
             judge,
+            perplexity,
             ..
         } = task.clone();
         let own = task.kind().ok().map(usual);
@@ -345,6 +360,10 @@ impl CodeForm {
         } else if let Some(judge) = judge {
             (form.what, form.name, form.text) = (What::Judge, name, judge.prompt.clone());
             form.judge = Judge { prompt: String::new(), ..judge };
+        } else if let Some(perplexity) = perplexity {
+            (form.what, form.name) = (What::Perplexity, name);
+            form.text.clone_from(&perplexity.text);
+            form.perplexity = Perplexity { text: String::new(), ..perplexity };
         }
         // The text column is the form's own.
         form.extract.text.clear();
@@ -382,7 +401,9 @@ impl CodeForm {
             }
             What::Extract => {
                 let schema = self.schema();
-                schema.err().map(|problem| format!("The fields are not complete: {problem}"))
+                let problem = schema.err();
+                let problem = problem.map(|it| format!("The fields are not complete: {it}"));
+                problem.or_else(|| self.extract.problem())
             }
             What::Ask if self.ask.question.is_none() && self.asked.trim().is_empty() => {
                 Some("Write the questions, a line each".to_owned())
@@ -393,6 +414,7 @@ impl CodeForm {
             What::Survey => self.survey.obstacle(),
             What::Exam => exam_obstacle(&self.exam, &self.text),
             What::Judge => judge_obstacle(&self.judge, &self.text),
+            What::Perplexity => self.perplexity.problem(),
             What::Write | What::Ask => None,
         }
     }
@@ -417,6 +439,7 @@ impl CodeForm {
             What::Survey => Kind::Survey(survey),
             What::Exam => Kind::Exam(&self.exam),
             What::Judge => Kind::Judge(&self.judge),
+            What::Perplexity => Kind::Perplexity(&self.perplexity),
         })
     }
 
