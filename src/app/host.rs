@@ -7,6 +7,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::data::sheet::form::SheetForm;
 use crate::evaluate::survey::Beside;
 use crate::study::forms::export::Export;
 

@@ -148,7 +148,7 @@ impl Answered {
                 *score = to_twelve_digits(*score);
             }
         }
-        for written in &mut self.written {
+        if let Some(written) = &mut self.written {
             let windows = written.windows.iter_mut().flat_map(|window| window.fields.values_mut());
             written.fields.values_mut().chain(windows).for_each(round);
         }

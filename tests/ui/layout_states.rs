@@ -53,6 +53,7 @@ use tuning_fork::train::rows::sequence::Sequence;
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 
 use crate::evaluate;
+use crate::evaluate_texts;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
@@ -846,7 +847,7 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 14] = [
+pub const EVALUATE: [Named; 16] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
@@ -854,6 +855,8 @@ pub const EVALUATE: [Named; 14] = [
     ("fields", evaluate::form_of_fields),
     ("exam answers", || evaluate::form_of_options(What::Exam)),
     ("verdicts", || evaluate::form_of_options(What::Judge)),
+    ("perplexity", || evaluate::form_of_options(What::Perplexity)),
+    ("windows that differ", evaluate_texts::with_windows),
     ("a report", evaluate::report),
     ("configurations", evaluate::configurations),
     ("a prompt", evaluate_prompt),
