@@ -293,6 +293,10 @@ pub struct Extract {
     pub overlap: usize,
 }
 
+/// What is said of a part that people may expect.
+const SCORE: &str = "there is no part [score]: `score` says how options are scored. The part that scores texts is called \
+                     [perplexity]";
+
 /// Two or three sentences.
 const OVERLAP: usize = 64;
 
@@ -537,7 +541,11 @@ impl Task {
 
     /// The task, or the line (from 1) and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
-        toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))
+        toml::from_str(text).map_err(|err| {
+            let (line, problem) = files::mistake_in_toml(text, &err);
+            let is_part = text.lines().nth(line.saturating_sub(1)).is_some_and(|it| it.trim() == "[score]");
+            if is_part { (line, SCORE.to_owned()) } else { (line, problem) }
+        })
     }
 
     /// With paths from the root, of models too where they are files; the copy of a codebook stays beside

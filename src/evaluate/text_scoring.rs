@@ -117,6 +117,9 @@ fn after_a_read_text<E>(
                 .to_owned(),
         ));
     }
+    if settings.chat {
+        return Ok(Err("an encoder-decoder has no chat template: leave `chat` out".to_owned()));
+    }
     let prompt = tokenizer.encode(before.trim_end(), true)?;
     let mut ids = tokenizer.encode(text, false)?;
     let context = scorer.context();

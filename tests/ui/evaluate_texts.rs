@@ -21,7 +21,7 @@ use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, EvaluateCommand};
 use tuning_fork::state::evaluate::form::{CodeForm, What};
 use tuning_fork::state::evaluate::grid::{Filter, Order};
-use tuning_fork::state::evaluate::{ComparisonPage, Front, KeptIn, OpenEvaluation};
+use tuning_fork::state::evaluate::{ComparisonPage, Front, KeptIn, LeftTab, OpenEvaluation};
 
 use crate::evaluate::{
     TEXTS, at_evaluate, begun, evaluated, fill_in, filled_form, form_of_fields, report, settle, with_texts,
@@ -67,7 +67,7 @@ fn texts_are_scored_and_the_unlikely_ones_come_first() {
     app.sees("windows have to overlap");
     app.harness.state_mut().state.evaluate.form.perplexity.stride = 4;
     settle(&mut app);
-    app.click("Prompt");
+    app.harness.state_mut().state.evaluate.left = LeftTab::Prompt;
     settle(&mut app);
     app.sees("without its chat template. What stands before {text} is read and not scored");
     app.click("Try 5 rows");

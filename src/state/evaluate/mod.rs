@@ -367,7 +367,7 @@ impl EvaluateState {
         }
         match model {
             ModelSlot::Ready(_) => self.only_for_pairs(),
-            ModelSlot::EncoderDecoder(_) => None,
+            ModelSlot::EncoderDecoder(_) => self.only_for_decoders(),
             ModelSlot::Remote(probe) => self.way(probe).and_then(Result::err),
             ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
             ModelSlot::Empty => Some("Load a model first".to_owned()),
@@ -383,6 +383,28 @@ impl EvaluateState {
         };
         (beams > 1).then(|| {
             "A beam search is for encoder-decoders, and a decoder is loaded: set Beams to 1"
+                .to_owned()
+        })
+    }
+
+    /// What of the task in front an encoder-decoder does not do.
+    fn only_for_decoders(&self) -> Option<String> {
+        let own;
+        let settings = match (self.front, &self.open) {
+            (Front::Opened, Some(open)) => open.prepared.task.perplexity.as_ref()?,
+            (Front::Form, _) => {
+                own = self.form.task().perplexity?;
+                &own
+            }
+            _ => return None,
+        };
+        if settings.chat {
+            let words = "An encoder-decoder has no chat template: leave “as a chat” out";
+            return Some(words.to_owned());
+        }
+        settings.before.is_none().then(|| {
+            "An encoder-decoder writes a text after one that it has read: choose a column for “Before each text”, \
+             or load a decoder"
                 .to_owned()
         })
     }
