@@ -14,6 +14,7 @@ import sys
 import openpyxl
 import pandas
 import pyarrow.parquet
+from openpyxl.utils.escape import unescape
 
 path = sys.argv[1]
 lines = [json.loads(line) for line in open(f"{path}.jsonl", encoding="utf-8")]
@@ -51,8 +52,8 @@ for row, at in zip(rows[1:], range(len(lines))):
         elif isinstance(found, (int, float)) and not isinstance(found, bool):
             assert isinstance(value, (int, float)) and math.isclose(value, found, rel_tol=1e-15), (name, value, found)
         else:
-            # Excel keeps a carriage return as `_x000D_`, and openpyxl leaves it so.
-            assert value == found, (name, value, found)
+            # A control character is written as `_x0008_`, which Excel shows as it was and openpyxl leaves so.
+            assert (unescape(value) if isinstance(value, str) else value) == found, (name, value, found)
 
 csv = pandas.read_csv(f"{path}.csv", keep_default_na=False, dtype=str)
 assert len(csv) == len(lines) and len(csv.columns) == len(names)

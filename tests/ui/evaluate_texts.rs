@@ -21,7 +21,9 @@ use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, EvaluateCommand};
 use tuning_fork::state::evaluate::form::{CodeForm, What};
 use tuning_fork::state::evaluate::grid::{Filter, Order};
-use tuning_fork::state::evaluate::{ComparisonPage, Front, KeptIn, LeftTab, OpenEvaluation};
+use tuning_fork::state::evaluate::{
+    ComparisonPage, Front, KeptIn, LeftTab, OpenEvaluation, ReportPage,
+};
 
 use crate::evaluate::{
     TEXTS, at_evaluate, begun, evaluated, fill_in, filled_form, form_of_fields, report, settle, with_texts,
@@ -175,7 +177,7 @@ fn examples_are_set_in_the_form_from_this_table_or_another() {
     app.sees("From this table; these rows are not asked about");
     assert!(app.harness.state().state.evaluate.form.preview(0).unwrap().template.contains("{examples}"));
     app.script.borrow_mut().picks = Some(other.clone());
-    app.click("Other table…");
+    app.ask(Command::Evaluate(EvaluateCommand::ChooseExamples));
     settle(&mut app);
     app.sees("From examples.csv");
     let examples = app.harness.state().state.evaluate.form.task().examples.unwrap();
@@ -250,7 +252,8 @@ fn an_evaluation_is_compared_with_another_of_the_same_rows() {
         own.task.code.as_mut().unwrap().codebook = first.join("codebook.toml");
         Folder::keep(folder, &own, &answers).unwrap();
     }
-    app.ask(Command::Evaluate(EvaluateCommand::Report(first.clone())));
+    let page = ReportPage { folder: first.clone(), ..ReportPage::default() };
+    app.harness.state_mut().state.evaluate.report = Some(page);
     settle(&mut app);
     // Its list is read again when an evaluation ends.
     let kept = tuning_fork::evaluate::kept::list(&project);
