@@ -1,4 +1,5 @@
-//! `tuning-fork reproduce`: an evaluation or a training run is done again, and what differs is said.
+//! `tuning-fork reproduce`: an evaluation, a training run or the numbers of a study are done again, and what
+//! differs is said.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::out;
 use super::remote::KeyArgs;
 use super::reproduce_run;
 use super::reproduce_run::is_run;
+use super::reproduce_study;
 use crate::evaluate::at_server::AT_ONCE;
 use crate::evaluate::reproduce::{Reproduced, task_of};
 use crate::evaluate::results::Folder;
@@ -22,7 +24,8 @@ use crate::jobs::Quiet;
 
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
-    /// The evaluation.json of an evaluation or the run.toml of a training run, or the folder of one of them
+    /// The evaluation.json of an evaluation, the run.toml of a training run, the agreement.json of a study (what
+    /// `annotate agreement --json` prints), or the folder of one of them
     file: PathBuf,
 
     /// Where the new answers, or the new run, go; without it, a folder beside the first with -again in its name
@@ -46,6 +49,9 @@ pub struct ReproduceArgs {
 }
 
 pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
+    if let Some(kept) = reproduce_study::of_study(&args.file)? {
+        return reproduce_study::run(&kept, args.json);
+    }
     let folder = if args.file.is_dir() {
         args.file.clone()
     } else {

@@ -267,8 +267,8 @@ fn an_evaluation_is_compared_with_another_of_the_same_rows() {
     let page = app.harness.state().state.evaluate.report.clone().unwrap();
     let comparison = page.comparison.unwrap();
     assert!(comparison.markdown.contains("| as coder_a | 2 |"), "{}", comparison.markdown);
-    assert_eq!(comparison.with, "Tone, two");
-    app.sees("Against Tone, two");
+    assert_eq!(comparison.with, "“Tone” (two)");
+    app.sees("Against “Tone” (two)");
     assert!(first.join("comparison.md").is_file());
 }
 

@@ -53,7 +53,7 @@ impl Work for CompareEvaluations {
         let (first, second) = (Folder::read(&folder)?, Folder::read(&other)?);
         let with = match second.0.task.name.as_str() {
             "" => file_name(&other),
-            name => format!("{name}, {}", second.0.model.name),
+            name => format!("“{name}” ({})", second.0.model.name),
         };
         let found = Comparison::of(&first, &second).map_err(CompareError::Unlike)?;
         let markdown = found.markdown();
