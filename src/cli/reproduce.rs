@@ -64,7 +64,9 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
     });
     if is_run(&folder) {
         if args.model.is_some() || args.encoder.is_some() {
-            bail!("a run is trained again from the model that its run file names: leave --model and --encoder out");
+            bail!(
+                "a run is trained again from the model that its run file names: leave --model and --encoder out"
+            );
         }
         return reproduce_run::run(&folder, again, args.json);
     }

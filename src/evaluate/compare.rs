@@ -181,11 +181,7 @@ const OTHER_TOKENS: &str = "The two models cut these texts into other tokens: bi
                             compared, perplexities cannot.";
 
 /// Measures of all rows together, of both models; `of` computes them for the rows that are drawn.
-fn paired(
-    names: &[&str],
-    count: usize,
-    of: impl Fn(&[usize]) -> [Vec<Number>; 2],
-) -> Vec<Measure> {
+fn paired(names: &[&str], count: usize, of: impl Fn(&[usize]) -> [Vec<Number>; 2]) -> Vec<Measure> {
     if count == 0 {
         return Vec::new();
     }

@@ -67,20 +67,25 @@ impl InWindows {
 
     /// For a methods section.
     pub fn sentence(&self) -> String {
+        let long = texts(self.texts);
         let mut said = format!(
-            "{} long texts were read in {} windows, cut at the ends of sentences and paragraphs and overlapping \
-             by about {} tokens, whose fields were merged by fixed rules: of lists the union in order; of other \
-             fields the first value whose quote is in the text, else the first that a window has.",
-            self.texts, self.windows, self.overlap
+            "Texts that did not fit into one window ({long}) were read in {} windows, which end with sentences \
+             or paragraphs and overlap by about {} tokens. Their fields were merged by fixed rules: of lists the \
+             union in order; of other fields the first value whose quote is in the text, else the first that a \
+             window has.",
+            self.windows, self.overlap
         );
         let listed = self.disagree.iter();
         let listed: Vec<String> =
-            listed.map(|(name, count)| format!("“{name}” in {count} texts")).collect();
+            listed.map(|(name, count)| format!("“{name}” in {}", texts(*count))).collect();
         if !listed.is_empty() {
             said.push_str(&format!(" Windows have different values of {}.", listed.join(", ")));
         }
         if self.problems > 0 {
-            said.push_str(&format!(" Out of {} windows nothing could be read.", self.problems));
+            said.push_str(&format!(
+                " Windows out of which nothing could be read: {}.",
+                self.problems
+            ));
         }
         said
     }
@@ -113,6 +118,10 @@ pub struct FieldScore {
 
     /// Of numbers, the share that is within the tolerance.
     pub within: Option<WithInterval>,
+}
+
+fn texts(count: usize) -> String {
+    if count == 1 { "1 text".to_owned() } else { format!("{count} texts") }
 }
 
 impl FieldScores {

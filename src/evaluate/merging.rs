@@ -64,8 +64,10 @@ fn is_single(schema: &Value) -> bool {
 }
 
 fn may_be_null(schema: &Value) -> bool {
-    let in_list = |name: &str| schema[name].as_array().is_some_and(|all| all.contains(&Value::Null));
-    let in_parts = |name: &str| schema[name].as_array().is_some_and(|all| all.iter().any(may_be_null));
+    let in_list =
+        |name: &str| schema[name].as_array().is_some_and(|all| all.contains(&Value::Null));
+    let in_parts =
+        |name: &str| schema[name].as_array().is_some_and(|all| all.iter().any(may_be_null));
     kinds(schema).contains(&"null") || in_list("enum") || in_parts("anyOf") || in_parts("oneOf")
 }
 
@@ -83,10 +85,8 @@ pub fn merged(windows: &[Window], schema: &Schema) -> Merged {
         let is_found = |window: &Window| {
             evidence.as_ref().is_some_and(|quote| window.quotes.get(quote) == Some(&true))
         };
-        let said: Vec<(&Window, &Value)> = windows
-            .iter()
-            .filter_map(|window| Some((window, window.fields.get(name)?)))
-            .collect();
+        let said: Vec<(&Window, &Value)> =
+            windows.iter().filter_map(|window| Some((window, window.fields.get(name)?))).collect();
         let Some(fallback) = said.first() else { continue };
         let is_there = |(_, value): &&(&Window, &Value)| !is_empty(value);
         let first = said.iter().find(is_there);
@@ -124,7 +124,8 @@ pub fn together(
     for (answer, bytes) in answers.into_iter().zip(places) {
         let from = text[..bytes.start].chars().count();
         let to = from + text[bytes.clone()].chars().count();
-        let Written { tokens, ended_early, fields, quotes, .. } = answer.written.unwrap_or_default();
+        let Written { tokens, ended_early, fields, quotes, .. } =
+            answer.written.unwrap_or_default();
         whole.tokens += tokens;
         whole.ended_early |= ended_early;
         cut += answer.cut.unwrap_or(0);
@@ -190,7 +191,8 @@ fn is_empty(value: &Value) -> bool {
 
 /// Whether two values mean the same: spaces, and upper and lower case, do not count.
 fn is_same(one: &Value, other: &Value) -> bool {
-    let plain = |text: &str| text.split_whitespace().collect::<Vec<&str>>().join(" ").to_lowercase();
+    let plain =
+        |text: &str| text.split_whitespace().collect::<Vec<&str>>().join(" ").to_lowercase();
     match (one, other) {
         (Value::String(one), Value::String(other)) => plain(one) == plain(other),
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),

@@ -87,8 +87,11 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
         out.push_str(&corrected(correction));
     }
     if let Some(FieldScores { fields, quotes, windows, .. }) = &report.fields {
-        out.push_str("## Fields\n\n| field | rows | exact | F1 of words | within tolerance |\n");
-        out.push_str("| --- | ---: | --- | --- | --- |\n");
+        out.push_str("## Fields\n");
+        if !fields.is_empty() {
+            out.push_str("\n| field | rows | exact | F1 of words | within tolerance |\n");
+            out.push_str("| --- | ---: | --- | --- | --- |\n");
+        }
         for field in fields {
             out.push_str(&format!(
                 "| {} | {} | {} | {} | {} |\n",

@@ -69,6 +69,7 @@ pub mod text_scoring;
 mod told;
 pub mod variations;
 pub mod weighing;
+mod whole_texts;
 pub mod windows;
 pub mod writing;
 pub mod written;

@@ -128,7 +128,8 @@ impl PerplexityScores {
                 groups.entry(group).or_default().push(text);
             }
         }
-        let of_group = |(name, texts): (&str, Vec<&Likelihood>)| (name.to_owned(), OfTexts::of(&texts));
+        let of_group =
+            |(name, texts): (&str, Vec<&Likelihood>)| (name.to_owned(), OfTexts::of(&texts));
         Self {
             in_windows: all.iter().filter(|text| text.windows > 1).count(),
             window: all.iter().map(|text| text.window).max().unwrap_or(0),
@@ -139,10 +140,11 @@ impl PerplexityScores {
 
     /// A section of the report.
     pub fn markdown(&self) -> String {
-        let mut out = "## How likely the texts are\n\n| texts of | texts | tokens | perplexity by token | \
+        let mut out =
+            "## How likely the texts are\n\n| texts of | texts | tokens | perplexity by token | \
                        perplexity by text | bits per byte | bits per character |\n\
                        | --- | ---: | ---: | --- | --- | --- | --- |\n"
-            .to_owned();
+                .to_owned();
         out.push_str(&format!("| all | {} |\n", self.all.cells()));
         for (name, texts) in &self.groups {
             out.push_str(&format!("| {name} | {} |\n", texts.cells()));
@@ -219,7 +221,8 @@ mod tests {
 
     #[test]
     fn intervals_are_students_over_texts() {
-        let texts = [text(10, -21.0, 40), text(25, -60.5, 90), text(7, -9.5, 30), text(50, -140.0, 200)];
+        let texts =
+            [text(10, -21.0, 40), text(25, -60.5, 90), text(7, -9.5, 30), text(50, -140.0, 200)];
         let found = OfTexts::of(&texts.iter().collect::<Vec<_>>());
         let near = |found: &WithInterval, right: [f64; 3]| {
             let all = [found.value.value, found.low, found.high].map(Option::unwrap);

@@ -171,7 +171,9 @@ impl Form {
                 return Err(PromptError::Lacks { name });
             }
         }
-        if matches!(kind, Kind::Perplexity(_)) && template.find(TEXT) != template.len().checked_sub(TEXT.len()) {
+        if matches!(kind, Kind::Perplexity(_))
+            && template.find(TEXT) != template.len().checked_sub(TEXT.len())
+        {
             return Err(PromptError::Task(
                 "the prompt of [perplexity] has to end in {text} and to have it only there: what stands \
                  before it is read and not scored"

@@ -35,7 +35,10 @@ fn scores_whole_texts(task: &Task) -> bool {
 pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
     let task = &evaluation.task;
     // A survey is read in several ways, and says so itself.
-    if task.kind().is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_) | Kind::Perplexity(_))) {
+    if task
+        .kind()
+        .is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_) | Kind::Perplexity(_)))
+    {
         return None;
     }
     let scored = if scores_whole_texts(task) {

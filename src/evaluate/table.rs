@@ -50,8 +50,7 @@ pub fn typed(
 ) -> Sheet {
     let mut sheet = sheet_of(questions, answered);
     let own = questions.report.columns.len();
-    let knows_words_alone =
-        matches!(questions.report.format, Format::Delimited(_) | Format::Lines);
+    let knows_words_alone = matches!(questions.report.format, Format::Delimited(_) | Format::Lines);
     if knows_words_alone {
         sheet = sheet.with_numbers(own);
     }
@@ -87,7 +86,8 @@ fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<
             .take(GUESSES)
             .map(|option| letter(option).to_string());
         let id = question.id.as_ref();
-        let id = id.map_or_else(|| question.row.place.row.to_string(), |id| of_table(Some(id)).words());
+        let id =
+            id.map_or_else(|| question.row.place.row.to_string(), |id| of_table(Some(id)).words());
         write([&id, &guesses.collect::<Vec<String>>().join(" ")]);
     }
     writer.into_inner().expect("memory can be written")
@@ -135,9 +135,8 @@ fn push_chosen(sheet: &mut Sheet, questions: &Questions, rows: &[Pair<'_>]) {
         .flat_map(|surveyed| surveyed.ways.keys().copied())
         .collect();
     if !ways.is_empty() {
-        let persona = |(question, _): &Pair<'_>| {
-            Cell::text(question.part("persona").unwrap_or_default())
-        };
+        let persona =
+            |(question, _): &Pair<'_>| Cell::text(question.part("persona").unwrap_or_default());
         sheet.push("persona", rows.iter().map(persona));
         let group = rows.iter().map(|(question, _)| question.group.clone().into());
         sheet.push("persona_group", group);

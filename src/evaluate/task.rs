@@ -543,7 +543,8 @@ impl Task {
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|err| {
             let (line, problem) = files::mistake_in_toml(text, &err);
-            let is_part = text.lines().nth(line.saturating_sub(1)).is_some_and(|it| it.trim() == "[score]");
+            let is_part =
+                text.lines().nth(line.saturating_sub(1)).is_some_and(|it| it.trim() == "[score]");
             if is_part { (line, SCORE.to_owned()) } else { (line, problem) }
         })
     }

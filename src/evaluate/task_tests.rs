@@ -65,8 +65,10 @@ fn the_part_that_scores_texts_has_a_name_of_its_own() {
     let task = Task::parse(task).unwrap();
     assert!(matches!(task.kind(), Ok(Kind::Perplexity(it)) if it.stride == 3));
     assert_eq!(Task::parse(&task.to_toml().unwrap()).unwrap(), task);
-    let wide = Task::parse("data = 'a'\n[extract]\nwindows = true\nwindow_tokens = 64\n\
-                            fields = [{ name = 'x' }]\n");
+    let wide = Task::parse(
+        "data = 'a'\n[extract]\nwindows = true\nwindow_tokens = 64\n\
+                            fields = [{ name = 'x' }]\n",
+    );
     let said = wide.unwrap().kind().unwrap_err().to_string();
     assert!(said.contains("`overlap` of [extract] is 64"), "{said}");
 }

@@ -72,7 +72,9 @@ fn decoded<E>(
     if settings.cut && end > window {
         if first >= window {
             let before = format!("what stands before it has {start} tokens");
-            return Ok(Err(format!("{before}, and {window} are read at once: nothing of it is left")));
+            return Ok(Err(format!(
+                "{before}, and {window} are read at once: nothing of it is left"
+            )));
         }
         end = window;
     }

@@ -120,7 +120,9 @@ fn sentences(text: &str) -> Vec<Range<usize>> {
             // Empty lines belong to the paragraph before them.
             '\n' => next.is_none_or(|next| !next.is_whitespace()),
             // Chinese and Japanese put no space behind a sentence.
-            '。' | '！' | '？' => next.is_none_or(|next| !is_closing(next) && !next.is_whitespace()),
+            '。' | '！' | '？' => {
+                next.is_none_or(|next| !is_closing(next) && !next.is_whitespace())
+            }
             _ if letter.is_whitespace() => may_end && next.is_none_or(|next| !next.is_whitespace()),
             _ => false,
         };
@@ -177,7 +179,10 @@ mod tests {
         let text = "One two. Three four.\n\nFive. Six seven. Eight.";
         assert_eq!(of(text, 5, 0), ["One two. Three four.\n\n", "Five. Six seven. Eight."]);
         // One that ends early does not.
-        assert_eq!(of("One.\nTwo three four. Five six. Seven.", 6, 0)[0], "One.\nTwo three four. Five six. ");
+        assert_eq!(
+            of("One.\nTwo three four. Five six. Seven.", 6, 0)[0],
+            "One.\nTwo three four. Five six. "
+        );
     }
 
     #[test]

@@ -99,7 +99,9 @@ fn the_table_of_an_evaluation_is_written_in_every_format_with_its_types() {
     let text = "id,asked,text,year\na,Who?,Twelve people came.,2024\nb,,,2025\nc,When?,In 2024.,\n";
     files::write_atomic(&folder.join("texts.csv"), text.as_bytes()).unwrap();
     let model = sample_data("tiny_model");
-    let task = format!("model = {model:?}\ndata = \"texts.csv\"\nid = \"id\"\n[perplexity]\ntext = \"text\"\n");
+    let task = format!(
+        "model = {model:?}\ndata = \"texts.csv\"\nid = \"id\"\n[perplexity]\ntext = \"text\"\n"
+    );
     files::write_atomic(&folder.join("task.toml"), task.as_bytes()).unwrap();
     let refused = call(folder, &["evaluate", "task.toml", "--table", "answers.ods"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains(".parquet or .xlsx"));
@@ -114,7 +116,10 @@ fn the_table_of_an_evaluation_is_written_in_every_format_with_its_types() {
         let is_text = name == "again.csv";
         let number = |row: usize, column: &str| rows[row].get(column).and_then(Value::as_f64);
         assert_eq!(number(0, "year"), (!is_text).then_some(2024.0), "{name}");
-        assert!(is_text || number(0, "model_perplexity").is_some_and(|value| value > 1.0), "{name}");
+        assert!(
+            is_text || number(0, "model_perplexity").is_some_and(|value| value > 1.0),
+            "{name}"
+        );
         let is_there = |row: usize, column: &str| {
             rows[row].get(column).is_some_and(|value| value.as_str() != Some(""))
         };
@@ -122,7 +127,10 @@ fn the_table_of_an_evaluation_is_written_in_every_format_with_its_types() {
         assert!(is_there(1, "model_problem") && is_there(2, "model_logprob"), "{name}");
     }
     // Of a table that was changed since no rows are written.
-    files::write_atomic(&folder.join("texts.csv"), text.replace("came", "went").as_bytes()).unwrap();
+    files::write_atomic(&folder.join("texts.csv"), text.replace("came", "went").as_bytes())
+        .unwrap();
     let changed = call(folder, &["report", "out", "--table", "changed.csv"]);
-    assert!(String::from_utf8_lossy(&changed.stderr).contains("was changed since it was asked about"));
+    assert!(
+        String::from_utf8_lossy(&changed.stderr).contains("was changed since it was asked about")
+    );
 }

@@ -206,8 +206,12 @@ fn a_long_text_is_read_in_windows_and_its_fields_are_merged_whatever_interrupts(
     assert!(from[1..].iter().zip(&to).all(|(from, to)| from <= to), "{from:?} {to:?}");
     // The fields are those of a window, and the table says how many there were.
     let written = &rows[0]["written"];
-    let said: Vec<&Value> =
-        written["windows"].as_array().unwrap().iter().map(|window| &window["fields"]["n"]).collect();
+    let said: Vec<&Value> = written["windows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|window| &window["fields"]["n"])
+        .collect();
     assert!(said.contains(&&written["fields"]["n"]), "{written}");
     let differ = said.iter().any(|value| *value != said[0]);
     let named = written["disagree"].as_array().is_some_and(|names| names.contains(&json!("n")));
@@ -248,7 +252,10 @@ fn windows_are_counted_while_they_are_read() {
         })
         .collect();
     let all = counted.len();
-    assert!(all > 2 && counted.iter().enumerate().all(|(at, seen)| *seen == (at, all)), "{counted:?}");
+    assert!(
+        all > 2 && counted.iter().enumerate().all(|(at, seen)| *seen == (at, all)),
+        "{counted:?}"
+    );
     assert!(matches!(events.last(), Some(AskEvent::Answered { done: 1, total: 1, .. })));
 }
 

@@ -76,7 +76,12 @@ fn told() -> Told {
     serde_json::from_str(&text).unwrap()
 }
 
-fn score(answerer: &mut Answerer<'_>, row: &Row, before: &str, settings: &Perplexity) -> Likelihood {
+fn score(
+    answerer: &mut Answerer<'_>,
+    row: &Row,
+    before: &str,
+    settings: &Perplexity,
+) -> Likelihood {
     let quiet: &dyn Progress<()> = &Quiet;
     let scored = score_text(answerer, (before, &row.text), settings, quiet).unwrap();
     let (found, cut) = scored.unwrap();
@@ -197,7 +202,9 @@ fn an_evaluation_of_texts_is_kept_reported_compared_and_done_again() {
     assert_eq!((scores.all.texts, groups), (3, vec![("print", 1), ("web", 2)]));
     assert!(scores.in_windows >= 1 && report.problems == 1);
     let said = methods::paragraph(&first.0, &report);
-    for words in ["scored as texts", "each of which begins 6 tokens after", "1 row could not be asked"] {
+    for words in
+        ["scored as texts", "each of which begins 6 tokens after", "1 row could not be asked"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(methods::markdown(&first.0, &report).contains("| print | 1 |"));

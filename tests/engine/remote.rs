@@ -275,12 +275,14 @@ fn texts_at_our_server_are_as_likely_as_the_loaded_model_finds_them() {
     let (_open, server) = served(&model);
     for before in [None, Some("person".to_owned())] {
         let settings = Perplexity { text: "text".to_owned(), before, ..Perplexity::default() };
-        let task = Task { code: None, perplexity: Some(settings), ..evaluations::task(folder.path()) };
+        let task =
+            Task { code: None, perplexity: Some(settings), ..evaluations::task(folder.path()) };
         let prepared = Arc::new(Prepared::read(&task, &Quiet).unwrap());
         let (here, there) = (folder.path().join("here"), folder.path().join("there"));
         evaluations::ask(&model, &prepared, &here, &Quiet);
         evaluate(&server, &prepared, &there, &Quiet).unwrap();
-        let ((begun, told), (_, own)) = (Folder::read(&there).unwrap(), Folder::read(&here).unwrap());
+        let ((begun, told), (_, own)) =
+            (Folder::read(&there).unwrap(), Folder::read(&here).unwrap());
         assert_eq!(begun.way, Some(ServerWay::Texts));
         let mut compared = 0;
         for (row, own) in &own {
@@ -308,7 +310,8 @@ fn long_texts_are_read_in_windows_by_a_server_too() {
                 [[extract.fields]]\nname = \"people\"\ntype = \"integer\"\noptional = true\n";
     let text = "text\n\"Twelve people came to the first one. Nobody spoke of money then. Fourteen came later on.\"\n";
     for (name, text) in [("extract.toml", task), ("long.csv", text)] {
-        tuning_fork_engine::files::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+        tuning_fork_engine::files::write_atomic(&folder.path().join(name), text.as_bytes())
+            .unwrap();
     }
     let task = Task::read(&folder.path().join("extract.toml")).unwrap();
     let prepared = Arc::new(Prepared::read(&task, &Quiet).unwrap());
@@ -323,7 +326,10 @@ fn long_texts_are_read_in_windows_by_a_server_too() {
     let told = Folder::read(&folder.path().join("there")).unwrap().1;
     let written = told[&1].written.as_ref().unwrap();
     assert_eq!(written.windows.len(), 3, "{written:?}");
-    assert_eq!((&written.fields["people"], written.disagree.as_slice()), (&json!(12), &["people".to_owned()][..]));
+    assert_eq!(
+        (&written.fields["people"], written.disagree.as_slice()),
+        (&json!(12), &["people".to_owned()][..])
+    );
     // How much fits is not known of a server.
     let mut unknown = task;
     unknown.extract.as_mut().unwrap().window_tokens = 0;

@@ -26,7 +26,8 @@ use tuning_fork::state::evaluate::{
 };
 
 use crate::evaluate::{
-    TEXTS, at_evaluate, begun, evaluated, fill_in, filled_form, form_of_fields, report, settle, with_texts,
+    TEXTS, at_evaluate, begun, evaluated, fill_in, filled_form, form_of_fields, report, settle,
+    with_texts,
 };
 use crate::support::{Window, loaded_state};
 
@@ -82,7 +83,9 @@ fn texts_are_scored_and_the_unlikely_ones_come_first() {
     feeder.finish(Ok(()));
     settle(&mut app);
     app.sees("perplexity 4.48");
-    app.sees("Row 2 · Nobody could find the data, and the authors did not answer. · perplexity 7.39");
+    app.sees(
+        "Row 2 · Nobody could find the data, and the authors did not answer. · perplexity 7.39",
+    );
     app.click("unlikely first");
     settle(&mut app);
     let open = app.harness.state_mut().state.evaluate.open.as_mut().unwrap();
@@ -171,11 +174,12 @@ fn examples_are_set_in_the_form_from_this_table_or_another() {
     let other = folder.path().join("examples.csv");
     files::write_atomic(&other, TEXTS.as_bytes()).unwrap();
     fill_in(&mut app, &path);
-    app.harness.state_mut().state.evaluate.form.examples =
-        Some(Examples { count: 2, data: None });
+    app.harness.state_mut().state.evaluate.form.examples = Some(Examples { count: 2, data: None });
     settle(&mut app);
     app.sees("From this table; these rows are not asked about");
-    assert!(app.harness.state().state.evaluate.form.preview(0).unwrap().template.contains("{examples}"));
+    assert!(
+        app.harness.state().state.evaluate.form.preview(0).unwrap().template.contains("{examples}")
+    );
     app.script.borrow_mut().picks = Some(other.clone());
     app.ask(Command::Evaluate(EvaluateCommand::ChooseExamples));
     settle(&mut app);

@@ -153,7 +153,8 @@ impl Workbench {
         let Some(kept) = &open.kept else { return };
         let (prepared, folder) = (Arc::clone(&open.prepared), kept.folder.clone());
         // The dialogs of some systems do not put the ending behind a name.
-        let path = if path.extension().is_some() { path } else { path.with_extension(form.ending()) };
+        let path =
+            if path.extension().is_some() { path } else { path.with_extension(form.ending()) };
         self.start(ExportEvaluation, TableToExport { prepared, folder, path, form });
     }
 

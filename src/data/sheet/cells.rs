@@ -108,7 +108,8 @@ impl Sheet {
                 _ => column.name.clone(),
             };
             let others = (2..).map(|number| format!("{own}_{number}"));
-            let free = std::iter::once(own.clone()).chain(others).find(|name| !names.contains(name));
+            let free =
+                std::iter::once(own.clone()).chain(others).find(|name| !names.contains(name));
             names.extend(free);
         }
         names

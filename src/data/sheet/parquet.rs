@@ -75,7 +75,11 @@ fn write(out: &mut ColumnWriter<'_>, cells: &[Cell], kind: Kind) -> Result<(), P
             let words = |cell: &Cell| ByteArray::from(cell.words().into_bytes());
             out.write_batch(&there.map(words).collect::<Vec<ByteArray>>(), levels, None)?;
         }
-        _ => return Err(ParquetError::General("a column has another type than its cells".to_owned())),
+        _ => {
+            return Err(ParquetError::General(
+                "a column has another type than its cells".to_owned(),
+            ));
+        }
     }
     Ok(())
 }

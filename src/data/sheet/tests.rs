@@ -88,8 +88,13 @@ fn numbers_of_a_table_of_words_become_numbers_where_none_is_a_name() {
         sheet.with_numbers(1).columns.remove(0).cells
     };
     assert_eq!(column(&["1", "", "-2"]), [Cell::Whole(1), Cell::Missing, Cell::Whole(-2)]);
-    assert_eq!(column(&["1.50", "NA", "2e3"]), [Cell::Number(1.5), Cell::Missing, Cell::Number(2e3)]);
-    for words in [["007", "1"], ["1.234,5", "1"], ["+1", "1"], ["x", "1"], ["12345678901234567890", "1"]] {
+    assert_eq!(
+        column(&["1.50", "NA", "2e3"]),
+        [Cell::Number(1.5), Cell::Missing, Cell::Number(2e3)]
+    );
+    for words in
+        [["007", "1"], ["1.234,5", "1"], ["+1", "1"], ["x", "1"], ["12345678901234567890", "1"]]
+    {
         assert_eq!(column(&words), words.map(Cell::text));
     }
     assert_eq!(column(&["", "x"]), [Cell::Missing, Cell::text("x")]);

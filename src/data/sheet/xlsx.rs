@@ -47,7 +47,12 @@ pub fn bytes(sheet: &Sheet) -> Result<Vec<u8>, SheetError> {
                     let count = words.encode_utf16().count();
                     if count > MOST_CHARACTERS {
                         let (column, most) = (column.name.clone(), MOST_CHARACTERS);
-                        return Err(SheetError::LongCell { row: row as usize, column, count, most });
+                        return Err(SheetError::LongCell {
+                            row: row as usize,
+                            column,
+                            count,
+                            most,
+                        });
                     }
                     if !words.is_empty() {
                         page.write_string(row, at, words)?;

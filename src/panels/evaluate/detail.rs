@@ -220,11 +220,12 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
         ui.horizontal_wrapped(|ui| {
             ui.label(theme::muted(ui, format!("{name}:")));
             ui.add(Label::new(theme::strong(ui, shown)).wrap());
+            // An empty label would send what follows back to the beginning of the line.
             match written.quotes.get(name) {
-                Some(true) => ui.label(theme::muted(ui, "these words are in the text")),
-                Some(false) => ui.colored_label(p.problem, "these words are not in the text"),
-                None => ui.label(""),
-            };
+                Some(true) => _ = ui.label(theme::muted(ui, "these words are in the text")),
+                Some(false) => _ = ui.colored_label(p.problem, "these words are not in the text"),
+                None => {}
+            }
             if written.disagree.contains(name) {
                 ui.colored_label(p.rejected, "windows differ");
             }

@@ -14,7 +14,8 @@ pub(super) fn perplexity_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]
     section_ui(ui, "What is scored");
     name_ui(ui, &mut form.name, "how likely the abstracts are");
     let settings = &mut form.perplexity;
-    let others: Vec<String> = columns.iter().filter(|column| **column != form.text).cloned().collect();
+    let others: Vec<String> =
+        columns.iter().filter(|column| **column != form.text).cloned().collect();
     let hint = "The column with what stands before each text, as a question before its answer. The model \
                 reads it, and only the text is scored";
     optional_column_ui(ui, ("Before each text", hint), &others, &mut settings.before);
@@ -25,7 +26,8 @@ pub(super) fn perplexity_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]
     } else {
         settings.chat = false;
     }
-    let hint = "A column by which the report has the numbers, as the year or the source of the texts";
+    let hint =
+        "A column by which the report has the numbers, as the year or the source of the texts";
     optional_column_ui(ui, ("Report by", hint), &others, &mut settings.by);
     section_ui(ui, "Long texts");
     let hint = "Tokens that are read at once; 0: the model's whole context";

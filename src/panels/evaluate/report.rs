@@ -109,7 +109,8 @@ fn others_ui(ui: &mut Ui, folder: &Path, others: &[(String, PathBuf)], commands:
                 one, with paired intervals, and McNemar's test where rows are right or wrong";
     let menu = ui.menu_button("Compare with…", |ui| {
         if others.is_empty() {
-            let words = "There is no other complete evaluation of the same table and kind in this project";
+            let words =
+                "There is no other complete evaluation of the same table and kind in this project";
             ui.label(theme::muted(ui, words));
         }
         for (name, other) in others {

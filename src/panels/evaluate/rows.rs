@@ -281,7 +281,8 @@ fn tools_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
         if !open.coders.is_empty() {
             filters.push(filter(Filter::Differ, "differ", "Where people and model differ"));
         }
-        let about = "Rows that could not be asked, texts that were cut, and those whose windows differ";
+        let about =
+            "Rows that could not be asked, texts that were cut, and those whose windows differ";
         filters.push(filter(Filter::Problems, "problems", about));
         segmented_ui(ui, &mut open.grid.filter, &filters);
         let shown = format::count(open.grid.shown().len());

@@ -119,7 +119,11 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with a prompt and two answers in each row, as a file of preference pairs \
                  has them."
             }
-            What::Code | What::Extract | What::Write | What::Perplexity => {
+            What::Perplexity => {
+                "Choose a table with a text in each row, or a folder of documents. Nothing is asked about \
+                 them: it is measured how likely the model finds each."
+            }
+            What::Code | What::Extract | What::Write => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
             }

@@ -87,7 +87,10 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
                     tokens => format!("In windows of {tokens} tokens at most"),
                 };
                 let overlap = extract.overlap;
-                said.push(("Long texts", format!("{words}, which overlap by about {overlap} tokens")));
+                said.push((
+                    "Long texts",
+                    format!("{words}, which overlap by about {overlap} tokens"),
+                ));
             }
             return said;
         }
@@ -131,7 +134,9 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             let words = match (settings.cut, settings.stride) {
                 (true, _) => format!("Those that are longer {window} are cut at their end"),
                 (false, 0) => {
-                    format!("Those that are longer {window} are read in windows, half a window apart")
+                    format!(
+                        "Those that are longer {window} are read in windows, half a window apart"
+                    )
                 }
                 (false, stride) => format!(
                     "Those that are longer {window} are read in windows, {stride} tokens apart"

@@ -179,11 +179,7 @@ pub fn differs(answered: &Answered) -> bool {
         && answered.human.iter().any(|said| said.is_some() && *said != answered.index)
 }
 
-fn numbers(
-    questions: &Questions,
-    coders: &[String],
-    answers: &BTreeMap<u64, Answered>,
-) -> Numbers {
+fn numbers(questions: &Questions, coders: &[String], answers: &BTreeMap<u64, Answered>) -> Numbers {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     let coder = |name: &String| CoderNumbers {
         name: name.clone(),

@@ -163,7 +163,9 @@ mod tests {
         };
         record.write(folder).unwrap();
         let line = |(loss, step): (&f64, usize)| {
-            format!("{{\"step\":{step},\"epoch\":0,\"num_tokens\":1,\"loss\":{loss},\"step_secs\":1}}\n")
+            format!(
+                "{{\"step\":{step},\"epoch\":0,\"num_tokens\":1,\"loss\":{loss},\"step_secs\":1}}\n"
+            )
         };
         let lines: String = losses.iter().zip(1..).map(line).collect();
         files::write_atomic(&folder.join("metrics.jsonl"), lines.as_bytes()).unwrap();
