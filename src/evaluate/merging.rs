@@ -215,7 +215,7 @@ mod tests {
         Schema::of_fields(&[who, count, places, field("open", FieldKind::Boolean)]).unwrap()
     }
 
-    fn window(fields: Value, is_in_text: Option<bool>) -> Window {
+    fn window(fields: &Value, is_in_text: Option<bool>) -> Window {
         let quotes = is_in_text.map(|is| ("who_quote".to_owned(), is));
         let fields = fields.as_object().unwrap().clone();
         Window { fields, quotes: quotes.into_iter().collect(), ..Window::default() }
@@ -225,18 +225,18 @@ mod tests {
     fn lists_are_united_and_of_single_values_the_one_with_evidence_counts() {
         let windows = [
             window(
-                json!({"who": "The reader", "who_quote": "a reader", "count": null,
+                &json!({"who": "The reader", "who_quote": "a reader", "count": null,
                        "places": ["Lyon", "Bern"], "open": true}),
                 Some(false),
             ),
             Window { problem: Some("too long".to_owned()), ..Window::default() },
             window(
-                json!({"who": "the  team", "who_quote": "our team", "count": 12,
+                &json!({"who": "the  team", "who_quote": "our team", "count": 12,
                        "places": ["bern", "Graz"], "open": true}),
                 Some(true),
             ),
             window(
-                json!({"who": null, "who_quote": null, "count": 14, "places": [], "open": true}),
+                &json!({"who": null, "who_quote": null, "count": 14, "places": [], "open": true}),
                 None,
             ),
         ];
@@ -251,9 +251,9 @@ mod tests {
     #[test]
     fn without_evidence_the_first_value_counts_and_other_letters_are_no_difference() {
         let windows = [
-            window(json!({"who": null, "who_quote": null, "count": null}), None),
-            window(json!({"who": "The Team", "who_quote": "x", "count": 3}), Some(false)),
-            window(json!({"who": "the team", "who_quote": "y", "count": 3.0}), Some(false)),
+            window(&json!({"who": null, "who_quote": null, "count": null}), None),
+            window(&json!({"who": "The Team", "who_quote": "x", "count": 3}), Some(false)),
+            window(&json!({"who": "the team", "who_quote": "y", "count": 3.0}), Some(false)),
         ];
         let found = merged(&windows, &schema());
         assert_eq!(found.fields["who"], "The Team");
@@ -271,8 +271,8 @@ mod tests {
                           "required": ["site"]});
         let schema = Schema::of_json(&json, &[]).unwrap();
         let windows = [
-            window(json!({"site": {"town": "Lyon", "tags": ["a"], "year": null}}), None),
-            window(json!({"site": {"town": "Bern", "tags": ["b"], "year": 2024}}), None),
+            window(&json!({"site": {"town": "Lyon", "tags": ["a"], "year": null}}), None),
+            window(&json!({"site": {"town": "Bern", "tags": ["b"], "year": 2024}}), None),
         ];
         let found = merged(&windows, &schema);
         let right = json!({"town": "Lyon", "tags": ["a", "b"], "year": 2024});

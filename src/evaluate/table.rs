@@ -93,6 +93,10 @@ fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<
     writer.into_inner().expect("memory can be written")
 }
 
+/// The name of a column, and what stands in it.
+type OfAnswer = (&'static str, fn(&Answered) -> f64);
+type OfText = (&'static str, fn(&Likelihood) -> Cell);
+
 /// A row with its answer.
 type Pair<'a> = (&'a Question, &'a Answered);
 
@@ -156,7 +160,7 @@ fn push_chosen(sheet: &mut Sheet, questions: &Questions, rows: &[Pair<'_>]) {
         let expected = |(_, answer): &Pair<'_>| scale.expected(&answer.probabilities).into();
         sheet.push("model_expected", rows.iter().map(expected));
     }
-    let numbers: [(&str, fn(&Answered) -> f64); 3] = [
+    let numbers: [OfAnswer; 3] = [
         ("model_entropy_bits", |answer| answer.entropy),
         ("model_margin", |answer| answer.margin),
         ("model_mass", |answer| answer.mass),
@@ -191,7 +195,7 @@ fn push_chosen(sheet: &mut Sheet, questions: &Questions, rows: &[Pair<'_>]) {
 
 /// Of texts that were scored.
 fn push_scored(sheet: &mut Sheet, rows: &[Pair<'_>]) {
-    let numbers: [(&str, fn(&Likelihood) -> Cell); 8] = [
+    let numbers: [OfText; 8] = [
         ("model_tokens", |text| Cell::count(text.tokens)),
         ("model_logprob", |text| Cell::Number(text.logprob)),
         ("model_mean_logprob", |text| Cell::Number(text.mean())),

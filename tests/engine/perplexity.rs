@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tuning_fork_engine::evaluate::compare::Comparison;
+use tuning_fork_engine::evaluate::configurations;
 use tuning_fork_engine::evaluate::figure::WithInterval;
 use tuning_fork_engine::evaluate::methods;
 use tuning_fork_engine::evaluate::perplexity::{Likelihood, Perplexity};
@@ -208,6 +209,8 @@ fn an_evaluation_of_texts_is_kept_reported_compared_and_done_again() {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(methods::markdown(&first.0, &report).contains("| print | 1 |"));
+    let tried = configurations::all(folder.path()).unwrap().remove(0).tried.remove(0);
+    assert_eq!(tried.bits_per_byte.as_ref(), Some(&scores.all.bits_per_byte));
     // The same again differs in nothing; another model does, text by text.
     let again = Reproduced::of((&first.0, &first.1), (&first.0, &first.1));
     assert!(again.is_same(), "{}", again.words());

@@ -636,6 +636,7 @@ pub fn configurations() -> AppState {
         standing,
         shares: vec![("praise".to_owned(), WithInterval::share((share * 30.0) as usize, 30))],
         accuracy: Some(WithInterval::share(24, 30)),
+        bits_per_byte: None,
     };
     let mut state = evaluated();
     state.evaluate.configurations = Some(ConfigurationsPage {
