@@ -14,9 +14,11 @@ use crate::app::connection::Connected;
 use crate::app::host::{Ask, Host};
 use crate::app::pace::Pace;
 use crate::app::services::Services;
+use crate::app::tasks::compare_evaluations::CompareEvaluations;
 use crate::app::tasks::delete_model::DeleteModel;
 use crate::app::tasks::delete_run::DeleteRun;
 use crate::app::tasks::dialog::Dialog;
+use crate::app::tasks::export_evaluation::ExportEvaluation;
 use crate::app::tasks::export_pairs::ExportPairs;
 use crate::app::tasks::export_study::ExportStudy;
 use crate::app::tasks::list_chats::ListChats;
@@ -125,8 +127,10 @@ pub struct FakeEngine(pub Rc<RefCell<Script>>);
 /// What is done at once.
 fn is_work_on_files(kind: TypeId) -> bool {
     [
+        TypeId::of::<CompareEvaluations>(),
         TypeId::of::<DeleteModel>(),
         TypeId::of::<DeleteRun>(),
+        TypeId::of::<ExportEvaluation>(),
         TypeId::of::<ExportPairs>(),
         TypeId::of::<ListChats>(),
         TypeId::of::<ListEvaluations>(),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::data::sheet::form::SheetForm;
 use crate::evaluate::survey::Beside;
 use crate::study::forms::export::Export;
 
@@ -32,6 +33,12 @@ pub enum Ask {
     ItemAnswers,
     Documents,
     BesideItems(Beside),
+
+    /// Rows that are shown as examples.
+    Examples,
+
+    /// Where an evaluation's table goes.
+    EvaluationFile(SheetForm),
     Codebook,
     StudyTable,
     StudyFolder,
@@ -210,6 +217,12 @@ pub(super) fn show_dialog(ask: &Ask) -> Option<PathBuf> {
         Ask::BesideItems(Beside::Marginals) => {
             table_dialog("Open a table of what real people said")
         }
+        Ask::Examples => table_dialog("Open a table of examples"),
+        Ask::EvaluationFile(form) => dialog
+            .set_title("Save the table with the answers")
+            .add_filter(form.words(), &[form.ending()])
+            .set_file_name(format!("results.{}", form.ending()))
+            .save_file(),
         Ask::Documents => dialog.set_title("Open a folder of documents").pick_folder(),
         Ask::Codebook => dialog
             .set_title("Open a codebook")

@@ -16,15 +16,20 @@ use super::load::{LoadedPair, ModelArgs, Precision, load_finder};
 use super::out;
 use super::progress::Bar;
 use super::remote::{KeyArgs, RemoteArgs};
+use crate::data::sheet;
+use crate::data::sheet::form::SheetForm;
 use crate::data::table::Reading;
 use crate::evaluate::at_server::{self, AT_ONCE};
 use crate::evaluate::finder::Finder;
 use crate::evaluate::frozen;
+use crate::evaluate::merging;
 use crate::evaluate::respondent::Respondent;
 use crate::evaluate::results::{Answered, Evaluation, Folder};
 use crate::evaluate::run::{self, AskError, AskEvent, Prepared};
 use crate::evaluate::scored::{ALIKE, some_cannot_be_chosen};
+use crate::evaluate::table;
 use crate::evaluate::task::Task;
+use crate::files;
 use crate::jobs::{Cancelled, Progress};
 use crate::llm::card::ModelIdentity;
 use crate::llm::generate::guess::KeptGuesser;
@@ -72,6 +77,11 @@ pub struct EvaluateArgs {
     /// Keep the weights as the file stores them, widen them to f32, or round them
     #[arg(long, value_enum, default_value_t = Precision::AsStored)]
     weights: Precision,
+
+    /// Write the table with the answers also to this file, by its ending as CSV, JSON Lines, Parquet or Excel
+    /// (.csv, .jsonl, .parquet, .xlsx)
+    #[arg(long, value_name = "FILE")]
+    table: Option<PathBuf>,
 
     #[command(flatten)]
     guesser: GuesserArgs,
@@ -125,6 +135,7 @@ impl EvaluateArgs {
 }
 
 pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let form = args.table.as_deref().map(SheetForm::of_path).transpose()?;
     let mut task = Task::read(&args.task)?;
     args.put_into(&mut task)?;
     // `reproduce` finds the files from wherever it is called.
@@ -143,6 +154,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         prepared.questions.report.words()
     ));
     for note in prepared.questions.report.sentences() {
+        out::note(&note);
+    }
+    if let Some(note) = in_windows(&task) {
         out::note(&note);
     }
     if let Some(labels) = &prepared.questions.labels
@@ -186,6 +200,9 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
     let answered = answered.with_context(|| {
         format!("what was answered so far is in {}; --resume continues it", folder.path().display())
     })?;
+    if let (Some(path), Some(form)) = (&args.table, form) {
+        write_table((path, form), &prepared, &prepared.questions.coders, &answered)?;
+    }
     let problems = answered.values().filter(|row| row.problem.is_some()).count();
     let cut = answered.values().filter(|row| row.cut.is_some()).count();
     if args.json {
@@ -221,6 +238,24 @@ pub fn run(args: &EvaluateArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is to be known of a schema whose answers are merged from windows.
+fn in_windows(task: &Task) -> Option<String> {
+    let extract = task.extract.as_ref().filter(|extract| extract.windows)?;
+    merging::warning(&extract.form().ok()?)
+}
+
+/// The table with the answers beside it, in the format that the file's name says.
+pub(super) fn write_table(
+    (path, form): (&Path, SheetForm),
+    prepared: &Prepared,
+    coders: &[String],
+    answered: &BTreeMap<u64, Answered>,
+) -> anyhow::Result<()> {
+    let sheet = table::typed((&prepared.questions, coders), answered);
+    files::write_atomic(path, &sheet::bytes(&sheet, form)?)
+        .with_context(|| format!("{} could not be written", path.display()))
 }
 
 /// What chooses the passages, where the task names an encoder.
@@ -338,7 +373,14 @@ impl Progress<Reading> for Screen {
 
 impl Progress<AskEvent> for Screen {
     fn emit(&self, event: AskEvent) {
-        let AskEvent::Answered { done, total, row } = event;
+        let (done, total, row) = match event {
+            AskEvent::Answered { done, total, row } => (done, total, row),
+            AskEvent::Window { row, done, windows } => {
+                let words = format!("Windows of row {row}");
+                self.bar.count(&words, done as u64, windows as u64);
+                return;
+            }
+        };
         self.bar.count("Rows", done as u64, total as u64);
         if self.json
             && let Err(error) = out::json(&row)

@@ -37,6 +37,8 @@ mod prompt;
 mod remote;
 mod report;
 mod reproduce;
+mod reproduce_run;
+mod reproduce_study;
 mod room;
 mod rounds;
 mod rows;
@@ -139,7 +141,7 @@ pub enum Command {
     /// Say how far the answers of an evaluation can be trusted
     Report(report::ReportArgs),
 
-    /// Do an evaluation again and say what differs
+    /// Do an evaluation, a training run or the numbers of a study again and say what differs
     Reproduce(reproduce::ReproduceArgs),
 
     /// Test whether a model follows a codebook, and whether its answers stay when only the form of the
@@ -482,7 +484,11 @@ mod tests {
             "tuning-fork evaluate TASK.toml --rows 5 --resume",
             "tuning-fork report evaluations/abstracts --methods",
             "tuning-fork report evaluations/one --against evaluations/other --out report.docx",
+            "tuning-fork report evaluations/abstracts --table labels.xlsx",
+            "tuning-fork evaluate TASK.toml --table answers.parquet",
             "tuning-fork reproduce evaluations/abstracts/evaluation.json --model other",
+            "tuning-fork reproduce runs/first --json",
+            "tuning-fork reproduce studies/tone/agreement.json",
             "tuning-fork stability evaluations/abstracts --rows 20 --needed 0.9 --json",
             "tuning-fork configurations --freeze evaluations/abstracts --json",
             "tuning-fork completions bash",

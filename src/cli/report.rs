@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
 
+use super::evaluate::write_table;
 use super::out;
+use crate::data::sheet::form::SheetForm;
 use crate::evaluate::compare::Comparison;
 use crate::evaluate::documents;
 use crate::evaluate::page::Page;
 use crate::evaluate::people;
 use crate::evaluate::report::Report;
+use crate::evaluate::reproduce::task_of;
 use crate::evaluate::results::{Evaluation, Folder};
+use crate::evaluate::run::Prepared;
 use crate::files;
 use crate::jobs::Quiet;
 
@@ -38,6 +42,11 @@ pub struct ReportArgs {
     #[arg(long)]
     out: Option<PathBuf>,
 
+    /// Write the table with the answers to this file, by its ending as CSV, JSON Lines, Parquet or Excel
+    /// (.csv, .jsonl, .parquet, .xlsx), with the labels of coders that a study brought; no report is printed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["methods", "json", "out", "against"])]
+    table: Option<PathBuf>,
+
     /// All numbers as JSON
     #[arg(long)]
     json: bool,
@@ -47,6 +56,9 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     if let Some(study) = &args.people {
         let taken = people::take(&args.folder, study, &Quiet)?;
         out::note(&taken.sentence());
+    }
+    if let Some(path) = &args.table {
+        return table(&args.folder, path);
     }
     if let Some(other) = &args.against {
         return compare(args, other);
@@ -76,6 +88,18 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
     } else {
         out::line(&markdown)
     }
+}
+
+/// The table is read again: only what was asked about then has these answers.
+fn table(folder: &Path, path: &Path) -> anyhow::Result<()> {
+    let form = SheetForm::of_path(path)?;
+    let (evaluation, answered) = Folder::read(folder)?;
+    let prepared = Prepared::read(&task_of(folder, &evaluation), &Quiet)?;
+    if prepared.data_sha256 != evaluation.data_sha256 {
+        bail!("{} was changed since it was asked about", prepared.task.data.display());
+    }
+    write_table((path, form), &prepared, &evaluation.coders, &answered)?;
+    out::line(&format!("{} rows with their answers in {}", answered.len(), path.display()))
 }
 
 fn compare(args: &ReportArgs, other: &Path) -> anyhow::Result<()> {

@@ -31,27 +31,27 @@ use crate::words::{counted, gigabytes, thousands};
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// The run file: TRL's and PEFT's keys, as TOML
-    run: PathBuf,
+    pub(super) run: PathBuf,
 
     /// The run's folder; without it, a new one under runs/ in the current folder
     #[arg(long)]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 
     /// Resume the run in that folder from its checkpoint, with its own settings and rows
     #[arg(long, requires = "out")]
-    resume: bool,
+    pub(super) resume: bool,
 
     /// Only say what the run would take (memory and time), what is odd about its data, and whether it
     /// would be refused
     #[arg(long, conflicts_with = "resume")]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
     #[command(flatten)]
-    table: TableArgs,
+    pub(super) table: TableArgs,
 
     /// Print each step's metrics, and the result at the end, as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 pub fn run(args: &TrainArgs) -> anyhow::Result<()> {

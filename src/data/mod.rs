@@ -25,6 +25,7 @@ pub mod remarks;
 pub mod replay;
 pub mod samples;
 pub mod scan;
+pub mod sheet;
 pub mod split;
 pub mod store;
 pub mod table;

@@ -2,10 +2,13 @@
 //! that may help, every answer kept as it comes.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::merging::together;
+use super::perplexity::Likelihood;
 use super::prompt::Presentation;
 use super::question::Question;
 use super::quote;
@@ -14,11 +17,12 @@ use super::results::{Answered, Evaluation, Folder};
 use super::run::{AskError, AskEvent, Prepared};
 use super::schema::Schema;
 use super::server_way::ServerWay;
-use super::several_answers::together;
+use super::several_answers;
 use super::table;
 use super::task::{Kind, Scoring};
 use super::told;
 use super::weighing::weigh;
+use super::windows::windows;
 use super::written::Written;
 use crate::jobs::{self, Job, JobEnd, Progress};
 use crate::llm::card::ModelIdentity;
@@ -159,8 +163,10 @@ impl RowAsker {
         question: &Question,
         progress: &dyn Progress<()>,
     ) -> Result<Answered, RowError> {
-        if self.way == ServerWay::Written {
-            return self.write(question, progress);
+        match self.way {
+            ServerWay::Written => return self.write(question, progress),
+            ServerWay::Texts => return self.measure(question, progress),
+            ServerWay::Labels | ServerWay::Echoed | ServerWay::Generated => {}
         }
         let form = &self.prepared.form;
         let presentations = form.presentations(question).map_err(AskError::from)?;
@@ -173,7 +179,7 @@ impl RowAsker {
         let each: Result<Vec<Answered>, RowError> = each
             .map(|(part, label)| self.chosen(question, (part, label * size), progress))
             .collect();
-        Ok(together(&question.options, each?, self.prepared.task.threshold()))
+        Ok(several_answers::together(&question.options, each?, self.prepared.task.threshold()))
     }
 
     /// The likeliest answer to some of a row's presentations, of which the first is that of this number.
@@ -278,6 +284,42 @@ impl RowAsker {
         }
     }
 
+    /// How likely a text is, by the log-probabilities of a prompt that is the text with what stands before it.
+    fn measure(
+        &self,
+        question: &Question,
+        progress: &dyn Progress<()>,
+    ) -> Result<Answered, RowError> {
+        let before = self.prepared.form.before_text(question).map_err(AskError::from)?;
+        let text = question.part("text").unwrap_or_default();
+        let asked = json!({
+            "prompt": format!("{before}{text}"), "max_tokens": 1, "temperature": 0, "logprobs": 1,
+            "echo": true,
+        });
+        let said = self.post("/completions", asked, progress)?.map_err(RowError::Refused)?;
+        let found = told::echoed_text(&said, text.chars().count());
+        let Some(told::EchoedText { logprob, tokens, unscored }) = found else {
+            let problem = "log-probabilities of the prompt are missing in it".to_owned();
+            return Err(RemoteError::Answer { path: "/completions".to_owned(), problem }.into());
+        };
+        if tokens == 0 {
+            let problem = "it has no token that could be scored after another one";
+            return Err(RowError::Refused(problem.to_owned()));
+        }
+        let prompt = said["usage"]["prompt_tokens"].as_u64().unwrap_or(tokens as u64) as usize;
+        let scored: String = text.chars().skip(unscored).collect();
+        let likelihood = Likelihood {
+            tokens,
+            before: prompt.saturating_sub(tokens),
+            logprob,
+            bytes: scored.len(),
+            characters: scored.chars().count(),
+            windows: 1,
+            window: 0,
+        };
+        Ok(Answered::scored(likelihood, None))
+    }
+
     /// Scores less what they would be if the row's own text were empty.
     fn less_prior(
         &self,
@@ -334,6 +376,34 @@ impl RowAsker {
     }
 
     fn write(
+        &self,
+        question: &Question,
+        progress: &dyn Progress<()>,
+    ) -> Result<Answered, RowError> {
+        let Kind::Extract(extract) = self.prepared.task.kind().map_err(AskError::from)? else {
+            return self.write_one(question, progress);
+        };
+        let text = question.part("text").unwrap_or_default();
+        let settings = (extract.window_tokens, extract.overlap);
+        let windows = match windows(&text, settings, &tokens_guessed) {
+            Ok(windows) if extract.windows && windows.len() > 1 => windows,
+            _ => return self.write_one(question, progress),
+        };
+        let mut answers = Vec::with_capacity(windows.len());
+        for bytes in &windows {
+            progress.check().map_err(RemoteError::Stopped)?;
+            let part = question.with_part("text", &text[bytes.clone()]);
+            answers.push(match self.write_one(&part, progress) {
+                Ok(answer) => answer,
+                Err(RowError::Refused(problem)) => Answered::refused(0, None, problem),
+                Err(error) => return Err(error),
+            });
+        }
+        let schema = extract.form().map_err(RowError::Refused)?;
+        Ok(together((&text, &windows), answers, &schema, &question.said))
+    }
+
+    fn write_one(
         &self,
         question: &Question,
         progress: &dyn Progress<()>,
@@ -439,6 +509,12 @@ impl RowAsker {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The tokens of a text where nobody says what they are: four letters each, as in English.
+#[expect(clippy::unnecessary_wraps, reason = "a tokenizer could fail")]
+fn tokens_guessed(text: &str) -> Result<usize, Infallible> {
+    Ok(text.chars().count().div_ceil(4))
 }
 
 /// A log-probability, and of how many tokens.

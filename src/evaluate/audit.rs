@@ -35,12 +35,17 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
             ),
         ],
     );
+    let intervals = if report.perplexity.is_some() {
+        "Intervals are Student's over texts, as the first paragraph says"
+    } else {
+        "Intervals of shares are Wilson's; those of kappa, F1, alpha and means are percentiles over 1,000 draws of \
+         rows (seed 0)"
+    };
     part(
         "2. Data reduction and analysis",
         &[format!(
             "{TABLE} is the table with the answers beside it. The numbers above were computed from {RESULTS}; \
-             {} rows could not be asked and {} texts were shortened. Intervals of shares are Wilson's; those \
-             of kappa, F1, alpha and means are percentiles over 1,000 draws of rows (seed 0).",
+             {} rows could not be asked and {} texts were shortened. {intervals}.",
             report.problems, report.cut
         )],
     );

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::field_scores::is_same;
 use super::figure::WithInterval;
+use super::perplexity::Likelihood;
+use super::perplexity_scores;
 use super::results::{Answered, Evaluation};
 use super::task::Kind;
 use super::text_scores::{MEASURES, RowScores, all};
@@ -26,6 +28,10 @@ pub struct Comparison {
     /// Rows that both have answered.
     pub rows: usize,
     pub measures: Vec<Measure>,
+
+    /// What has to be known to read them, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -82,6 +88,7 @@ impl Comparison {
                 })
                 .collect(),
             Kind::Survey(_) => Vec::new(),
+            Kind::Perplexity(_) => likelihoods(&pairs),
             Kind::Code(_) if one.several != other.several => {
                 return Err(
                     "in one of the two evaluations a row can have several labels".to_owned()
@@ -116,7 +123,8 @@ impl Comparison {
             let adapter = evaluation.adapter_sha256.as_ref().map(|_| " with an adapter");
             format!("{}{}", evaluation.model.name, adapter.unwrap_or_default())
         };
-        Ok(Self { first: name(one), second: name(other), rows: pairs.len(), measures })
+        let note = cuts_otherwise(&pairs).then(|| OTHER_TOKENS.to_owned());
+        Ok(Self { first: name(one), second: name(other), rows: pairs.len(), measures, note })
     }
 
     /// As Markdown.
@@ -146,6 +154,9 @@ impl Comparison {
                 measure.p.map_or(String::new(), |p| format!("{p:.3}"))
             ));
         }
+        if let Some(note) = &self.note {
+            out.push_str(&format!("\n{note}\n"));
+        }
         if self.measures.is_empty() {
             out.push_str("\nNothing that people said is there to measure against.\n");
         }
@@ -163,18 +174,44 @@ fn draws(count: usize) -> Vec<Vec<usize>> {
 fn texts(pairs: &[(&Answered, &Answered)]) -> Vec<Measure> {
     let scores = pairs.iter().filter_map(|(a, b)| Some((RowScores::of(a)?, RowScores::of(b)?)));
     let (first, second): (Vec<RowScores>, Vec<RowScores>) = scores.unzip();
-    if first.is_empty() {
+    paired(&MEASURES, first.len(), |drawn| [all(&first, drawn), all(&second, drawn)])
+}
+
+/// Of texts that were scored: the numbers of the report of each.
+fn likelihoods(pairs: &[(&Answered, &Answered)]) -> Vec<Measure> {
+    let both = pairs.iter().filter_map(|(a, b)| Some((a.scored.as_ref()?, b.scored.as_ref()?)));
+    let (first, second): (Vec<&Likelihood>, Vec<&Likelihood>) = both.unzip();
+    let of = |texts: &[&Likelihood], drawn: &[usize]| {
+        perplexity_scores::all(&drawn.iter().map(|at| texts[*at]).collect::<Vec<_>>())
+    };
+    let names = &perplexity_scores::MEASURES;
+    paired(names, first.len(), |drawn| [of(&first, drawn), of(&second, drawn)])
+}
+
+/// Whether the two models cut a text into other tokens.
+fn cuts_otherwise(pairs: &[(&Answered, &Answered)]) -> bool {
+    let both = pairs.iter().filter_map(|(a, b)| Some((a.scored.as_ref()?, b.scored.as_ref()?)));
+    both.into_iter().any(|(a, b)| a.tokens != b.tokens)
+}
+
+const OTHER_TOKENS: &str = "The two models cut these texts into other tokens: bits per byte and per character can be \
+                            compared, perplexities cannot.";
+
+/// Measures of all rows together, of both models; `of` computes them for the rows that are drawn.
+fn paired(names: &[&str], count: usize, of: impl Fn(&[usize]) -> [Vec<Number>; 2]) -> Vec<Measure> {
+    if count == 0 {
         return Vec::new();
     }
-    let whole: Vec<usize> = (0..first.len()).collect();
-    let (own, theirs) = (all(&first, &whole), all(&second, &whole));
-    let mut drawn = vec![Vec::new(); MEASURES.len()];
-    for draw in draws(first.len()) {
-        for (place, (a, b)) in all(&first, &draw).into_iter().zip(all(&second, &draw)).enumerate() {
+    let whole: Vec<usize> = (0..count).collect();
+    let [own, theirs] = of(&whole);
+    let mut drawn = vec![Vec::new(); names.len()];
+    for draw in draws(count) {
+        let [own, theirs] = of(&draw);
+        for (place, (a, b)) in own.into_iter().zip(theirs).enumerate() {
             drawn[place].extend(minus(b, a).ok());
         }
     }
-    MEASURES
+    names
         .iter()
         .zip(drawn)
         .enumerate()
@@ -182,7 +219,7 @@ fn texts(pairs: &[(&Answered, &Answered)]) -> Vec<Measure> {
             let (a, b) = (own[place].clone(), theirs[place].clone());
             Measure {
                 name: (*name).to_owned(),
-                items: first.len(),
+                items: count,
                 first: a.clone().ok(),
                 second: b.clone().ok(),
                 difference: around(minus(b, a), drawn),

@@ -43,6 +43,10 @@ pub struct Tried {
 
     /// Against what most coders say, or the only one.
     pub accuracy: Option<WithInterval>,
+
+    /// Of texts that were scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_byte: Option<WithInterval>,
 }
 
 /// The evaluations of one table, the oldest first.
@@ -143,5 +147,6 @@ fn of(path: &Path, evaluation: &Evaluation, report: &Report, standing: &Standing
         },
         shares: report.shares.iter().map(|it| (it.label.clone(), it.share.clone())).collect(),
         accuracy: report.people.last().map(|against| against.accuracy.clone()),
+        bits_per_byte: report.perplexity.as_ref().map(|scores| scores.all.bits_per_byte.clone()),
     }
 }

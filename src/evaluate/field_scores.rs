@@ -1,12 +1,14 @@
 //! Fields that a model read out of texts, against those that a person read out of them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::figure::WithInterval;
 use super::results::Answered;
 use super::task::Extract;
-use super::written::cell;
+use super::written::{Written, cell};
 use crate::stats::text::squad::{normalised, token_f1};
 
 /// What is said of all fields.
@@ -19,6 +21,84 @@ pub struct FieldScores {
 
     /// Answers that came to the end of their room and were closed there.
     pub ended_early: usize,
+
+    /// Of long texts that were read in windows; where there are none, nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows: Option<InWindows>,
+}
+
+/// Texts that were read in windows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InWindows {
+    pub texts: usize,
+    pub windows: usize,
+
+    /// Windows out of which nothing could be read.
+    pub problems: usize,
+
+    /// About how many tokens windows overlap.
+    pub overlap: usize,
+
+    /// By field, the texts whose windows have different values of it.
+    pub disagree: Vec<(String, usize)>,
+}
+
+impl InWindows {
+    fn of(extract: &Extract, rows: &[&Answered]) -> Option<Self> {
+        let written = rows.iter().filter_map(|row| row.written.as_ref());
+        let written: Vec<&Written> = written.filter(|it| !it.windows.is_empty()).collect();
+        if written.is_empty() {
+            return None;
+        }
+        let windows = || written.iter().flat_map(|written| &written.windows);
+        let mut disagree: BTreeMap<&String, usize> = BTreeMap::new();
+        for name in written.iter().flat_map(|written| &written.disagree) {
+            *disagree.entry(name).or_default() += 1;
+        }
+        let disagree = disagree.into_iter().map(|(name, count)| (name.clone(), count));
+        Some(Self {
+            texts: written.len(),
+            windows: windows().count(),
+            problems: windows().filter(|window| window.problem.is_some()).count(),
+            overlap: extract.overlap,
+            disagree: disagree.collect(),
+        })
+    }
+
+    /// For a methods section.
+    pub fn sentence(&self) -> String {
+        let long = texts(self.texts);
+        let mut said = format!(
+            "Texts that did not fit into one window ({long}) were read in {} windows, which end with sentences \
+             or paragraphs and overlap by about {} tokens. Their fields were merged by fixed rules: of lists the \
+             union in order; of other fields the first value whose quote is in the text, else the first that a \
+             window has.",
+            self.windows, self.overlap
+        );
+        let listed = self.disagree.iter();
+        let listed: Vec<String> =
+            listed.map(|(name, count)| format!("“{name}” in {}", texts(*count))).collect();
+        if !listed.is_empty() {
+            said.push_str(&format!(" Windows have different values of {}.", listed.join(", ")));
+        }
+        if self.problems > 0 {
+            said.push_str(&format!(
+                " Windows out of which nothing could be read: {}.",
+                self.problems
+            ));
+        }
+        said
+    }
+
+    /// A part of the report.
+    pub fn markdown(&self) -> String {
+        let mut out =
+            "\n| field | texts whose windows have different values |\n| --- | ---: |\n".to_owned();
+        for (name, count) in &self.disagree {
+            out.push_str(&format!("| {name} | {count} of {} |\n", self.texts));
+        }
+        if self.disagree.is_empty() { String::new() } else { out }
+    }
 }
 
 /// One field against a person's column.
@@ -38,6 +118,10 @@ pub struct FieldScore {
 
     /// Of numbers, the share that is within the tolerance.
     pub within: Option<WithInterval>,
+}
+
+fn texts(count: usize) -> String {
+    if count == 1 { "1 text".to_owned() } else { format!("{count} texts") }
 }
 
 impl FieldScores {
@@ -64,7 +148,8 @@ impl FieldScores {
             (name.clone(), WithInterval::share(right, found.len()))
         });
         let quotes = quotes.collect();
-        Self { fields, quotes, ended_early: written().filter(|it| it.ended_early).count() }
+        let ended_early = written().filter(|it| it.ended_early).count();
+        Self { fields, quotes, ended_early, windows: InWindows::of(extract, rows) }
     }
 }
 

@@ -113,6 +113,9 @@ pub fn configuration(evaluation: &Evaluation) -> String {
         code.inclusion = None;
         code.by = None;
     }
+    if let Some(perplexity) = &mut deciding.perplexity {
+        perplexity.by = None;
+    }
     if let Some(survey) = &mut deciding.survey {
         for path in [&mut survey.personas, &mut survey.marginals].into_iter().flatten() {
             path.clear();

@@ -3,7 +3,7 @@
 use super::alt_test::AltTest;
 use super::enough;
 use super::estimates::{corrected, on_scale, regression_sentence, scale_sentence};
-use super::field_scores::FieldScores;
+use super::field_scores::{FieldScores, InWindows};
 use super::figure::{ends, interval, number, percent, with_interval};
 use super::judge_scores::JudgeScores;
 use super::manner::Way;
@@ -91,9 +91,12 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
     if let Some(correction) = &report.correction {
         out.push_str(&corrected(correction));
     }
-    if let Some(FieldScores { fields, quotes, .. }) = &report.fields {
-        out.push_str("## Fields\n\n| field | rows | exact | F1 of words | within tolerance |\n");
-        out.push_str("| --- | ---: | --- | --- | --- |\n");
+    if let Some(FieldScores { fields, quotes, windows, .. }) = &report.fields {
+        out.push_str("## Fields\n");
+        if !fields.is_empty() {
+            out.push_str("\n| field | rows | exact | F1 of words | within tolerance |\n");
+            out.push_str("| --- | ---: | --- | --- | --- |\n");
+        }
         for field in fields {
             out.push_str(&format!(
                 "| {} | {} | {} | {} | {} |\n",
@@ -110,12 +113,18 @@ pub fn markdown(evaluation: &Evaluation, report: &Report) -> String {
         for (name, share) in quotes {
             out.push_str(&format!("| {name} | {} |\n", with_interval(share)));
         }
+        if let Some(windows) = windows {
+            out.push_str(&windows.markdown());
+        }
     }
     if let Some(texts) = report.texts.as_ref().filter(|texts| !texts.measures.is_empty()) {
         out.push_str("## Against the references\n\n| measure | value |\n| --- | --- |\n");
         for (name, value) in &texts.measures {
             out.push_str(&format!("| {name} | {} |\n", with_interval(value)));
         }
+    }
+    if let Some(scores) = &report.perplexity {
+        out.push_str(&scores.markdown());
     }
     if let Some(survey) = &report.survey {
         out.push_str(&survey.markdown());
@@ -244,6 +253,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         Ok(Kind::Write(_)) => ("answered with a text", 0),
         Ok(Kind::Ask(_)) => ("answered as questions about documents", 0),
         Ok(Kind::Survey(_)) => ("answered as items of a survey", 0),
+        Ok(Kind::Perplexity(_)) => ("scored as texts", 0),
         _ => ("judged", 2),
     };
     let weights = match &model.server {
@@ -301,6 +311,13 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
         said.extend(scores.sentences(survey, task.orders, task.seed));
         if survey.ways.contains(&Way::Texts) && task.score == Scoring::Sum && scores.begin_alike() {
             said.push(ALIKE.to_owned());
+        }
+        return said.join(" ");
+    }
+    if let (Ok(Kind::Perplexity(settings)), Some(scores)) = (task.kind(), &report.perplexity) {
+        said.extend(scores.sentences(settings, report.cut));
+        if report.problems > 0 {
+            said.push(could_not_be_asked(report.problems));
         }
         return said.join(" ");
     }
@@ -423,7 +440,7 @@ pub fn paragraph(evaluation: &Evaluation, report: &Report) -> String {
 /// Of fields and of texts.
 fn written(report: &Report, is_at_server: bool) -> Vec<String> {
     let mut said = Vec::new();
-    if let Some(FieldScores { fields, quotes, ended_early }) = &report.fields {
+    if let Some(FieldScores { fields, quotes, ended_early, windows }) = &report.fields {
         said.push(if is_at_server {
             "The server was asked for a JSON object of a schema; an answer that does not fit it counts \
              as a row that could not be asked."
@@ -444,6 +461,7 @@ fn written(report: &Report, is_at_server: bool) -> Vec<String> {
                 number(&field.token_f1.value)
             ));
         }
+        said.extend(windows.as_ref().map(InWindows::sentence));
         for (name, share) in quotes {
             said.push(format!(
                 "The words given as {name} are in the text in {} of the rows that have them ({}).",

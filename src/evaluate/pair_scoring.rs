@@ -79,6 +79,18 @@ impl<'a> PairScorer<'a> {
         Ok(sums)
     }
 
+    /// The natural log of the probability of each token of one answer.
+    pub fn logprobs<E>(
+        &mut self,
+        prompt: &[u32],
+        answer: &[u32],
+        progress: &dyn Progress<E>,
+    ) -> Result<Vec<f32>, Error> {
+        progress.check()?;
+        let model = self.model;
+        Ok(model.logprobs(self.memory(prompt)?, &[answer.to_vec()])?.concat())
+    }
+
     /// Answers a prompt token by token, as [`super::scoring::Scorer::write`] does.
     pub fn write<E>(
         &mut self,

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::manner::Wording;
+use super::perplexity::TEXT;
 use super::question::{EXAMPLES, Question};
 use super::several::ANSWERS;
 use super::task::{AnswerForm, Kind, Task};
@@ -103,6 +104,8 @@ pub fn usual(kind: Kind<'_>, several: bool) -> &'static str {
         Kind::Write(_) => WRITE,
         Kind::Survey(_) => SURVEY,
         Kind::Ask(_) => ASK,
+        Kind::Perplexity(perplexity) if perplexity.before.is_some() => "{before} {text}",
+        Kind::Perplexity(_) => TEXT,
     }
 }
 
@@ -154,6 +157,7 @@ impl Form {
                 let form = extract.form().map_err(PromptError::Task)?;
                 fixed.push(("fields".to_owned(), form.words()));
             }
+            Kind::Perplexity(_) => fixed.clear(), // nothing is asked
             Kind::Write(write) => {
                 fixed.retain(|(name, _)| name != "reminder");
                 fixed.push(("instruction".to_owned(), write.instruction.trim().to_owned()));
@@ -178,7 +182,11 @@ impl Form {
             Kind::Exam(_) if letters => &["question", "options"],
             Kind::Exam(_) => &["question"],
             Kind::Judge(_) => &["first", "second"],
-            Kind::Code(_) | Kind::Rate(_) | Kind::Extract(_) | Kind::Write(_) => &["text"],
+            Kind::Code(_)
+            | Kind::Rate(_)
+            | Kind::Extract(_)
+            | Kind::Write(_)
+            | Kind::Perplexity(_) => &["text"],
             Kind::Survey(_) => &["question", "options"],
             Kind::Ask(_) => &["passages", "question"],
         };
@@ -187,8 +195,17 @@ impl Form {
                 return Err(PromptError::Lacks { name });
             }
         }
+        if matches!(kind, Kind::Perplexity(_))
+            && template.find(TEXT) != template.len().checked_sub(TEXT.len())
+        {
+            return Err(PromptError::Task(
+                "the prompt of [perplexity] has to end in {text} and to have it only there: what stands \
+                 before it is read and not scored"
+                    .to_owned(),
+            ));
+        }
         let orders = if judges { 2 } else { task.orders.max(1) };
-        let writes = kind.writes();
+        let writes = kind.writes() || matches!(kind, Kind::Perplexity(_));
         // An end of somebody's own that does not name yes and no is the same in every order.
         let is_fixed = each.is_some()
             && !template.contains("{options}")
@@ -227,6 +244,11 @@ impl Form {
     /// The question with its options in the order of the table; of several labels, that about the first.
     pub fn first(&self, question: &Question) -> Result<Presentation, PromptError> {
         self.presentation(question, (0..self.choices(question)).collect(), 0)
+    }
+
+    /// Of a text that is scored, what is read before it.
+    pub fn before_text(&self, question: &Question) -> Result<String, PromptError> {
+        Ok(self.first(&question.with_part("text", ""))?.content)
     }
 
     /// In how many orders a question is asked.

@@ -12,6 +12,7 @@ use super::cells::{
 use super::coded::{Coders, inclusion};
 use super::free_text::Write;
 use super::passages::{self, Excerpt};
+use super::perplexity::Perplexity;
 use super::rating::Rate;
 use super::survey::{Field, Poll, Survey, SurveyError, refusals};
 use super::task::{Ask, Code, Exam, Extract, Judge, Kind, Task, TaskError};
@@ -159,6 +160,7 @@ impl Questions {
             Kind::Write(write) => questions.of_texts(write)?,
             Kind::Survey(survey) => questions.of_items(survey)?,
             Kind::Ask(ask) => questions.of_documents(ask)?,
+            Kind::Perplexity(perplexity) => questions.of_scored_texts(perplexity)?,
         }
         if let Some(id) = &task.id {
             for question in &mut questions.list {
@@ -422,6 +424,24 @@ impl Questions {
         self.of_text(&write.text)?;
         let columns = write.references.iter().map(|column| (column.clone(), column.clone()));
         self.take_said(&columns.collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn of_scored_texts(&mut self, perplexity: &Perplexity) -> Result<(), QuestionError> {
+        if let Some(column) = &perplexity.before {
+            self.has(column, "the task takes what stands before a text from")?;
+        }
+        if let Some(column) = &perplexity.by {
+            self.has(column, "the results are to be reported by")?;
+        }
+        self.of_text(&perplexity.text)?;
+        for question in &mut self.list {
+            let said_in = |column: &String| words(question.row.get(column)).into_owned();
+            let before = perplexity.before.as_ref().map(said_in).unwrap_or_default();
+            let group = perplexity.by.as_ref().map(|column| said_in(column).trim().to_owned());
+            question.group = group.filter(|group| !group.is_empty());
+            question.parts.push(("before", before));
+        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use super::field_scores::FieldScores;
 use super::figure::{Figure, LabelShare, WithInterval};
 use super::judge_scores::JudgeScores;
 use super::labelled::{Labelled, Plan};
+use super::perplexity_scores::PerplexityScores;
 use super::results::{Answered, Evaluation};
 use super::scale::LabelScale;
 use super::scale_scores::ScaleScores;
@@ -87,6 +88,10 @@ pub struct Report {
 
     /// Of a survey.
     pub survey: Option<SurveyScores>,
+
+    /// Of texts that were scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<PerplexityScores>,
 }
 
 /// What the order of the options changes.
@@ -237,6 +242,8 @@ impl Report {
                 Ok(Kind::Survey(_)) => Some(SurveyScores::of(with_answer)),
                 _ => None,
             },
+            perplexity: matches!(kind, Ok(Kind::Perplexity(_)))
+                .then(|| PerplexityScores::of(&with_answer)),
         }
     }
 
@@ -271,7 +278,7 @@ fn mean_of(rows: &[&Answered], value: impl Fn(&Answered) -> f64) -> Figure {
     // Of answers that were written nothing was scored.
     let values: Vec<f64> = rows
         .iter()
-        .filter(|row| row.written.is_none() && !row.approximate)
+        .filter(|row| row.written.is_none() && row.scored.is_none() && !row.approximate)
         .map(|row| value(row))
         .collect();
     mean(&values).into()

@@ -26,6 +26,9 @@ pub struct Reproduced {
 
     /// The largest difference between two probabilities.
     pub largest: f64,
+
+    /// The largest difference between two log-probabilities of a text, by token.
+    pub largest_by_token: f64,
 }
 
 impl Reproduced {
@@ -43,11 +46,16 @@ impl Reproduced {
                 continue;
             };
             found.rows += 1;
-            if before.answer != after.answer || before.problem != after.problem {
+            let has_scores = before.scored.is_some() == after.scored.is_some();
+            if !has_scores || before.answer != after.answer || before.problem != after.problem {
                 found.other_answers.push(*row);
             }
             if passages(before) != passages(after) {
                 found.other_passages.push(*row);
+            }
+            if let (Some(one), Some(other)) = (&before.scored, &after.scored) {
+                let apart = (one.mean() - other.mean()).abs();
+                found.largest_by_token = found.largest_by_token.max(apart);
             }
             for (one, other) in before.probabilities.iter().zip(&after.probabilities) {
                 found.largest = found.largest.max((one - other).abs());
@@ -63,6 +71,7 @@ impl Reproduced {
             && self.other_answers.is_empty()
             && self.other_passages.is_empty()
             && self.largest == 0.0
+            && self.largest_by_token == 0.0
     }
 
     /// A sentence a line.
@@ -91,6 +100,12 @@ impl Reproduced {
         }
         if self.largest > 0.0 {
             said.push(format!("No probability differs by more than {:.2e}.", self.largest));
+        }
+        if self.largest_by_token > 0.0 {
+            let most = self.largest_by_token;
+            said.push(format!(
+                "No mean log-probability of a text's tokens differs by more than {most:.2e}."
+            ));
         }
         if self.only_once > 0 {
             said.push(format!("{} rows were answered only once.", self.only_once));

@@ -76,6 +76,15 @@ impl<'a> Answerer<'a> {
         }
     }
 
+    /// What an answer of so many tokens takes of the context that the prompt has: nothing of an
+    /// encoder-decoder.
+    pub fn room_beside(&self, answer: usize) -> usize {
+        match self {
+            Self::Decoder { .. } => answer,
+            Self::Pair { .. } => 0,
+        }
+    }
+
     pub fn tokenizer(&self) -> &'a Tokenizer {
         match self {
             Self::Decoder { model, .. } => model.tokenizer(),

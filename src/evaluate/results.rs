@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
+use super::perplexity::Likelihood;
 use super::question::Question;
 use super::scale::LabelScale;
 use super::server_way::ServerWay;
@@ -97,6 +98,10 @@ pub struct Answered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub written: Option<Written>,
 
+    /// Of a text that was scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scored: Option<Likelihood>,
+
     /// Of an item of a survey.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surveyed: Option<Surveyed>,
@@ -128,6 +133,7 @@ impl Answered {
         let lists = lists.into_iter().flatten();
         let numbers = [&mut self.entropy, &mut self.margin, &mut self.mass];
         let others = self.same_answer.iter_mut().chain(&mut self.inclusion);
+        let others = others.chain(self.scored.iter_mut().map(|scored| &mut scored.logprob));
         for number in lists.chain(numbers).chain(others) {
             *number = to_twelve_digits(*number);
         }
@@ -156,8 +162,9 @@ impl Answered {
                 *score = to_twelve_digits(*score);
             }
         }
-        for value in self.written.iter_mut().flat_map(|written| written.fields.values_mut()) {
-            round(value);
+        if let Some(written) = &mut self.written {
+            let windows = written.windows.iter_mut().flat_map(|window| window.fields.values_mut());
+            written.fields.values_mut().chain(windows).for_each(round);
         }
         self
     }
@@ -188,6 +195,16 @@ impl Answered {
         self
     }
 
+    /// A text with its log-probability.
+    pub fn scored(likelihood: Likelihood, cut: Option<usize>) -> Self {
+        Self {
+            scored: Some(likelihood),
+            cut,
+            problem: None,
+            ..Self::refused(0, None, String::new())
+        }
+    }
+
     /// A row without an answer.
     pub fn refused(row: u64, id: Option<Value>, problem: String) -> Self {
         Self {
@@ -208,6 +225,7 @@ impl Answered {
             covariates: Vec::new(),
             lengths: Vec::new(),
             written: None,
+            scored: None,
             surveyed: None,
             several: None,
             approximate: false,
@@ -491,6 +509,7 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
             write,
             survey,
             ask,
+            perplexity,
             ..
         } = task.clone();
         // Where codebook, people and marginals lie does not matter; what is in them was compared above.
@@ -505,7 +524,8 @@ pub fn differences(begun: &Evaluation, now: &Evaluation) -> Vec<String> {
         });
         let split = (split, examples.map(|examples| examples.count));
         let options = (code, exam, judge, rate);
-        (split, orders, (seed, answer, score, id), options, (extract, write, survey, ask))
+        let texts = (extract, write, survey, ask, perplexity);
+        (split, orders, (seed, answer, score, id), options, texts)
     };
     compare(settings(&begun.task) == settings(&now.task), "other settings".to_owned());
     found

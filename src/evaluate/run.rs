@@ -37,6 +37,9 @@ use crate::remote::error::RemoteError;
 /// What is worth showing while it runs.
 #[derive(Clone, Debug)]
 pub enum AskEvent {
+    /// Of a row that is read in windows, `done` of `windows` are read.
+    Window { row: u64, done: usize, windows: usize },
+
     /// A row is answered, `done` of `total`; rows that were answered before are counted.
     Answered { done: usize, total: usize, row: Box<Answered> },
 }
@@ -325,7 +328,9 @@ pub fn run<'a>(
             continue;
         }
         progress.check()?;
-        let answer = asker.answer(question, progress)?;
+        let answer = asker.answer_in_steps(question, progress, &mut |done, windows| {
+            progress.emit(AskEvent::Window { row, done, windows });
+        })?;
         folder.append(&answer)?;
         answered.insert(row, answer.clone());
         progress.emit(AskEvent::Answered { done: answered.len(), total, row: Box::new(answer) });
@@ -337,8 +342,8 @@ pub fn run<'a>(
 
 /// Asks one model about one row after the other.
 pub struct Asker<'a> {
-    prepared: &'a Prepared,
-    answerer: Answerer<'a>,
+    pub(super) prepared: &'a Prepared,
+    pub(super) answerer: Answerer<'a>,
 
     /// What all prompts begin with.
     shared: Vec<u32>,
@@ -379,10 +384,24 @@ impl<'a> Asker<'a> {
         question: &Question,
         progress: &dyn Progress<E>,
     ) -> Result<Answered, AskError> {
+        self.answer_in_steps(question, progress, &mut |_, _| {})
+    }
+
+    /// The same; `read` hears of a text in windows how many of how many are read.
+    pub fn answer_in_steps<E>(
+        &mut self,
+        question: &Question,
+        progress: &dyn Progress<E>,
+        read: &mut dyn FnMut(usize, usize),
+    ) -> Result<Answered, AskError> {
         let row = question.row.place.row;
         let answered = match &question.problem {
             Some(problem) => Answered::refused(row, None, problem.clone()),
             None if self.interviewer.is_some() => self.interview(question, progress)?,
+            None if self.prepared.task.perplexity.is_some() => self.measure(question, progress)?,
+            None if let Some(windows) = self.windows(question)? => {
+                self.read_in_windows(question, &windows, (progress, read))?
+            }
             None => match self.fit(self.prepared.placed(question, progress)?.as_ref())? {
                 Ok(fitted) if self.writer.is_some() => self.write(question, fitted, progress)?,
                 Ok(fitted) => self.ask(question, &fitted, progress)?,
@@ -487,7 +506,7 @@ impl<'a> Asker<'a> {
         }
     }
 
-    fn write<E>(
+    pub(super) fn write<E>(
         &mut self,
         question: &Question,
         Fitted { asked, cut, excerpt, .. }: Fitted,
@@ -511,7 +530,7 @@ impl<'a> Asker<'a> {
     }
 
     /// The presentations of a row as ids, its text shortened where they do not fit.
-    fn fit(&self, question: &Question) -> Result<Result<Fitted, Unaskable>, AskError> {
+    pub(super) fn fit(&self, question: &Question) -> Result<Result<Fitted, Unaskable>, AskError> {
         // A cut text may have other tokens at its new end; a few tries find a length that fits.
         const TRIES: usize = 6;
 
@@ -596,7 +615,7 @@ impl<'a> Asker<'a> {
 }
 
 /// The presentations of a row as ids.
-struct Fitted {
+pub(super) struct Fitted {
     orders: Vec<Vec<usize>>,
     asked: Vec<Asked>,
 
@@ -611,6 +630,9 @@ struct Fitted {
 fn shared(answerer: &Answerer<'_>, prepared: &Prepared) -> Result<Vec<u32>, AskError> {
     // An encoder reads every prompt as a whole.
     let Answerer::Decoder { model, .. } = answerer else { return Ok(Vec::new()) };
+    if prepared.task.perplexity.is_some() {
+        return Ok(Vec::new()); // a text is read in its windows alone
+    }
     let Some(question) = prepared.questions.list.first() else { return Ok(Vec::new()) };
     let mut prompts = Vec::new();
     for word in ["0", "x"] {

@@ -42,7 +42,10 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
         return of_each(evaluation);
     }
     // A survey is read in several ways, and says so itself.
-    if task.kind().is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_))) {
+    if task
+        .kind()
+        .is_ok_and(|kind| kind.writes() || matches!(kind, Kind::Survey(_) | Kind::Perplexity(_)))
+    {
         return None;
     }
     let scored = if task.rate.is_some() {

@@ -16,6 +16,7 @@ use crate::llm::generate::guess::{Drafting, Guesser};
 use crate::llm::generate::guessing::{Guesses, Guessing};
 use crate::llm::generate::sampling;
 use crate::llm::generate::sampling::SamplingParams;
+use crate::llm::generate::score;
 use crate::llm::net::tree::SortedTree;
 use crate::llm::{Adapter, Error, KvCache, Model, Positions};
 
@@ -187,6 +188,17 @@ impl<'a> Scorer<'a> {
             sums.extend(self.ask(&row[group], base, progress)?);
         }
         Ok(sums)
+    }
+
+    /// Natural logs of the probability of each of `ids` from place `first` (at least 1) on, given those
+    /// before it. What was read for other rows plays no part.
+    pub fn logprobs<E>(
+        &self,
+        ids: &[u32],
+        first: usize,
+        progress: &dyn Progress<E>,
+    ) -> Result<Vec<f32>, Error> {
+        score::score_from((self.model, self.adapter), ids, first, progress)
     }
 
     /// Answers a prompt token by token. `choose` takes the scores of the next token and says which

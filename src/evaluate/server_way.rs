@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::perplexity::Perplexity;
 use super::task::{Kind, Scoring, Task};
 use crate::remote::ability;
 use crate::remote::probe::Probe;
@@ -16,6 +17,9 @@ pub enum ServerWay {
     /// The sum of the log-probabilities of an option's tokens where it stands after the prompt, which
     /// is then a plain text without the chat template.
     Echoed,
+
+    /// The log-probabilities of a text's tokens, as the server gives them of a prompt.
+    Texts,
 
     /// The option that the model writes. There are no probabilities.
     Generated,
@@ -49,6 +53,19 @@ impl ServerWay {
             return Err(
                 "A server writes at temperature 0 and without beams: leave `num_beams` and \
                  `temperature` out, or load the model"
+                    .to_owned(),
+            );
+        }
+        if let Kind::Perplexity(perplexity) = kind {
+            return texts(probe, perplexity);
+        }
+        if let Kind::Extract(extract) = kind
+            && extract.windows
+            && extract.window_tokens == 0
+        {
+            return Err(
+                "How much of a text fits is not known of a server: say with `window_tokens` how much of it a \
+                 window has"
                     .to_owned(),
             );
         }
@@ -87,6 +104,9 @@ impl ServerWay {
                 "The server scores every option after the prompt as a plain text, without its chat \
                  template"
             }
+            Self::Texts => {
+                "The server gives the log-probability of every token of a text, which it reads as it stands"
+            }
             Self::Generated => {
                 "Approximate: the server gives no probabilities of options; an answer is the option \
                  that the model writes"
@@ -104,8 +124,13 @@ impl ServerWay {
             }
             Self::Echoed => {
                 "The server scored every option by the log-probabilities of its tokens after the prompt, \
-                 which was a plain text that ends in “Answer:”, without a chat template; the precision \
-                 of its numbers is the server's."
+                 which was a plain text that ends in “Answer:”, without a chat template and without anything \
+                 that ends an option: one that begins another one has the probability of both. The precision \
+                 of the numbers is the server's."
+            }
+            Self::Texts => {
+                "The server gave the log-probabilities of the tokens of each text, read as it stands; the \
+                 precision of its numbers is the server's."
             }
             Self::Generated => {
                 "The server gave no probabilities of the options, so that the answers are approximate: \
@@ -119,6 +144,26 @@ impl ServerWay {
             }
         }
     }
+}
+
+/// How texts are scored.
+fn texts(probe: &Probe, perplexity: &Perplexity) -> Result<ServerWay, String> {
+    if !probe.lies.is_empty() || !probe.has(ability::PROMPT_LOGPROBS) {
+        return Err(
+            "This server does not give log-probabilities of the tokens of a prompt, by which texts are scored: \
+             load a model for it"
+                .to_owned(),
+        );
+    }
+    let unknown = perplexity.chat || perplexity.cut || perplexity.window > 0;
+    if unknown {
+        return Err(
+            "A server reads texts as they stand and says nothing of its tokens beforehand: leave `chat`, \
+             `cut` and `window` out, or load the model"
+                .to_owned(),
+        );
+    }
+    Ok(ServerWay::Texts)
 }
 
 #[cfg(test)]
@@ -145,6 +190,11 @@ mod tests {
         assert!(of(&probe(&[])).is_err());
         let written = ServerWay::of(&ours, &task, Kind::Write(&write));
         assert_eq!(written, Ok(ServerWay::Written));
+        let texts = Perplexity::default();
+        let scored = |probe: &Probe| ServerWay::of(probe, &task, Kind::Perplexity(&texts));
+        assert_eq!(scored(&ours), Ok(ServerWay::Texts));
+        assert!(scored(&probe(&[ability::CHAT])).unwrap_err().contains("tokens of a prompt"));
+        assert!(scored(&lies).is_err());
         let mean = Task { score: Scoring::Mean, ..Task::default() };
         let refused = ServerWay::of(&probe(&[ability::CHAT]), &mean, Kind::Code(&code));
         assert!(refused.unwrap_err().contains("`score`"));

@@ -117,7 +117,16 @@ pub struct Stability {
     pub model_sha256: String,
     pub rows: usize,
     pub seed: u64,
+
+    /// Examples that the task shows before each question, and these tests do not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub without_examples: usize,
     pub outcomes: Vec<Outcome>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +173,18 @@ impl Stability {
             .map_err(|source| StabilityError::Write { path, source })
     }
 
+    /// That the answers of the evaluation were given after examples, and those of the tests were not.
+    fn examples_sentence(&self) -> String {
+        match self.without_examples {
+            0 => String::new(),
+            count => format!(
+                " The task shows {count} examples before each question. The tests were made without them, for \
+                 examples have the labels that some tests exchange: these numbers are those of the codebook \
+                 alone, not of the prompt with its examples."
+            ),
+        }
+    }
+
     /// A section of the report.
     pub fn markdown(&self) -> String {
         let needed = self.outcomes.first().map_or(0.0, |outcome| outcome.needed);
@@ -172,12 +193,13 @@ impl Stability {
              tests are those of Halterman and Keith (2025), who name no threshold: {:.0} % is \
              ours. The last is the prompt stability score of Barrie et al. (2024), who call {STABLE} \
              stable. Asking the same prompt again gives the same probabilities: nothing is \
-             drawn.\n\n| test | what passes | answers | result | 95 % interval | needed | |\n\
+             drawn.{}\n\n| test | what passes | answers | result | 95 % interval | needed | |\n\
              | --- | --- | ---: | ---: | --- | ---: | --- |\n",
             self.rows,
             self.seed,
             self.model,
-            needed * 100.0
+            needed * 100.0,
+            self.examples_sentence()
         );
         for outcome in &self.outcomes {
             let number = |value: Option<f64>| value.map(|value| format!("{value:.3}"));
@@ -217,6 +239,7 @@ mod tests {
             model_sha256: "00".to_owned(),
             rows: 3,
             seed: 1,
+            without_examples: 4,
             outcomes: vec![Outcome {
                 test: Test::Definitions,
                 asked: 0,
@@ -229,6 +252,7 @@ mod tests {
             }],
         };
         found.save(folder.path()).unwrap();
+        assert!(found.markdown().contains("shows 4 examples before each question"));
         assert_eq!(Stability::read(folder.path()).unwrap(), Some(found));
     }
 }

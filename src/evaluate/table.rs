@@ -1,18 +1,23 @@
 //! The table that was asked about, with the answers beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::judged::{JUDGED, pairs};
 use super::manner::Manner;
+use super::perplexity::Likelihood;
 use super::prompt::letter;
-use super::question::Questions;
+use super::question::{Question, Questions};
 use super::results::{Answered, SUBMISSION, TABLE};
 use super::scale::LabelScale;
 use super::several;
 use super::task::Task;
-use super::written::cell;
+use super::written::{Written, cell};
+use crate::data::sheet;
+use crate::data::sheet::cells::{Cell, Sheet};
+use crate::data::sheet::form::SheetForm;
+use crate::data::table::Format;
 use crate::stats::ranking::multiple_choice::ranked;
 use crate::study::make::PROBLEM;
 
@@ -33,8 +38,44 @@ pub fn all(
         tables.push((JUDGED, pairs((judge, &task.model), questions, answered)));
     }
     // Whoever finds this one takes the evaluation to be complete.
-    tables.push((TABLE, csv(questions, answered)));
+    let csv = sheet::bytes(&sheet_of(questions, answered), SheetForm::Csv);
+    tables.push((TABLE, csv.unwrap_or_default())); // whatever is in a cell, CSV holds it
     tables
+}
+
+/// The same table to be written in any format: numbers are numbers where every cell of a column is one, and
+/// the labels of coders that are no columns of the table have a column each.
+pub fn typed(
+    (questions, coders): (&Questions, &[String]),
+    answered: &BTreeMap<u64, Answered>,
+) -> Sheet {
+    let mut sheet = sheet_of(questions, answered);
+    let own = questions.report.columns.len();
+    let knows_words_alone = matches!(questions.report.format, Format::Delimited(_) | Format::Lines);
+    if knows_words_alone {
+        sheet = sheet.with_numbers(own);
+    }
+    let Some(labels) = questions.labels.as_ref().filter(|_| questions.codebook.is_some()) else {
+        return sheet;
+    };
+    let rows = rows(questions, answered);
+    for (place, coder) in coders.iter().enumerate() {
+        if questions.report.columns.contains(coder) {
+            continue;
+        }
+        let said = rows.iter().map(|(_, answer)| match &answer.several {
+            Some(several) => {
+                let said = several.human.get(place).and_then(Option::as_deref);
+                said.map(|said| several::in_a_cell(labels, said)).into()
+            }
+            None => {
+                let said = answer.human.get(place).copied().flatten();
+                said.and_then(|said| labels.get(said)).cloned().into()
+            }
+        });
+        sheet.push(coder, said);
+    }
+    sheet
 }
 
 /// The three likeliest options of each row by their letters. A row that could not be asked has none.
@@ -46,39 +87,76 @@ fn submission(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<
         writer.write_record(fields).expect("memory can be written, and all rows are as wide");
     };
     write(["id", "prediction"]);
-    for question in &questions.list {
-        let row = question.row.place.row;
-        let Some(answer) = answered.get(&row) else { continue };
+    for (question, answer) in rows(questions, answered) {
         let guesses = ranked(&answer.probabilities)
             .into_iter()
             .take(GUESSES)
             .map(|option| letter(option).to_string());
-        let id = question.id.as_ref().map_or_else(|| row.to_string(), |id| in_a_cell(Some(id)));
+        let id = question.id.as_ref();
+        let id =
+            id.map_or_else(|| question.row.place.row.to_string(), |id| of_table(Some(id)).words());
         write([&id, &guesses.collect::<Vec<String>>().join(" ")]);
     }
     writer.into_inner().expect("memory can be written")
 }
 
-/// The table with the answers beside it, as CSV.
-fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
-    let columns = &questions.report.columns;
-    let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
-    let has_orders = answered.values().any(|row| row.same_answer.is_some());
-    let mut header: Vec<String> = columns.clone();
-    let is_written = answered.values().any(|row| row.written.is_some());
-    if is_written {
-        return written(questions, answered);
+/// The name of a column, and what stands in it.
+type OfAnswer = (&'static str, fn(&Answered) -> f64);
+type OfText = (&'static str, fn(&Likelihood) -> Cell);
+
+/// A row with its answer.
+type Pair<'a> = (&'a Question, &'a Answered);
+
+/// The rows that have an answer, or a reason why they have none.
+fn rows<'a>(questions: &'a Questions, answered: &'a BTreeMap<u64, Answered>) -> Vec<Pair<'a>> {
+    let rows = questions.list.iter();
+    rows.filter_map(|row| Some((row, answered.get(&row.row.place.row)?))).collect()
+}
+
+fn sheet_of(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Sheet {
+    let rows = rows(questions, answered);
+    let mut sheet = Sheet::default();
+    let repeated = |name: &&String| questions.repeated.as_ref() != Some(name);
+    for name in questions.report.columns.iter().filter(repeated) {
+        sheet.push(name, rows.iter().map(|(question, _)| of_table(question.row.fields.get(name))));
     }
+    if answered.values().any(|row| row.written.is_some()) {
+        push_written(&mut sheet, questions, &rows);
+    } else if answered.values().any(|row| row.scored.is_some()) {
+        push_scored(&mut sheet, &rows);
+    } else {
+        push_chosen(&mut sheet, questions, &rows);
+    }
+    sheet.push("model_cut_tokens", rows.iter().map(|(_, answer)| answer.cut.into()));
+    sheet.push(PROBLEM, rows.iter().map(|(_, answer)| answer.problem.clone().into()));
+    sheet
+}
+
+fn of_table(value: Option<&Value>) -> Cell {
+    Cell::of(value, Value::to_string)
+}
+
+/// Of answers that are one of several options.
+fn push_chosen(sheet: &mut Sheet, questions: &Questions, rows: &[Pair<'_>]) {
+    let width = questions.list.iter().map(|question| question.options.len()).max().unwrap_or(0);
     // Of a survey also who answered, and the distributions that were read in other ways.
-    let ways: std::collections::BTreeSet<Manner> = answered
-        .values()
-        .filter_map(|row| row.surveyed.as_ref())
+    let ways: BTreeSet<Manner> = rows
+        .iter()
+        .filter_map(|(_, answer)| answer.surveyed.as_ref())
         .flat_map(|surveyed| surveyed.ways.keys().copied())
         .collect();
     if !ways.is_empty() {
-        header.extend(["persona", "persona_group"].map(str::to_owned));
+        let persona =
+            |(question, _): &Pair<'_>| Cell::text(question.part("persona").unwrap_or_default());
+        sheet.push("persona", rows.iter().map(persona));
+        let group = rows.iter().map(|(question, _)| question.group.clone().into());
+        sheet.push("persona_group", group);
     }
-    header.push("model_answer".to_owned());
+    let answers = rows.iter().map(|(question, answer)| match &answer.several {
+        Some(one) => Cell::text(several::in_a_cell(&question.options, &one.applies)),
+        None => answer.answer.clone().into(),
+    });
+    sheet.push("model_answer", answers);
     for index in 0..width {
         // Where every row has the same options a column is named by its own.
         let labels = questions.labels.as_ref();
@@ -86,155 +164,121 @@ fn csv(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
             .and_then(|labels| labels.get(index))
             .cloned()
             .unwrap_or_else(|| letter(index).to_string());
-        header.push(format!("{OF_MODEL}{name}"));
+        let share = |(_, answer): &Pair<'_>| answer.probabilities.get(index).copied().into();
+        sheet.push(format!("{OF_MODEL}{name}"), rows.iter().map(share));
     }
-    let scale = questions.codebook.as_ref().and_then(LabelScale::of);
-    if scale.is_some() {
-        header.push("model_expected".to_owned());
+    if let Some(scale) = questions.codebook.as_ref().and_then(LabelScale::of) {
+        let expected = |(_, answer): &Pair<'_>| scale.expected(&answer.probabilities).into();
+        sheet.push("model_expected", rows.iter().map(expected));
     }
-    header.extend(["model_entropy_bits", "model_margin", "model_mass"].map(str::to_owned));
-    if has_orders {
-        header.push("model_same_answer".to_owned());
+    let numbers: [OfAnswer; 3] = [
+        ("model_entropy_bits", |answer| answer.entropy),
+        ("model_margin", |answer| answer.margin),
+        ("model_mass", |answer| answer.mass),
+    ];
+    for (name, number) in numbers {
+        let is_there = |answer: &Answered| answer.problem.is_none() && !answer.approximate;
+        let number = |(_, answer): &Pair<'_>| is_there(answer).then(|| number(answer)).into();
+        sheet.push(name, rows.iter().map(number));
     }
-    let name = |way: &Manner| way.words().replace(", ", "_").replace(' ', "_");
+    if rows.iter().any(|(_, answer)| answer.same_answer.is_some()) {
+        sheet.push("model_same_answer", rows.iter().map(|(_, answer)| answer.same_answer.into()));
+    }
     for way in &ways {
-        header.extend((0..width).map(|index| format!("{}_p_{}", name(way), letter(index))));
-        header.push(format!("{}_other", name(way)));
+        let name = way.words().replace(", ", "_").replace(' ', "_");
+        let found = |answer: &Answered| answer.surveyed.as_ref()?.ways.get(way).cloned();
+        let found: Vec<_> = rows.iter().map(|(_, answer)| found(answer)).collect();
+        for index in 0..width {
+            let shares = found.iter().map(|found| {
+                found.as_ref().and_then(|found| found.probabilities.get(index)).copied().into()
+            });
+            sheet.push(format!("{name}_p_{}", letter(index)), shares);
+        }
+        let other = found.iter().map(|found| found.as_ref().map(|found| found.other).into());
+        sheet.push(format!("{name}_other"), other);
     }
     // Answers of a server that gives no probabilities of them.
-    let is_approximate = answered.values().any(|row| row.approximate);
-    if is_approximate {
-        header.push("model_approximate".to_owned());
+    if rows.iter().any(|(_, answer)| answer.approximate) {
+        let said = |(_, answer): &Pair<'_>| answer.approximate.then(|| "yes".to_owned()).into();
+        sheet.push("model_approximate", rows.iter().map(said));
     }
-    header.extend(["model_cut_tokens", PROBLEM].map(str::to_owned));
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let mut write = |fields: Vec<String>| {
-        writer.write_record(fields).expect("memory can be written, and all rows are as wide");
-    };
-    write(header);
-    for question in &questions.list {
-        let Some(answer) = answered.get(&question.row.place.row) else { continue };
-        let mut fields: Vec<String> =
-            columns.iter().map(|column| in_a_cell(question.row.fields.get(column))).collect();
-        if !ways.is_empty() {
-            fields.push(question.part("persona").unwrap_or_default().into_owned());
-            fields.push(question.group.clone().unwrap_or_default());
-        }
-        fields.push(match &answer.several {
-            Some(one) => several::in_a_cell(&question.options, &one.applies),
-            None => answer.answer.clone().unwrap_or_default(),
-        });
-        let is_there = answer.problem.is_none() && !answer.approximate;
-        let number = |value: f64| if is_there { value.to_string() } else { String::new() };
-        for index in 0..width {
-            fields.push(answer.probabilities.get(index).map(f64::to_string).unwrap_or_default());
-        }
-        if let Some(scale) = &scale {
-            let expected = scale.expected(&answer.probabilities);
-            fields.push(expected.map(|value| value.to_string()).unwrap_or_default());
-        }
-        fields.extend([number(answer.entropy), number(answer.margin), number(answer.mass)]);
-        if has_orders {
-            fields.push(answer.same_answer.map(|share| share.to_string()).unwrap_or_default());
-        }
-        for way in &ways {
-            let found = answer.surveyed.as_ref().and_then(|surveyed| surveyed.ways.get(way));
-            for index in 0..width {
-                let share = found.and_then(|found| found.probabilities.get(index));
-                fields.push(share.map(f64::to_string).unwrap_or_default());
-            }
-            fields.push(found.map(|found| found.other.to_string()).unwrap_or_default());
-        }
-        if is_approximate {
-            fields.push(if answer.approximate { "yes".to_owned() } else { String::new() });
-        }
-        fields.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
-        fields.push(answer.problem.clone().unwrap_or_default());
-        write(fields);
+}
+
+/// Of texts that were scored.
+fn push_scored(sheet: &mut Sheet, rows: &[Pair<'_>]) {
+    let numbers: [OfText; 8] = [
+        ("model_tokens", |text| Cell::count(text.tokens)),
+        ("model_logprob", |text| Cell::Number(text.logprob)),
+        ("model_mean_logprob", |text| Cell::Number(text.mean())),
+        ("model_perplexity", |text| Cell::Number(text.perplexity())),
+        ("model_bits_per_byte", |text| text.bits_per_byte().into()),
+        ("model_bits_per_character", |text| text.bits_per_character().into()),
+        ("model_tokens_before", |text| Cell::count(text.before)),
+        ("model_windows", |text| Cell::count(text.windows)),
+    ];
+    for (name, number) in numbers {
+        let number = |(_, answer): &Pair<'_>| answer.scored.as_ref().map_or(Cell::Missing, number);
+        sheet.push(name, rows.iter().map(number));
     }
-    writer.into_inner().expect("memory can be written")
 }
 
 /// Of answers that were written: one column, or one a field and one a quote.
-fn written(questions: &Questions, answered: &BTreeMap<u64, Answered>) -> Vec<u8> {
-    let columns = questions.report.columns.iter();
-    let columns: Vec<&String> =
-        columns.filter(|column| questions.repeated.as_ref() != Some(column)).collect();
-    let has_passages = questions.list.iter().any(|question| question.excerpt.is_some());
-    let mut fields: Vec<&String> = Vec::new();
-    let mut quotes: Vec<&String> = Vec::new();
-    for written in answered.values().filter_map(|row| row.written.as_ref()) {
-        for name in written.fields.keys() {
-            if !fields.contains(&name) {
-                fields.push(name);
-            }
-        }
-        for name in written.quotes.keys() {
-            if !quotes.contains(&name) {
-                quotes.push(name);
+fn push_written(sheet: &mut Sheet, questions: &Questions, rows: &[Pair<'_>]) {
+    let written = |answer: &Answered| answer.written.clone();
+    let all: Vec<Option<Written>> = rows.iter().map(|(_, answer)| written(answer)).collect();
+    let (mut fields, mut quotes): (Vec<&String>, Vec<&String>) = (Vec::new(), Vec::new());
+    for written in all.iter().flatten() {
+        for (names, found) in [
+            (written.fields.keys().collect::<Vec<_>>(), &mut fields),
+            (written.quotes.keys().collect(), &mut quotes),
+        ] {
+            for name in names {
+                if !found.contains(&name) {
+                    found.push(name);
+                }
             }
         }
     }
-    let mut header: Vec<String> = columns.iter().map(|column| (*column).clone()).collect();
     if fields.is_empty() {
-        header.push("model_answer".to_owned());
+        sheet.push("model_answer", rows.iter().map(|(_, answer)| answer.answer.clone().into()));
     }
-    header.extend(fields.iter().map(|name| format!("model_{name}")));
-    header.extend(quotes.iter().map(|name| format!("model_{name}_in_text")));
-    if has_passages {
-        let names = ["model_read_passages", "model_passage_scores", "model_left_out_passages"];
-        header.extend(names.map(str::to_owned));
-    }
-    let last = ["model_tokens", "model_ended_early", "model_cut_tokens", "model_problem"];
-    header.extend(last.map(str::to_owned));
-    let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let mut write = |row: Vec<String>| {
-        writer.write_record(row).expect("memory can be written, and all rows are as wide");
+    let mut push = |name: String, value: &dyn Fn(&Written) -> Cell| {
+        sheet.push(name, all.iter().map(|one| one.as_ref().map_or(Cell::Missing, value)));
     };
-    write(header);
-    for question in &questions.list {
-        let Some(answer) = answered.get(&question.row.place.row) else { continue };
-        let written = answer.written.as_ref();
-        let mut row: Vec<String> =
-            columns.iter().map(|column| in_a_cell(question.row.fields.get(*column))).collect();
-        if fields.is_empty() {
-            row.push(answer.answer.clone().unwrap_or_default());
-        }
-        for name in &fields {
-            let value = written.and_then(|written| written.fields.get(*name));
-            row.push(value.map(cell).unwrap_or_default());
-        }
-        for name in &quotes {
-            let found = written.and_then(|written| written.quotes.get(*name));
-            row.push(found.map(bool::to_string).unwrap_or_default());
-        }
-        if has_passages {
-            let excerpt = written.and_then(|written| written.excerpt.as_ref());
-            let numbers = excerpt.map(|excerpt| {
+    for name in &fields {
+        push(format!("model_{name}"), &|written| Cell::of(written.fields.get(*name), cell));
+    }
+    for name in &quotes {
+        let found = |written: &Written| written.quotes.get(*name).copied().into();
+        push(format!("model_{name}_in_text"), &found);
+    }
+    if all.iter().flatten().any(|written| !written.windows.is_empty()) {
+        push("model_windows".to_owned(), &|written| Cell::count(written.windows.len().max(1)));
+        let disagree = |written: &Written| {
+            let names = written.disagree.join("; ");
+            if names.is_empty() { Cell::Missing } else { Cell::text(names) }
+        };
+        push("model_windows_disagree".to_owned(), &disagree);
+    }
+    if questions.list.iter().any(|question| question.excerpt.is_some()) {
+        push("model_read_passages".to_owned(), &|written| {
+            let numbers = written.excerpt.as_ref().map(|excerpt| {
                 let numbers = excerpt.passages.iter().map(|passage| passage.number.to_string());
                 numbers.collect::<Vec<String>>().join("; ")
             });
-            row.push(numbers.unwrap_or_default());
-            let scores = excerpt.map(|excerpt| {
+            numbers.into()
+        });
+        push("model_passage_scores".to_owned(), &|written| {
+            let scores = written.excerpt.as_ref().map(|excerpt| {
                 let scores = excerpt.passages.iter().filter_map(|passage| passage.score);
                 scores.map(|score| format!("{score:.4}")).collect::<Vec<String>>().join("; ")
             });
-            row.push(scores.unwrap_or_default());
-            row.push(excerpt.map(|excerpt| excerpt.left_out.to_string()).unwrap_or_default());
-        }
-        row.push(written.map(|written| written.tokens.to_string()).unwrap_or_default());
-        row.push(written.map(|written| written.ended_early.to_string()).unwrap_or_default());
-        row.push(answer.cut.map(|cut| cut.to_string()).unwrap_or_default());
-        row.push(answer.problem.clone().unwrap_or_default());
-        write(row);
+            scores.into()
+        });
+        push("model_left_out_passages".to_owned(), &|written| {
+            written.excerpt.as_ref().map(|excerpt| excerpt.left_out).into()
+        });
     }
-    writer.into_inner().expect("memory can be written")
-}
-
-fn in_a_cell(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
+    push("model_tokens".to_owned(), &|written| Cell::count(written.tokens));
+    push("model_ended_early".to_owned(), &|written| Cell::Truth(written.ended_early));
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::free_text::Write;
+use super::perplexity::Perplexity;
 use super::rating::Rate;
 use super::schema::{Field, Schema};
 use super::split::Split;
@@ -15,7 +16,8 @@ use super::survey::Survey;
 use crate::data::codebook::Scale;
 use crate::files;
 
-/// A task as its file says it. Exactly one of its parts, `code` to `ask`, is there.
+/// A task as its file says it. Exactly one of its parts, `code` to `perplexity`, is
+/// there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Task {
@@ -86,6 +88,8 @@ pub struct Task {
     pub survey: Option<Survey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask: Option<Ask>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perplexity: Option<Perplexity>,
 }
 
 impl Default for Task {
@@ -114,6 +118,7 @@ impl Default for Task {
             write: None,
             survey: None,
             ask: None,
+            perplexity: None,
         }
     }
 }
@@ -282,6 +287,35 @@ pub struct Extract {
 
     /// An answer that comes to so many tokens is closed in its form.
     pub max_tokens: usize,
+
+    /// A text that does not fit is read in windows whose fields are merged, instead of being cut.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub windows: bool,
+
+    /// Tokens of the text in a window, at most; 0: as many as fit.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window_tokens: usize,
+
+    /// A window begins with about so many tokens of the one before, in whole sentences.
+    #[serde(skip_serializing_if = "is_usual_overlap")]
+    pub overlap: usize,
+}
+
+/// What is said of a part that people may expect.
+const SCORE: &str = "there is no part [score]: `score` says how options are scored. The part that scores texts is called \
+                     [perplexity]";
+
+/// Two or three sentences.
+const OVERLAP: usize = 64;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_usual_overlap(tokens: &usize) -> bool {
+    *tokens == OVERLAP
 }
 
 impl Default for Extract {
@@ -296,11 +330,25 @@ impl Default for Extract {
             human: BTreeMap::new(),
             tolerance: 0.0,
             max_tokens: 300,
+            windows: false,
+            window_tokens: 0,
+            overlap: OVERLAP,
         }
     }
 }
 
 impl Extract {
+    /// What keeps its windows from being used, as a sentence.
+    pub fn problem(&self) -> Option<String> {
+        let Self { windows, window_tokens, overlap, .. } = self;
+        (*windows && *window_tokens > 0 && overlap >= window_tokens).then(|| {
+            format!(
+                "`overlap` of [extract] is {overlap} and `window_tokens` {window_tokens}: with every window \
+                 something new has to be read, so that the overlap is to be smaller"
+            )
+        })
+    }
+
     /// What an answer has to look like, or what is wrong with it.
     pub fn form(&self) -> Result<Schema, String> {
         match &self.json {
@@ -421,6 +469,7 @@ pub enum Kind<'a> {
     Write(&'a Write),
     Survey(&'a Survey),
     Ask(&'a Ask),
+    Perplexity(&'a Perplexity),
 }
 
 impl Kind<'_> {
@@ -435,7 +484,12 @@ impl Kind<'_> {
             Self::Extract(extract) => extract.max_tokens,
             Self::Write(write) => write.max_tokens,
             Self::Ask(ask) => ask.max_tokens,
-            Self::Code(_) | Self::Exam(_) | Self::Judge(_) | Self::Rate(_) | Self::Survey(_) => 0,
+            Self::Code(_)
+            | Self::Exam(_)
+            | Self::Judge(_)
+            | Self::Rate(_)
+            | Self::Survey(_)
+            | Self::Perplexity(_) => 0,
         }
     }
 }
@@ -497,7 +551,12 @@ impl Task {
 
     /// The task, or the line (from 1) and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
-        toml::from_str(text).map_err(|err| files::mistake_in_toml(text, &err))
+        toml::from_str(text).map_err(|err| {
+            let (line, problem) = files::mistake_in_toml(text, &err);
+            let is_part =
+                text.lines().nth(line.saturating_sub(1)).is_some_and(|it| it.trim() == "[score]");
+            if is_part { (line, SCORE.to_owned()) } else { (line, problem) }
+        })
     }
 
     /// With paths from the root, of models too where they are files; the copy of a codebook stays beside
@@ -577,12 +636,16 @@ impl Task {
             self.write.as_ref().map(Kind::Write),
             self.survey.as_ref().map(Kind::Survey),
             self.ask.as_ref().map(Kind::Ask),
+            self.perplexity.as_ref().map(Kind::Perplexity),
         ];
         let mut parts = parts.into_iter().flatten();
         match (parts.next(), parts.next()) {
             (Some(Kind::Extract(extract)), None) => {
                 extract.form().map_err(TaskError::Unusable)?;
-                Ok(Kind::Extract(extract))
+                match extract.problem() {
+                    Some(problem) => unusable(&problem),
+                    None => Ok(Kind::Extract(extract)),
+                }
             }
             (Some(Kind::Survey(_)), None) if self.score == Scoring::Prior => unusable(
                 "options of a [survey] are scored by the sum or the mean of their tokens: leave \
@@ -614,14 +677,18 @@ impl Task {
                 Some(problem) => unusable(&problem),
                 None => Ok(Kind::Ask(ask)),
             },
+            (Some(Kind::Perplexity(perplexity)), None) => match perplexity.problem() {
+                Some(problem) => unusable(&problem),
+                None => Ok(Kind::Perplexity(perplexity)),
+            },
             (Some(kind), None) => Ok(kind),
             (None, _) => unusable(
                 "the task does not say what is asked: it needs one of the parts [code], [exam], \
-                 [judge], [rate], [extract], [write], [survey] and [ask]",
+                 [judge], [rate], [extract], [write], [survey], [ask] and [perplexity]",
             ),
             (Some(_), Some(_)) => unusable(
                 "the task has more than one of the parts [code], [exam], [judge], [rate], [extract], \
-                 [write], [survey] and [ask]: make a task of each",
+                 [write], [survey], [ask] and [perplexity]: make a task of each",
             ),
         }
     }

@@ -56,3 +56,19 @@ fn a_wrong_key_is_named_with_its_line() {
     let (line, problem) = Task::parse("data = 'a'\n[exam]\nquestions = 'q'\n").unwrap_err();
     assert!(line >= 2 && problem.contains("questions"), "{line}: {problem}");
 }
+
+#[test]
+fn the_part_that_scores_texts_has_a_name_of_its_own() {
+    let (line, said) = Task::parse("data = 'a.csv'\n[score]\ntext = 't'\n").unwrap_err();
+    assert!(line == 2 && said.contains("[perplexity]"), "{line}: {said}");
+    let task = "data = 'a.csv'\nscore = 'mean'\n[perplexity]\ntext = 't'\nwindow = 8\nstride = 3\n";
+    let task = Task::parse(task).unwrap();
+    assert!(matches!(task.kind(), Ok(Kind::Perplexity(it)) if it.stride == 3));
+    assert_eq!(Task::parse(&task.to_toml().unwrap()).unwrap(), task);
+    let wide = Task::parse(
+        "data = 'a'\n[extract]\nwindows = true\nwindow_tokens = 64\n\
+                            fields = [{ name = 'x' }]\n",
+    );
+    let said = wide.unwrap().kind().unwrap_err().to_string();
+    assert!(said.contains("`overlap` of [extract] is 64"), "{said}");
+}

@@ -82,6 +82,7 @@ pub fn run<'a>(
         model_sha256: identity.sha256.clone(),
         rows,
         seed: prepared.task.seed,
+        without_examples: prepared.task.examples.as_ref().map_or(0, |examples| examples.count),
         outcomes,
     })
 }

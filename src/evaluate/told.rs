@@ -11,29 +11,78 @@ use super::schema::Schema;
 /// `ending`: so many letters. Where a token holds letters from before it, that token is counted whole:
 /// then the third value is false.
 pub fn echoed(said: &Value, ending: usize) -> Option<(f64, usize, bool)> {
-    let logprobs = &said["choices"][0]["logprobs"];
-    let tokens = logprobs["tokens"].as_array()?;
-    let values = logprobs["token_logprobs"].as_array()?;
-    let offsets = logprobs["text_offset"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let count = said["usage"]["prompt_tokens"].as_u64().map(|count| count as usize);
-    // The last one is of the token that was written.
-    let count =
-        count.filter(|count| *count <= tokens.len()).unwrap_or(tokens.len().checked_sub(1)?);
-    // A token is as long as the way to where the next one begins; a part of a letter has no length.
-    let length = |at: usize| -> usize {
-        let offset = |at: usize| offsets.get(at).and_then(Value::as_u64);
-        match (offset(at), offset(at + 1)) {
-            (Some(here), Some(next)) if next >= here => (next - here) as usize,
-            _ => tokens[at].as_str().map_or(0, |text| text.chars().count()),
-        }
-    };
-    let (mut sum, mut letters, mut at) = (0.0, 0, count);
+    let echo = Echo::of(said)?;
+    let (mut sum, mut letters, mut at) = (0.0, 0, echo.count);
     while letters < ending {
         at = at.checked_sub(1)?;
-        letters += length(at);
-        sum += values.get(at)?.as_f64()?;
+        letters += echo.length(at);
+        sum += echo.values.get(at)?.as_f64()?;
     }
-    Some((sum, count - at, letters == ending))
+    Some((sum, echo.count - at, letters == ending))
+}
+
+/// The tokens of an answer that begins with its prompt.
+struct Echo<'a> {
+    tokens: &'a [Value],
+    values: &'a [Value],
+    offsets: &'a [Value],
+
+    /// Those of the prompt.
+    count: usize,
+}
+
+impl<'a> Echo<'a> {
+    fn of(said: &'a Value) -> Option<Self> {
+        let logprobs = &said["choices"][0]["logprobs"];
+        let tokens = logprobs["tokens"].as_array()?;
+        let values = logprobs["token_logprobs"].as_array()?;
+        let offsets = logprobs["text_offset"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let count = said["usage"]["prompt_tokens"].as_u64().map(|count| count as usize);
+        // The last one is of the token that was written.
+        let count =
+            count.filter(|count| *count <= tokens.len()).unwrap_or(tokens.len().checked_sub(1)?);
+        Some(Self { tokens, values, offsets, count })
+    }
+
+    /// A token is as long as the way to where the next one begins; a part of a letter has no length.
+    fn length(&self, at: usize) -> usize {
+        let offset = |at: usize| self.offsets.get(at).and_then(Value::as_u64);
+        match (offset(at), offset(at + 1)) {
+            (Some(here), Some(next)) if next >= here => (next - here) as usize,
+            _ => self.tokens[at].as_str().map_or(0, |text| text.chars().count()),
+        }
+    }
+}
+
+/// What an echoed prompt says of the text that it ends with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EchoedText {
+    pub logprob: f64,
+
+    /// Its tokens with a log-probability; one that holds letters from before it too is among them.
+    pub tokens: usize,
+
+    /// Letters of the first token of all, which has none.
+    pub unscored: usize,
+}
+
+/// The log-probability of the text that a prompt ends with, of so many letters.
+pub fn echoed_text(said: &Value, letters: usize) -> Option<EchoedText> {
+    let echo = Echo::of(said)?;
+    let mut found = EchoedText { logprob: 0.0, tokens: 0, unscored: 0 };
+    let (mut seen, mut at) = (0, echo.count);
+    while seen < letters && at > 0 {
+        at -= 1;
+        seen += echo.length(at);
+        match echo.values.get(at)? {
+            Value::Null if at == 0 => found.unscored = echo.length(at),
+            value => {
+                found.logprob += value.as_f64()?;
+                found.tokens += 1;
+            }
+        }
+    }
+    Some(found)
 }
 
 /// Which of the options was written. A model may write more than it was asked for.
@@ -156,6 +205,21 @@ mod tests {
         without["choices"][0]["logprobs"]["text_offset"] = json!(null);
         assert_eq!(echoed(&without, 4), Some((-0.75, 2, true)));
         assert_eq!(echoed(&json!({"choices": []}), 1), None);
+        // Of a text: the border counts with it, and the first token of all has no number.
+        let of = |said: &Value, letters| {
+            let found = echoed_text(said, letters).unwrap();
+            (found.logprob, found.tokens, found.unscored)
+        };
+        assert_eq!(of(&said, 3), (-0.75, 2, 0));
+        assert_eq!(of(&said, 8), (-5.75, 4, 0));
+        let mut bare = said.clone();
+        bare["choices"][0]["logprobs"]["token_logprobs"][1] = json!(null);
+        let logprobs = bare["choices"][0]["logprobs"].as_object_mut().unwrap();
+        for list in logprobs.values_mut() {
+            list.as_array_mut().unwrap().remove(0);
+        }
+        bare["usage"]["prompt_tokens"] = json!(4);
+        assert_eq!(of(&bare, 8), (-2.75, 3, 3));
     }
 
     #[test]

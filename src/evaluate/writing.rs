@@ -90,9 +90,12 @@ impl Writer {
                 Manner::Drawn(SamplingParams { temperature, top_p, ..plain(false) }, seed)
             }
             Kind::Write(_) | Kind::Ask(_) => Manner::Likeliest,
-            Kind::Code(_) | Kind::Exam(_) | Kind::Judge(_) | Kind::Rate(_) | Kind::Survey(_) => {
-                return Ok(None);
-            }
+            Kind::Code(_)
+            | Kind::Exam(_)
+            | Kind::Judge(_)
+            | Kind::Rate(_)
+            | Kind::Survey(_)
+            | Kind::Perplexity(_) => return Ok(None),
         };
         Ok(Some(Self { most, manner }))
     }

@@ -30,9 +30,36 @@ pub struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub excerpt: Option<Excerpt>,
 
+    /// Of a long text, what was read out of each of its windows, and the fields that windows have different
+    /// values of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disagree: Vec<String>,
+
     /// What people wrote, by field or by column of references.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub people: BTreeMap<String, String>,
+}
+
+/// What was read out of a window of a long text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Window {
+    /// Its place in the text, in characters.
+    pub from: usize,
+    pub to: usize,
+
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+
+    /// Of each quote, whether the window has these words.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotes: BTreeMap<String, bool>,
+
+    /// Why nothing was read out of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A value as a cell of a table has it.

@@ -134,9 +134,13 @@ const WRITE: &str = "prompt = '{instruction} {text}'\n[write]\ntext = 'text'\nin
 
 /// The results of a task, asked in one go or interrupted after so many checks.
 fn results(part: &str, stops_after: Option<usize>) -> (String, String, Report) {
+    results_of(TABLE_OF_TEXTS, part, stops_after)
+}
+
+fn results_of(table: &str, part: &str, stops_after: Option<usize>) -> (String, String, Report) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("task.toml");
-    files::write_atomic(&folder.path().join("texts.csv"), TABLE_OF_TEXTS.as_bytes()).unwrap();
+    files::write_atomic(&folder.path().join("texts.csv"), table.as_bytes()).unwrap();
     let task = format!("data = 'texts.csv'\nid = 'id'\n{part}");
     files::write_atomic(&path, task.as_bytes()).unwrap();
     let prepared = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap();
@@ -149,7 +153,7 @@ fn results(part: &str, stops_after: Option<usize>) -> (String, String, Report) {
         let stopped = run::run((&model, None), &prepared, &kept, answered, &recorder);
         assert!(stopped.is_err(), "stopped after {checks} checks");
         answered = Folder::begin(&out, &evaluation, true).unwrap().1;
-        assert!(answered.len() < 4);
+        assert!(answered.len() < table.lines().count() - 1);
     }
     let answered = run::run((&model, None), &prepared, &kept, answered, &Quiet).unwrap();
     let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
@@ -171,6 +175,88 @@ fn fields_are_read_out_checked_and_kept_whatever_interrupts() {
     for checks in [2, 9, 40] {
         assert_eq!(results(EXTRACT, Some(checks)).0, lines, "after {checks} checks");
     }
+}
+
+/// Texts with five windows and with two, and one that fits into one.
+const LONG_TEXTS: &str = "id,text,n,short\n\
+    a,\"Twelve people came to the first meeting. Nobody spoke of money. The second meeting had fourteen people in it. \
+    It took place in Lyon and in Bern. A third one was held in Graz, and then there was none for many years to come.\",12,x\n\
+    b,Twelve people came.,0,nobody\n\
+    c,\"Twelve people came to the first meeting. Nobody spoke of the money that it had cost.\",1,empty\n";
+
+/// Tokens of the tiny models are a letter or two.
+const WINDOWS: &str = "windows = true\nwindow_tokens = 60\noverlap = 8\n";
+
+#[test]
+fn a_long_text_is_read_in_windows_and_its_fields_are_merged_whatever_interrupts() {
+    let part = EXTRACT.replace("max_tokens = 60\n", &format!("max_tokens = 60\n{WINDOWS}"));
+    let (lines, table, report) = results_of(LONG_TEXTS, &part, None);
+    let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let windows = |row: usize| rows[row]["written"]["windows"].as_array().map_or(0, Vec::len);
+    assert!(windows(0) > windows(2) && windows(2) > 1, "{lines}");
+    assert_eq!((windows(1), rows[0].get("cut"), rows[0].get("problem")), (0, None, None));
+    // They overlap, begin with the text and end with it.
+    let places = |name: &str| -> Vec<u64> {
+        let windows = rows[0]["written"]["windows"].as_array().unwrap().iter();
+        windows.map(|window| window[name].as_u64().unwrap()).collect()
+    };
+    let (from, to) = (places("from"), places("to"));
+    let text = LONG_TEXTS.split('"').nth(1).unwrap();
+    assert_eq!((from[0], to.last().copied()), (0, Some(text.chars().count() as u64)));
+    assert!(from[1..].iter().zip(&to).all(|(from, to)| from <= to), "{from:?} {to:?}");
+    // The fields are those of a window, and the table says how many there were.
+    let written = &rows[0]["written"];
+    let said: Vec<&Value> = written["windows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|window| &window["fields"]["n"])
+        .collect();
+    assert!(said.contains(&&written["fields"]["n"]), "{written}");
+    let differ = said.iter().any(|value| *value != said[0]);
+    let named = written["disagree"].as_array().is_some_and(|names| names.contains(&json!("n")));
+    assert_eq!(named, differ);
+    let header = table.lines().next().unwrap();
+    assert!(header.contains("model_windows,model_windows_disagree,model_tokens"), "{header}");
+    let windows_of_all = report.fields.as_ref().unwrap().windows.as_ref().unwrap();
+    assert_eq!((windows_of_all.texts, windows_of_all.windows), (2, windows(0) + windows(2)));
+    // The third row has the same windows alone as beside others.
+    for checks in [3, 50, 130] {
+        assert_eq!(results_of(LONG_TEXTS, &part, Some(checks)).0, lines, "after {checks} checks");
+    }
+    // As many tokens as fit: the tiny model's context has room for all.
+    let whole = part.replace("window_tokens = 60\n", "");
+    let (lines, ..) = results_of(LONG_TEXTS, &whole, None);
+    assert!(!lines.contains("windows"), "{lines}");
+}
+
+#[test]
+fn windows_are_counted_while_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("task.toml");
+    files::write_atomic(&folder.path().join("texts.csv"), LONG_TEXTS.as_bytes()).unwrap();
+    let part = EXTRACT.replace("max_tokens = 60\n", &format!("max_tokens = 60\n{WINDOWS}"));
+    files::write_atomic(&path, format!("data = 'texts.csv'\nrows = 1\n{part}").as_bytes()).unwrap();
+    let prepared = Prepared::read(&Task::read(&path).unwrap(), &Quiet).unwrap();
+    let model = load(&reference("models/llama"), Weights::AsStored);
+    let evaluation = prepared.evaluation(&model, None, "as stored", "2026-11-28T00:00:00Z");
+    let (kept, answered) = Folder::begin(&folder.path().join("out"), &evaluation, false).unwrap();
+    let recorder: Recorder<AskEvent> = Recorder::default();
+    run::run((&model, None), &prepared, &kept, answered, &recorder).unwrap();
+    let events = recorder.into_events();
+    let counted: Vec<(usize, usize)> = events
+        .iter()
+        .filter_map(|event| match event {
+            AskEvent::Window { row: 1, done, windows } => Some((*done, *windows)),
+            _ => None,
+        })
+        .collect();
+    let all = counted.len();
+    assert!(
+        all > 2 && counted.iter().enumerate().all(|(at, seen)| *seen == (at, all)),
+        "{counted:?}"
+    );
+    assert!(matches!(events.last(), Some(AskEvent::Answered { done: 1, total: 1, .. })));
 }
 
 #[test]

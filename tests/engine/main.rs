@@ -27,6 +27,7 @@ mod labels;
 mod machines;
 mod mixed;
 mod peft_adapters;
+mod perplexity;
 mod playground;
 mod policy;
 mod preparation;

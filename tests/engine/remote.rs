@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tuning_fork_engine::data::pair::Message;
 use tuning_fork_engine::evaluate::at_server;
 use tuning_fork_engine::evaluate::methods::paragraph;
+use tuning_fork_engine::evaluate::perplexity::Perplexity;
 use tuning_fork_engine::evaluate::report::Report;
 use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
 use tuning_fork_engine::evaluate::run::{self, Prepared};
@@ -265,6 +266,76 @@ fn fields_that_do_not_fit_their_schema_are_no_answer() {
     assert_eq!(begun.way, Some(ServerWay::Written));
     assert_eq!(told[&1].written.as_ref().unwrap().fields["count"], 2);
     assert!(told[&2].problem.as_ref().unwrap().contains("“count” is \"two\""));
+}
+
+#[test]
+fn texts_at_our_server_are_as_likely_as_the_loaded_model_finds_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = Arc::new(load(&reference("models/llama"), Weights::AsStored));
+    let (_open, server) = served(&model);
+    for before in [None, Some("person".to_owned())] {
+        let settings = Perplexity { text: "text".to_owned(), before, ..Perplexity::default() };
+        let task =
+            Task { code: None, perplexity: Some(settings), ..evaluations::task(folder.path()) };
+        let prepared = Arc::new(Prepared::read(&task, &Quiet).unwrap());
+        let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+        evaluations::ask(&model, &prepared, &here, &Quiet);
+        evaluate(&server, &prepared, &there, &Quiet).unwrap();
+        let ((begun, told), (_, own)) =
+            (Folder::read(&there).unwrap(), Folder::read(&here).unwrap());
+        assert_eq!(begun.way, Some(ServerWay::Texts));
+        let mut compared = 0;
+        for (row, own) in &own {
+            let Some(own) = own.scored.as_ref().filter(|own| own.windows == 1) else { continue };
+            let told = told[row].scored.as_ref().unwrap();
+            assert_eq!((own.tokens, own.bytes), (told.tokens, told.bytes), "row {row}");
+            assert!((own.logprob - told.logprob).abs() < 1e-4, "row {row}: {own:?} and {told:?}");
+            compared += 1;
+        }
+        assert_eq!(compared, 8, "one text is empty, and one is longer than the context");
+        assert!(own[&8].scored.as_ref().unwrap().windows > 5);
+        assert!(told[&8].problem.as_ref().unwrap().contains("the server refuses it"));
+        let said = paragraph(&begun, &Report::of(&begun, &told));
+        assert!(said.contains("The server gave the log-probabilities of the tokens"), "{said}");
+        for folder in [here, there] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_read_in_windows_by_a_server_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = "data = \"long.csv\"\n[extract]\ntext = \"text\"\nwindows = true\nwindow_tokens = 12\noverlap = 2\n\
+                [[extract.fields]]\nname = \"people\"\ntype = \"integer\"\noptional = true\n";
+    let text = "text\n\"Twelve people came to the first one. Nobody spoke of money then. Fourteen came later on.\"\n";
+    for (name, text) in [("extract.toml", task), ("long.csv", text)] {
+        tuning_fork_engine::files::write_atomic(&folder.path().join(name), text.as_bytes())
+            .unwrap();
+    }
+    let task = Task::read(&folder.path().join("extract.toml")).unwrap();
+    let prepared = Arc::new(Prepared::read(&task, &Quiet).unwrap());
+    let fake = FakeServer::new(|_, body, _| {
+        let asked = body["messages"][0]["content"].to_string();
+        let people = [("Twelve", 12), ("Fourteen", 14)];
+        let found = people.iter().find(|(word, _)| asked.contains(word));
+        said(&json!({"people": found.map(|(_, count)| count)}).to_string())
+    });
+    let server = known(fake.at, &[ability::CHAT, ability::SCHEMA]);
+    evaluate(&server, &prepared, &folder.path().join("there"), &Quiet).unwrap();
+    let told = Folder::read(&folder.path().join("there")).unwrap().1;
+    let written = told[&1].written.as_ref().unwrap();
+    assert_eq!(written.windows.len(), 3, "{written:?}");
+    assert_eq!(
+        (&written.fields["people"], written.disagree.as_slice()),
+        (&json!(12), &["people".to_owned()][..])
+    );
+    // How much fits is not known of a server.
+    let mut unknown = task;
+    unknown.extract.as_mut().unwrap().window_tokens = 0;
+    let kind = unknown.kind().unwrap();
+    let refused = ServerWay::of(&server.probe, &unknown, kind).unwrap_err();
+    assert!(refused.contains("`window_tokens`"), "{refused}");
 }
 
 fn piece(text: &str) -> Value {

@@ -45,7 +45,7 @@ use tuning_fork::study::draw::Sampling;
 use crate::support::{Window, card, empty_state, loaded_state};
 use crate::whole_app::App;
 
-const TEXTS: &str = "text,coder_a,coder_b\n\
+pub const TEXTS: &str = "text,coder_a,coder_b\n\
     \"The committee praised the clear and open report.\",praise,praise\n\
     \"Nobody could find the data, and the authors did not answer.\",blame,blame\n\
     \"The study has 200 participants.\",neither,praise\n\
@@ -280,6 +280,7 @@ pub fn report() -> AppState {
         paragraph: "Three rows were labelled.".to_owned(),
         testable: state.model.ready().map(|card| card.identity.clone()),
         survey: None,
+        comparison: None,
     });
     state
 }
@@ -751,6 +752,7 @@ pub fn configurations() -> AppState {
         standing,
         shares: vec![("praise".to_owned(), WithInterval::share((share * 30.0) as usize, 30))],
         accuracy: Some(WithInterval::share(24, 30)),
+        bits_per_byte: None,
     };
     let mut state = evaluated();
     state.evaluate.configurations = Some(ConfigurationsPage {
@@ -870,7 +872,7 @@ fn results_are_shown_in_the_file_manager() {
 
 // The whole window
 
-fn with_texts(csv: &str) -> (App, PathBuf, tempfile::TempDir) {
+pub fn with_texts(csv: &str) -> (App, PathBuf, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("texts.csv");
     files::write_atomic(&path, csv.as_bytes()).expect("the folder is ours");
@@ -880,13 +882,13 @@ fn with_texts(csv: &str) -> (App, PathBuf, tempfile::TempDir) {
 }
 
 /// What one thing leads to comes a frame later, and so on.
-fn settle(app: &mut App) {
+pub fn settle(app: &mut App) {
     for _ in 0..4 {
         app.run();
     }
 }
 
-fn fill_in(app: &mut App, path: &Path) {
+pub fn fill_in(app: &mut App, path: &Path) {
     app.click("New task");
     app.script.borrow_mut().picks = Some(path.to_owned());
     app.click("Choose table…");
@@ -980,7 +982,7 @@ fn escape_never_stops_rows_that_are_asked_about() {
 }
 
 /// An evaluation of the project of which two rows are answered, as a kill leaves it.
-fn begun(project: &Path, data: &Path) -> PathBuf {
+pub fn begun(project: &Path, data: &Path) -> PathBuf {
     let prepared = Prepared::read_with(&task(data), codebook(), &Quiet).unwrap();
     let folder = kept::new_folder(project, "Tone", "2026-11-28-1015");
     let text = codebook().to_toml();

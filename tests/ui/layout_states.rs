@@ -53,6 +53,7 @@ use tuning_fork::train::rows::sequence::Sequence;
 use tuning_fork::train::rows::survey::{Concern, Finding, Part, Survey, SurveyedRow};
 
 use crate::evaluate;
+use crate::evaluate_texts;
 use crate::hub;
 use crate::lectures;
 use crate::look_inside;
@@ -851,7 +852,7 @@ fn surveyed() -> AppState {
 
 // Evaluate
 
-pub const EVALUATE: [Named; 16] = [
+pub const EVALUATE: [Named; 18] = [
     ("nothing yet", || evaluate::at_evaluate(empty_state())),
     ("the list", evaluations),
     ("an empty form", empty_form),
@@ -861,6 +862,8 @@ pub const EVALUATE: [Named; 16] = [
     ("verdicts", || evaluate::form_of_options(What::Judge)),
     ("ratings", || evaluate::form_of_options(What::Rate)),
     ("several labels", evaluate::with_several_labels),
+    ("perplexity", || evaluate::form_of_options(What::Perplexity)),
+    ("windows that differ", evaluate_texts::with_windows),
     ("a report", evaluate::report),
     ("configurations", evaluate::configurations),
     ("a prompt", evaluate_prompt),

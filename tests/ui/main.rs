@@ -7,6 +7,7 @@ mod annotate;
 mod away;
 mod codes;
 mod evaluate;
+mod evaluate_texts;
 mod hub;
 mod hub_app;
 mod hub_loopback;

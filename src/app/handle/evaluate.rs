@@ -1,10 +1,13 @@
 //! Evaluate: tasks are opened and set up, rows are asked about, answers are kept.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
+use crate::app::tasks::compare_evaluations::CompareEvaluations;
+use crate::app::tasks::export_evaluation::{ExportEvaluation, TableToExport};
 use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
@@ -14,6 +17,7 @@ use crate::app::tasks::report_evaluation::ReportEvaluation;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::show_prompt::ShowPrompt;
 use crate::app::tasks::test_stability::TestStability;
+use crate::data::sheet::form::SheetForm;
 use crate::data::table::Reading;
 use crate::evaluate::kept;
 use crate::evaluate::survey::Beside;
@@ -76,6 +80,12 @@ impl Workbench {
                 let request = (folder.clone(), Some(study));
                 self.start_instead(ReportEvaluation { folder }, request);
             }
+            EvaluateCommand::Compare { folder, other } => {
+                let task = CompareEvaluations { folder: folder.clone() };
+                self.start_instead(task, (folder, other));
+            }
+            EvaluateCommand::ChooseTableFile(form) => self.ask(Ask::EvaluationFile(form)),
+            EvaluateCommand::ChooseExamples => self.ask(Ask::Examples),
             EvaluateCommand::CodeByHand => self.code_by_hand(),
             EvaluateCommand::TestStability(folder) => {
                 self.start(TestStability { folder: folder.clone(), at: None }, folder);
@@ -128,6 +138,24 @@ impl Workbench {
         self.state.notices.clear(PanelId::Evaluate);
         self.state.evaluate.preparing = Some((Preparing::Table, Reading::default()));
         self.start_instead(ReadTable::new(TableRows, &path), path);
+    }
+
+    /// A table with the columns of this one; what is wrong with it is said once the rows are read.
+    pub(super) fn use_examples(&mut self, path: PathBuf) {
+        if let Some(examples) = &mut self.state.evaluate.form.examples {
+            examples.data = Some(path);
+        }
+    }
+
+    /// Saves the open evaluation's table with the answers beside it.
+    pub(super) fn export_evaluation(&mut self, form: SheetForm, path: PathBuf) {
+        let Some(open) = &self.state.evaluate.open else { return };
+        let Some(kept) = &open.kept else { return };
+        let (prepared, folder) = (Arc::clone(&open.prepared), kept.folder.clone());
+        // The dialogs of some systems do not put the ending behind a name.
+        let path =
+            if path.extension().is_some() { path } else { path.with_extension(form.ending()) };
+        self.start(ExportEvaluation, TableToExport { prepared, folder, path, form });
     }
 
     pub(super) fn use_codebook(&mut self, path: PathBuf) {
@@ -247,7 +275,7 @@ impl Workbench {
             Rows::Few(_) => (true, None),
             Rows::All { folder, .. } | Rows::Rest { folder } => (false, Some(folder.clone())),
         };
-        let prepared = std::sync::Arc::clone(&open.prepared);
+        let prepared = Arc::clone(&open.prepared);
         let all = open.rows();
         if !matches!(rows, Rows::Rest { .. }) {
             open.answers.clear();

@@ -171,6 +171,8 @@ impl Workbench {
             Ask::TaskFile => self.open_task(path),
             Ask::EvaluationTable | Ask::Documents => self.use_table(path),
             Ask::BesideItems(beside) => self.handle(EvaluateCommand::UseBeside(beside, path)),
+            Ask::Examples => self.use_examples(path),
+            Ask::EvaluationFile(form) => self.export_evaluation(form, path),
             Ask::MapTable => self.use_map_table(path),
             Ask::TokenizerFolder => self.handle(LookInsideCommand::UseTokenizer(path)),
             Ask::ItemAnswers => self.state.look_inside.map.items.form.answers = Some(path),

@@ -69,6 +69,13 @@ pub enum Rows {
 pub enum AskingEvent {
     /// The evaluation is written down, and these answers were there.
     Begun(Box<Evaluation>, BTreeMap<u64, Answered>),
+
+    /// Of a row that is read in windows, `done` of `windows` are read.
+    Window {
+        row: u64,
+        done: usize,
+        windows: usize,
+    },
     Answered {
         done: usize,
         total: usize,
@@ -157,7 +164,11 @@ impl Work for AskRows {
                 let total = count.min(questions.len());
                 for (index, question) in questions.iter().take(count).enumerate() {
                     progress.check().map_err(AskError::Stopped)?;
-                    let row = Box::new(asker.answer(question, progress)?);
+                    let row = question.row.place.row;
+                    let answer = asker.answer_in_steps(question, progress, &mut |done, windows| {
+                        progress.emit(AskingEvent::Window { row, done, windows });
+                    });
+                    let row = Box::new(answer?);
                     progress.emit(AskingEvent::Answered { done: index + 1, total, row });
                     progress.rest();
                 }
@@ -277,8 +288,10 @@ struct Passing<'a>(&'a dyn Progress<AskingEvent>);
 
 impl Progress<AskEvent> for Passing<'_> {
     fn emit(&self, event: AskEvent) {
-        let AskEvent::Answered { done, total, row } = event;
-        self.0.emit(AskingEvent::Answered { done, total, row });
+        self.0.emit(match event {
+            AskEvent::Answered { done, total, row } => AskingEvent::Answered { done, total, row },
+            AskEvent::Window { row, done, windows } => AskingEvent::Window { row, done, windows },
+        });
     }
 
     fn check(&self) -> Result<(), Cancelled> {
@@ -300,10 +313,16 @@ impl Task<Workbench> for AskRows {
                     asking.begin(answered.len(), now);
                 }
                 if let (Some(open), Some(folder)) = (&mut evaluate.open, &self.folder) {
+                    open.coders.clone_from(&evaluation.coders);
                     open.answers = answered;
                     open.version += 1;
                     let begun = Some(evaluation);
                     open.kept = Some(KeptIn { folder: folder.clone(), begun });
+                }
+            }
+            AskingEvent::Window { row, done, windows } => {
+                if let Some(asking) = &mut evaluate.asking {
+                    asking.window = Some((row, done, windows));
                 }
             }
             AskingEvent::Answered { done, total, row } => {

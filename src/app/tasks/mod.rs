@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod ask_rows;
 pub mod check_files;
+pub mod compare_evaluations;
 pub mod compare_items;
 pub mod delete_model;
 pub mod delete_run;
@@ -11,6 +12,7 @@ pub mod dialog;
 pub mod downloads;
 pub mod estimate;
 pub mod export_adapter;
+pub mod export_evaluation;
 pub mod export_pair_form;
 pub mod export_pairs;
 pub mod export_run;

@@ -164,6 +164,8 @@ impl Task<Workbench> for PrepareEvaluation {
         if let (Some(open), Some((evaluation, answered)), Some(folder)) =
             (&mut evaluate.open, begun, self.folder)
         {
+            // Those of studies among them.
+            open.coders.clone_from(&evaluation.coders);
             open.answers = answered;
             open.version += 1;
             open.kept = Some(KeptIn { folder, begun: Some(evaluation) });

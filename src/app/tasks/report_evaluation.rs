@@ -1,6 +1,7 @@
 //! Says how far the answers of an evaluation can be trusted: a report in its folder, and a paragraph
 //! for a methods section to paste.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,11 +14,11 @@ use crate::evaluate::page::{Page, PageError};
 use crate::evaluate::people;
 use crate::evaluate::people::{PeopleError, Taken};
 use crate::evaluate::report::Report;
-use crate::evaluate::results::{Folder, FolderError};
+use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
 use crate::files;
 use crate::jobs::{Checks, Progress};
 use crate::state::command::WindowCommand;
-use crate::state::evaluate::{ReportPage, SurveyPage};
+use crate::state::evaluate::{OpenEvaluation, ReportPage, SurveyPage};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -44,12 +45,19 @@ pub enum ReportError {
     Write { path: PathBuf, source: io::Error },
 }
 
+/// The labels of a study, and the evaluation with them.
+pub struct TakenOver {
+    taken: Taken,
+    coders: Vec<String>,
+    answers: BTreeMap<u64, Answered>,
+}
+
 impl Work for ReportEvaluation {
     /// Its folder, and a study whose labels by people are taken over first.
     type Request = (PathBuf, Option<PathBuf>);
     type Event = ();
 
-    type Output = (ReportPage, Option<Taken>);
+    type Output = (ReportPage, Option<TakenOver>);
     type Error = ReportError;
 
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("The report") };
@@ -58,10 +66,11 @@ impl Work for ReportEvaluation {
         (folder, study): (PathBuf, Option<PathBuf>),
         _services: &Services,
         progress: &dyn Progress<()>,
-    ) -> Result<(ReportPage, Option<Taken>), ReportError> {
-        let take = |study: &PathBuf| people::take(&folder, study, &Checks(progress));
-        let taken = study.as_ref().map(take).transpose()?;
-        Ok((write(&folder)?, taken))
+    ) -> Result<(ReportPage, Option<TakenOver>), ReportError> {
+        let Some(study) = study else { return Ok((write(&folder)?, None)) };
+        let taken = people::take(&folder, &study, &Checks(progress))?;
+        let (Evaluation { coders, .. }, answers) = Folder::read(&folder)?;
+        Ok((write(&folder)?, Some(TakenOver { taken, coders, answers })))
     }
 }
 
@@ -79,16 +88,27 @@ fn write(folder: &Path) -> Result<ReportPage, ReportError> {
     }
     let testable = evaluation.task.code.is_some().then_some(evaluation.model);
     let survey = report.survey.map(SurveyPage::new);
-    Ok(ReportPage { folder: folder.to_owned(), markdown, paragraph, testable, survey })
+    let (folder, comparison) = (folder.to_owned(), None);
+    Ok(ReportPage { folder, markdown, paragraph, testable, survey, comparison })
 }
 
 impl Task<Workbench> for ReportEvaluation {
-    fn done(self, (page, taken): (ReportPage, Option<Taken>), app: &mut Workbench) {
+    fn done(self, (page, taken): (ReportPage, Option<TakenOver>), app: &mut Workbench) {
         let paragraph = page.paragraph.clone();
         app.state.evaluate.report = Some(page);
         let written = format!("The report is written: {}", self.folder.join(REPORT).display());
         let summary = match taken {
-            Some(taken) => format!("{}. {written}", taken.sentence()),
+            Some(TakenOver { taken, coders, answers }) => {
+                let open = app.state.evaluate.open.as_mut();
+                let is_shown = |open: &&mut OpenEvaluation| {
+                    open.kept.as_ref().is_some_and(|kept| kept.folder == self.folder)
+                };
+                if let Some(open) = open.filter(is_shown) {
+                    (open.coders, open.answers) = (coders, answers);
+                    open.version += 1;
+                }
+                format!("{}. {written}", taken.sentence())
+            }
             None => written,
         };
         let notice = Notice::info(PanelId::Evaluate, summary)

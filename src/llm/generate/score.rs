@@ -23,6 +23,9 @@ pub struct Scoring {
 /// Tokens scored at once: 64 rows of 49,152 scores are 12 MB.
 const CHUNK: usize = 64;
 
+/// Tokens that are only read, between two looks for Stop.
+const READ_AT_ONCE: usize = 256;
+
 /// With a larger vocabulary a chunk has fewer rows, so that it stays below 16 MB.
 const CHUNK_SCORES: usize = 4 << 20;
 
@@ -49,7 +52,7 @@ pub fn score_with(
     let total = ids.len();
     model.check_fits(total, adapter)?;
     let vocab_size = model.config().vocab_size;
-    let chunk = CHUNK.min(CHUNK_SCORES / vocab_size.max(1)).max(1);
+    let chunk = rows_at_once(vocab_size);
     let mut cache = model.new_cache();
     cache.plan(total);
     let mut logprobs = Vec::with_capacity(total);
@@ -62,15 +65,52 @@ pub fn score_with(
         // Row i scores token start + i + 1; the last row of the last chunk scores nothing.
         let rows = logits.flatten_all()?.to_vec1::<f32>()?;
         let next = &ids[start + 1..(start + part.len() + 1).min(total)];
-        let row_logprobs: Vec<Option<f32>> = next
-            .par_iter()
-            .zip(rows.par_chunks(vocab_size))
-            .map(|(id, row)| Some(sampling::logprob(row, *id)))
-            .collect();
-        logprobs.extend(row_logprobs);
+        logprobs.extend(of_rows(next, &rows, vocab_size).into_iter().map(Some));
         progress.emit(Scoring { done: cache.len(), total });
     }
     Ok(logprobs)
+}
+
+/// Natural logs of the probability of each of `ids` from place `first` on, which is at least 1, given
+/// those before it: of what stands before no scores are computed. Looks for Stop once a chunk.
+pub fn score_from<E>(
+    (model, adapter): (&Model, Option<&Adapter>),
+    ids: &[u32],
+    first: usize,
+    progress: &dyn Progress<E>,
+) -> Result<Vec<f32>, Error> {
+    let total = ids.len();
+    model.check_fits(total, adapter)?;
+    let vocab_size = model.config().vocab_size;
+    let mut cache = model.new_cache();
+    cache.plan(total);
+    let first = first.max(1);
+    let mut logprobs = Vec::with_capacity(total.saturating_sub(first));
+    for part in ids[..(first - 1).min(total)].chunks(READ_AT_ONCE) {
+        progress.check()?;
+        model.logits(part, &mut cache, adapter, Positions::From(part.len()))?;
+    }
+    // The last token scores nothing.
+    let Some(scoring) = ids.get(first - 1..total.max(1) - 1) else { return Ok(logprobs) };
+    for part in scoring.chunks(rows_at_once(vocab_size)) {
+        progress.check()?;
+        let start = cache.len();
+        let logits = model.logits(part, &mut cache, adapter, Positions::All)?;
+        let rows = logits.flatten_all()?.to_vec1::<f32>()?;
+        logprobs.extend(of_rows(&ids[start + 1..=start + part.len()], &rows, vocab_size));
+        progress.rest();
+    }
+    Ok(logprobs)
+}
+
+fn rows_at_once(vocab_size: usize) -> usize {
+    CHUNK.min(CHUNK_SCORES / vocab_size.max(1)).max(1)
+}
+
+/// The log-probability of each id by its row of scores.
+fn of_rows(ids: &[u32], rows: &[f32], vocab_size: usize) -> Vec<f32> {
+    let rows = rows.par_chunks(vocab_size);
+    ids.par_iter().zip(rows).map(|(id, row)| sampling::logprob(row, *id)).collect()
 }
 
 /// A prompt and a completion as ids.

@@ -15,6 +15,7 @@ use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::theme::{self, icons};
 
 const RIGHT: &str = "right answers";
+const BITS: &str = "bits per byte";
 
 pub(super) fn configurations_ui(
     ui: &mut Ui,
@@ -85,6 +86,9 @@ fn numbers(of_table: &OfTable) -> Vec<String> {
     if of_table.tried.iter().any(|tried| tried.accuracy.is_some()) {
         numbers.push(RIGHT.to_owned());
     }
+    if of_table.tried.iter().any(|tried| tried.bits_per_byte.is_some()) {
+        numbers.push(BITS.to_owned());
+    }
     for (label, _) in of_table.tried.iter().flat_map(|tried| &tried.shares) {
         let words = share_of(label);
         if !numbers.contains(&words) {
@@ -101,6 +105,9 @@ fn share_of(label: &str) -> String {
 fn figure<'a>(tried: &'a Tried, number: &str) -> Option<&'a WithInterval> {
     if number == RIGHT {
         return tried.accuracy.as_ref();
+    }
+    if number == BITS {
+        return tried.bits_per_byte.as_ref();
     }
     let found = tried.shares.iter().find(|(label, _)| share_of(label) == number);
     found.map(|(_, share)| share)

@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use super::grid::{said_by_people, text_of};
+use super::perplexity::likelihood_ui;
 use super::prompt;
 use crate::evaluate::field_scores::is_same;
 use crate::evaluate::passages::Excerpt;
@@ -62,10 +63,11 @@ pub(super) fn detail_ui(
             open.grid.selected = None;
         }
         let answered = open.answers.get(&row).cloned();
-        let coders = open.prepared.questions.coders.clone();
+        let coders = open.coders.clone();
         let first = open.prepared.form.first(&open.as_asked(&question));
         let scale = open.prepared.questions.codebook.as_ref().and_then(LabelScale::of);
         let awaits_passages = open.awaits_passages(&question);
+        let scores = open.prepared.task.perplexity.as_ref().map(|it| it.chat);
         // Another id for each row: a reader begins at the top.
         let area = ScrollArea::vertical().id_salt(("row", row)).auto_shrink(false);
         area.show(ui, |ui| {
@@ -83,6 +85,9 @@ pub(super) fn detail_ui(
             CollapsingHeader::new("What the model saw").id_salt("seen").show(
                 ui,
                 |ui| match first {
+                    Ok(first) if scores.is_some() => {
+                        prompt::scored_ui(ui, &first.content, scores == Some(true));
+                    }
                     Ok(first) => {
                         prompt::seen_ui(ui, evaluate, &first.content, around, commands);
                         if awaits_passages {
@@ -100,6 +105,10 @@ pub(super) fn detail_ui(
 fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered, scale: Option<&LabelScale>) {
     if let Some(problem) = &answered.problem {
         problem_ui(ui, problem);
+        return;
+    }
+    if let Some(text) = &answered.scored {
+        likelihood_ui(ui, text, answered.cut);
         return;
     }
     if let Some(written) = &answered.written {
@@ -212,11 +221,15 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
         ui.horizontal_wrapped(|ui| {
             ui.label(theme::muted(ui, format!("{name}:")));
             ui.add(Label::new(theme::strong(ui, shown)).wrap());
+            // An empty label would send what follows back to the beginning of the line.
             match written.quotes.get(name) {
-                Some(true) => ui.label(theme::muted(ui, "these words are in the text")),
-                Some(false) => ui.colored_label(p.problem, "these words are not in the text"),
-                None => ui.label(""),
-            };
+                Some(true) => _ = ui.label(theme::muted(ui, "these words are in the text")),
+                Some(false) => _ = ui.colored_label(p.problem, "these words are not in the text"),
+                None => {}
+            }
+            if written.disagree.contains(name) {
+                ui.colored_label(p.rejected, "windows differ");
+            }
             if let Some(person) = written.people.get(name) {
                 let ink = if is_same(value, person) { p.muted } else { p.rejected };
                 ui.colored_label(ink, format!("by hand: {person}"));
@@ -225,6 +238,9 @@ fn written_ui(ui: &mut Ui, answered: &Answered, written: &Written) {
     }
     if let Some(excerpt) = &written.excerpt {
         passages_ui(ui, excerpt);
+    }
+    if !written.windows.is_empty() {
+        windows_ui(ui, written);
     }
     let mut said = vec![format!("{} tokens", format::count(written.tokens))];
     if written.ended_early {
@@ -248,6 +264,38 @@ fn passages_ui(ui: &mut Ui, excerpt: &Excerpt) {
             let score = passage.score.map(|score| format!(" · {score:.3}")).unwrap_or_default();
             ui.label(theme::strong(ui, format!("Passage {}{score}", passage.number)));
             ui.add(Label::new(&passage.text).wrap());
+        }
+    });
+}
+
+/// What was read out of each window of a long text, from which the fields were merged.
+fn windows_ui(ui: &mut Ui, written: &Written) {
+    let p = theme::palette(ui);
+    let count = written.windows.len();
+    let title = match written.disagree.as_slice() {
+        [] => format!("{count} windows, which agree"),
+        names => format!("{count} windows, which differ in {}", names.join(", ")),
+    };
+    let differ = !written.disagree.is_empty();
+    CollapsingHeader::new(title).id_salt("windows").default_open(differ).show(ui, |ui| {
+        for (window, number) in written.windows.iter().zip(1..) {
+            let (from, to) = (format::count(window.from + 1), format::count(window.to));
+            let words = format!("Window {number} · characters {from} to {to}");
+            ui.label(theme::strong(ui, words));
+            if let Some(problem) = &window.problem {
+                problem_ui(ui, problem);
+            }
+            for (name, value) in &window.fields {
+                let shown = if value.is_null() { "null".to_owned() } else { cell(value) };
+                let is_apart = written.disagree.contains(name) && !value.is_null();
+                let ink = if is_apart { p.rejected } else { p.muted };
+                let missing = match window.quotes.get(name) {
+                    Some(false) => " (these words are not in the window)",
+                    _ => "",
+                };
+                let words = format!("{name}: {shown}{missing}");
+                ui.add(Label::new(eframe::egui::RichText::new(words).color(ink)).wrap());
+            }
         }
     });
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Align, ComboBox, Frame, Label, Layout, Margin, Stroke, TextEdit, Ui, vec2};
 
 use super::column::{column_ui, columns_ui, short};
+use crate::evaluate::merging;
 use crate::evaluate::schema::{Field, FieldKind};
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
 use crate::state::evaluate::form::{CodeForm, file_name};
@@ -46,8 +47,30 @@ pub(super) fn fields_ui(ui: &mut Ui, form: &mut CodeForm, columns: &[String]) {
     let hint = "An answer that comes to so many tokens is brought to an end in its form, and the \
                 row says so";
     number_row_ui(ui, "Tokens at most", hint, &mut form.extract.max_tokens, 1..=8192);
+    windows_ui(ui, form);
     let hint = "So far may a number be from the one that was read by hand and count as the same";
     number_row_ui(ui, "Tolerance of numbers", hint, &mut form.extract.tolerance, 0.0..=1e9);
+}
+
+/// Whether long texts are read in windows, and in which.
+fn windows_ui(ui: &mut Ui, form: &mut CodeForm) {
+    let warning = form.schema().ok().and_then(|schema| merging::warning(&schema));
+    let extract = &mut form.extract;
+    let hint = "A text that does not fit is read in several windows, cut at the ends of sentences, whose fields \
+                are merged: lists are united, of other fields the first value with evidence counts. Without \
+                windows it is cut at its end";
+    check_ui(ui, &mut extract.windows, "read long texts in windows", hint);
+    if !extract.windows {
+        return;
+    }
+    let hint = "Tokens of the text in a window; 0: as many as fit into the model's context";
+    number_row_ui(ui, "Tokens of a window", hint, &mut extract.window_tokens, 0..=1_000_000);
+    let hint = "A window begins with about so many tokens of the one before, so that what stands at a border is \
+                read whole";
+    number_row_ui(ui, "Overlap", hint, &mut extract.overlap, 0..=100_000);
+    if let Some(warning) = warning {
+        problem_ui(ui, &warning);
+    }
 }
 
 /// What is written about each text.

@@ -54,6 +54,14 @@ impl Columns {
         let half = ((width - row) / 2.0).max(em * 4.0);
         Self { row, text: half, answer: half, bar: 0.0, entropy: 0.0, coder: 0.0, coders: 0 }
     }
+
+    /// Two numbers beside the text.
+    fn of_scores(width: f32, em: f32, longest_row: usize) -> Self {
+        let row = em * (longest_row as f32 * 0.62 + 1.0);
+        let (answer, entropy) = (em * 7.0, em * 5.0);
+        let text = (width - row - answer - entropy).max(em * 4.0);
+        Self { row, text, answer, bar: 0.0, entropy, coder: 0.0, coders: 0 }
+    }
 }
 
 pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
@@ -63,10 +71,12 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     let scroll_bar = ui.spacing().scroll.bar_width + 4.0;
     let width = ui.available_width() - scroll_bar;
     let writes = open.prepared.task.kind().is_ok_and(|kind| kind.writes());
-    let columns = if writes {
+    let columns = if open.prepared.task.perplexity.is_some() {
+        Columns::of_scores(width, em, digits)
+    } else if writes {
         Columns::of_texts(width, em, digits)
     } else {
-        Columns::fit(width, em, questions.coders.len(), digits)
+        Columns::fit(width, em, open.coders.len(), digits)
     };
     header_ui(ui, &columns, open);
     if open.grid.shown().is_empty() {
@@ -122,11 +132,13 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
         Ok(Kind::Write(write)) => write.text.as_str(),
         Ok(Kind::Survey(survey)) => survey.question.as_str(),
         Ok(Kind::Ask(_)) => "question",
+        Ok(Kind::Perplexity(perplexity)) => perplexity.text.as_str(),
         Ok(Kind::Judge(_)) | Err(_) => "prompt",
     };
     painter.text("row", columns.row, Align::Max);
     painter.text(text, columns.text, Align::Min);
-    painter.text("answer", columns.answer, Align::Min);
+    let scores = open.prepared.task.perplexity.is_some();
+    painter.text(if scores { "perplexity" } else { "answer" }, columns.answer, Align::Min);
     if columns.bar > 0.0 {
         let codebook = open.prepared.questions.codebook.as_ref();
         let several = codebook.is_some_and(|codebook| codebook.several);
@@ -134,9 +146,9 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
         painter.text(name, columns.bar, Align::Min);
     }
     if columns.entropy > 0.0 {
-        painter.text("entropy", columns.entropy, Align::Min);
+        painter.text(if scores { "tokens" } else { "entropy" }, columns.entropy, Align::Min);
     }
-    for coder in open.prepared.questions.coders.iter().take(columns.coders) {
+    for coder in open.coders.iter().take(columns.coders) {
         painter.text(coder, columns.coder, Align::Min);
     }
 }
@@ -178,6 +190,11 @@ fn row_ui(
     if let Some(problem) = &answered.problem {
         cells.ink = p.problem;
         cells.text(problem, columns.answer + columns.bar + columns.entropy, Align::Min);
+    } else if let Some(text) = &answered.scored {
+        cells.ink = p.strong;
+        cells.text(&format!("{:.2}", text.perplexity()), columns.answer, Align::Min);
+        cells.ink = p.muted;
+        cells.text(&format::count(text.tokens), columns.entropy, Align::Min);
     } else {
         cells.ink = p.strong;
         cells.text(answered.answer.as_deref().unwrap_or_default(), columns.answer, Align::Min);
@@ -308,6 +325,9 @@ fn spoken(question: &Question, answered: Option<&Answered>) -> String {
     match answered {
         None => row,
         Some(Answered { problem: Some(problem), .. }) => format!("{row} · {problem}"),
+        Some(Answered { scored: Some(text), .. }) => {
+            format!("{row} · perplexity {:.2}", text.perplexity())
+        }
         Some(answered) if answered.written.is_some() => {
             let answer: String =
                 answered.answer.iter().flat_map(|it| it.chars()).take(60).collect();

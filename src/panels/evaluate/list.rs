@@ -186,6 +186,7 @@ pub(super) fn kind_words(task: &Task) -> &'static str {
         Ok(Kind::Write(_)) => "writes texts",
         Ok(Kind::Ask(_)) => "asks about documents",
         Ok(Kind::Survey(_)) => "answers a survey",
+        Ok(Kind::Perplexity(_)) => "scores texts",
         Err(_) => "asks about rows",
     }
 }

@@ -10,11 +10,13 @@ mod fields;
 mod grid;
 mod list;
 mod options;
+mod perplexity;
 mod prompt;
 mod report;
 mod rows;
 mod scored;
 mod setup;
+mod shown;
 mod summary;
 mod survey;
 

@@ -66,6 +66,10 @@ pub(super) fn prompt_ui(
             ui.label(theme::muted(ui, words));
         }
     });
+    if evaluate.form.what == What::Perplexity {
+        scored_ui(ui, &preview.first.content, evaluate.form.perplexity.chat);
+        return;
+    }
     seen_ui(ui, evaluate, &preview.first.content, around, commands);
     if evaluate.form.what == What::Ask && evaluate.form.encoder.is_some() {
         awaits_passages_ui(ui);
@@ -93,9 +97,14 @@ pub(super) fn opened_ui(
     let Some(question) = question else { return };
     let row = question.row.place.row;
     let awaits_passages = open.awaits_passages(question);
+    let scores = open.prepared.task.perplexity.as_ref().map(|it| it.chat);
     match open.prepared.form.first(&open.as_asked(question)) {
         Ok(first) => {
             ui.label(format!("Row {row}"));
+            if let Some(chat) = scores {
+                scored_ui(ui, &first.content, chat);
+                return;
+            }
             seen_ui(ui, evaluate, &first.content, around, commands);
             if awaits_passages {
                 awaits_passages_ui(ui);
@@ -103,6 +112,19 @@ pub(super) fn opened_ui(
         }
         Err(problem) => problem_ui(ui, &problem.to_string()),
     }
+}
+
+/// A text that is scored, with what stands before it.
+pub(super) fn scored_ui(ui: &mut Ui, content: &str, chat: bool) {
+    text_ui(ui, "seen", content);
+    let words = if chat {
+        "What stands before {text} is a message of the user, in the model's chat template; the text is the \
+         beginning of the answer, and only it is scored"
+    } else {
+        "The model reads this as it stands, without its chat template. What stands before {text} is read and \
+         not scored"
+    };
+    ui.add(Label::new(theme::muted(ui, words)).wrap());
 }
 
 /// The passages that are shown may be others than those that an encoder will choose.

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Frame, Margin, Ui};
 
 use super::distributions::distributions_ui;
+use crate::evaluate::kept::Kept;
 use crate::llm::card::ModelIdentity;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;
+use crate::state::evaluate::form::file_name;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::markdown::markdown_ui;
@@ -20,6 +22,9 @@ pub(super) fn report_ui(
     around: &Surroundings<'_>,
     commands: &mut Commands,
 ) {
+    let folder = evaluate.report.as_ref().map(|page| page.folder.clone());
+    let others = folder.map(|folder| evaluate.comparable(&folder)).unwrap_or_default();
+    let others: Vec<(String, PathBuf)> = others.into_iter().map(named).collect();
     let Some(page) = &mut evaluate.report else { return };
     let mut closes = false;
     let margin = Margin { left: 16, right: 0, top: 12, bottom: 0 };
@@ -35,6 +40,7 @@ pub(super) fn report_ui(
             if ui.add(show).on_hover_text(hint).clicked() {
                 commands.push(WindowCommand::Reveal(page.folder.join("report.md")));
             }
+            others_ui(ui, &page.folder, &others, commands);
             if page.testable.is_some() {
                 labels_ui(ui, &page.folder, &evaluate.studies, commands);
             }
@@ -50,6 +56,21 @@ pub(super) fn report_ui(
             }
         });
         ui.add_space(theme::GAP);
+        if let Some(comparison) = &mut page.comparison {
+            let with = format!("Against {}", comparison.with);
+            let segment = |value, words, explanation| Segment { value, words, explanation };
+            let segments = [
+                segment(true, "Report", "How far the answers can be trusted"),
+                segment(false, &with, "What the other evaluation has over this one, row by row"),
+            ];
+            segmented_ui(ui, &mut comparison.is_behind, &segments);
+            ui.add_space(theme::GAP_SMALL);
+            if !comparison.is_behind {
+                let name = format!("{} against", page.folder.display());
+                markdown_ui(ui, &name, &comparison.markdown, |_| false);
+                return;
+            }
+        }
         if let Some(survey) = &mut page.survey {
             let segment = |value, words, explanation| Segment { value, words, explanation };
             let segments = [
@@ -69,6 +90,37 @@ pub(super) fn report_ui(
     if closes {
         evaluate.report = None;
     }
+}
+
+/// What an evaluation is called beside others of the same table.
+fn named(kept: &Kept) -> (String, PathBuf) {
+    let evaluation = &kept.evaluation;
+    let name = match evaluation.task.name.as_str() {
+        "" => file_name(&kept.folder),
+        name => name.to_owned(),
+    };
+    let when = evaluation.started.get(..16).unwrap_or(&evaluation.started).replace('T', " ");
+    (format!("{name} · {} · {when}", evaluation.model.words()), kept.folder.clone())
+}
+
+/// The evaluations that this one can be compared with.
+fn others_ui(ui: &mut Ui, folder: &Path, others: &[(String, PathBuf)], commands: &mut Commands) {
+    let hint = "Another evaluation of the same rows, by another model or with another prompt: what it has over this \
+                one, with paired intervals, and McNemar's test where rows are right or wrong";
+    let menu = ui.menu_button("Compare with…", |ui| {
+        if others.is_empty() {
+            let words =
+                "There is no other complete evaluation of the same table and kind in this project";
+            ui.label(theme::muted(ui, words));
+        }
+        for (name, other) in others {
+            if ui.button(name).clicked() {
+                let (folder, other) = (folder.to_owned(), other.clone());
+                commands.push(EvaluateCommand::Compare { folder, other });
+            }
+        }
+    });
+    menu.response.on_hover_text(hint);
 }
 
 /// The studies whose labels by people can be taken over.

@@ -3,6 +3,7 @@
 use eframe::egui::{Label, Panel, ProgressBar, Sides, Ui};
 
 use super::{confusion, detail, grid};
+use crate::data::sheet::form::SheetForm;
 use crate::evaluate::results::TABLE;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::grid::{Filter, Numbers, Order};
@@ -127,6 +128,7 @@ fn status_ui(
             if ui.add(show).on_hover_text(hint).clicked() {
                 commands.push(WindowCommand::Reveal(kept.folder.join(TABLE)));
             }
+            save_ui(ui, commands);
             let report = ActionButton::quiet("Report").icon(icons::VERIFY);
             let hint = "How far the answers can be trusted, and a paragraph for a methods section";
             if ui.add(report).on_hover_text(hint).clicked() {
@@ -151,6 +153,21 @@ fn status_ui(
             commands.push(WindowCommand::Reveal(kept.folder.clone()));
         }
     });
+}
+
+/// The formats in which the table can be saved.
+fn save_ui(ui: &mut Ui, commands: &mut Commands) {
+    let hint = "The table with the answers beside it: numbers as numbers, what is missing as missing, with the \
+                labels that were taken over from studies";
+    let menu = ui.menu_button("Save the table…", |ui| {
+        for form in SheetForm::ALL {
+            let words = format!("{} (.{})", form.words(), form.ending());
+            if ui.button(words).clicked() {
+                commands.push(EvaluateCommand::ChooseTableFile(form));
+            }
+        }
+    });
+    menu.response.on_hover_text(hint);
 }
 
 pub(super) fn resume_button_ui(
@@ -204,6 +221,16 @@ fn numbers_ui(ui: &mut Ui, numbers: &Numbers) {
                 coder.name
             ));
         }
+        if let Some(perplexity) = numbers.perplexity {
+            let chip = chip_ui(ui, Tone::Neutral, None, &format!("perplexity {perplexity:.2}"));
+            let tokens = format::count(numbers.tokens);
+            chip.on_hover_text(format!("Of {tokens} tokens, every token counting alike"));
+        }
+        if numbers.disagree > 0 {
+            let words = format!("{} with windows that differ", format::count(numbers.disagree));
+            chip_ui(ui, Tone::Rejected, None, &words)
+                .on_hover_text("Long texts whose windows have different values of a field");
+        }
         if numbers.in_orders > 0 {
             let part = numbers.flipped as f32 / numbers.in_orders as f32;
             let words = format!("{} change with the order", format::percent(part));
@@ -237,20 +264,25 @@ fn short(words: &str) -> String {
 fn tools_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     let segment = |value, words, explanation| Segment { value, words, explanation };
     let filter = |value, words, explanation| Segment { value, words, explanation };
+    let (last, about_last) = match open.prepared.task.perplexity {
+        Some(_) => ("unlikely first", "The highest perplexity first"),
+        None => ("uncertain first", "The highest entropy first"),
+    };
     ui.horizontal_wrapped(|ui| {
         segmented_ui(
             ui,
             &mut open.grid.order,
             &[
                 segment(Order::Row, "by row", "As the table has them"),
-                segment(Order::Uncertain, "uncertain first", "The highest entropy first"),
+                segment(Order::Uncertain, last, about_last),
             ],
         );
         let mut filters = vec![filter(Filter::All, "all", "Every row")];
-        if !open.prepared.questions.coders.is_empty() {
+        if !open.coders.is_empty() {
             filters.push(filter(Filter::Differ, "differ", "Where people and model differ"));
         }
-        let about = "Rows that could not be asked, and texts that were cut";
+        let about =
+            "Rows that could not be asked, texts that were cut, and those whose windows differ";
         filters.push(filter(Filter::Problems, "problems", about));
         segmented_ui(ui, &mut open.grid.filter, &filters);
         let shown = format::count(open.grid.shown().len());

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Sides, Ui};
 
 use super::column::{column_ui, optional_column_ui, short};
 use super::scored::{orders_ui, scored_ui};
-use super::{codebook, fields, options, survey};
+use super::{codebook, fields, options, perplexity, shown, survey};
 use crate::evaluate::scored::{ALIKE, begin_alike};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
@@ -25,12 +25,17 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
         What::Code => {
             codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
             asking_ui(ui, &mut evaluate.form);
+            shown::examples_ui(ui, &mut evaluate.form, commands);
         }
         What::Extract => fields::fields_ui(ui, &mut evaluate.form, &columns),
         What::Write => fields::writing_ui(ui, &mut evaluate.form, &columns),
         What::Survey => survey::survey_ui(ui, &mut evaluate.form, &columns, commands),
         What::Ask => fields::asking_ui(ui, &mut evaluate.form, &evaluate.encoders),
-        What::Exam => options::exam_ui(ui, &mut evaluate.form, &columns),
+        What::Exam => {
+            options::exam_ui(ui, &mut evaluate.form, &columns);
+            shown::examples_ui(ui, &mut evaluate.form, commands);
+        }
+        What::Perplexity => perplexity::perplexity_ui(ui, &mut evaluate.form, &columns),
         What::Judge => options::judge_ui(ui, &mut evaluate.form, &columns),
         What::Rate => options::rate_ui(ui, &mut evaluate.form, &columns),
     }
@@ -59,6 +64,11 @@ fn what_ui(ui: &mut Ui, form: &mut CodeForm) {
             "Of two answers it says which is better, always in both orders",
         ),
         segment(What::Rate, "ratings", "Texts, or answers to prompts, get a number on a scale"),
+        segment(
+            What::Perplexity,
+            "perplexity",
+            "How likely it finds each text: nothing is asked, nothing is written",
+        ),
     ];
     ui.add(Label::new("The model gives").selectable(false))
         .on_hover_text("What comes out for each text");
@@ -115,6 +125,10 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
                 "Choose a table with a text or an answer in each row; what was asked, who wrote it and the \
                  ratings of people can be columns beside it."
             }
+            What::Perplexity => {
+                "Choose a table with a text in each row, or a folder of documents. Nothing is asked about \
+                 them: it is measured how likely the model finds each."
+            }
             What::Code | What::Extract | What::Write => {
                 "Choose a table with a text in each row, or a folder of documents. If people have \
                  labelled some of the texts, their labels can be columns of the table."
@@ -131,7 +145,7 @@ fn table_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut Commands) 
         What::Survey | What::Exam => ("Questions", "The column with what is asked"),
         What::Judge => ("Prompts", "The column with what was asked"),
         What::Rate => ("Rated", "The column with the texts or answers that are rated"),
-        What::Code | What::Extract | What::Write | What::Ask => {
+        What::Code | What::Extract | What::Write | What::Ask | What::Perplexity => {
             ("Texts", "The column with the texts that the model reads")
         }
     };

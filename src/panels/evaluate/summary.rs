@@ -72,8 +72,8 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
         let name = if has_several { "Labels, of which a text can have several" } else { "Labels" };
         said.push((name, labels.join(" · ")));
     }
-    if !open.prepared.questions.coders.is_empty() {
-        said.push(("Said by people", open.prepared.questions.coders.join(" · ")));
+    if !open.coders.is_empty() {
+        said.push(("Said by people", open.coders.join(" · ")));
     }
     match task.kind() {
         Ok(Kind::Extract(extract)) => {
@@ -85,6 +85,17 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             }
             let most = extract.max_tokens;
             said.push(("Answers", format!("In the form of the fields, of {most} tokens at most")));
+            if extract.windows {
+                let words = match extract.window_tokens {
+                    0 => "In windows as long as the model reads".to_owned(),
+                    tokens => format!("In windows of {tokens} tokens at most"),
+                };
+                let overlap = extract.overlap;
+                said.push((
+                    "Long texts",
+                    format!("{words}, which overlap by about {overlap} tokens"),
+                ));
+            }
             return said;
         }
         Ok(Kind::Write(write)) => {
@@ -112,6 +123,30 @@ fn said(open: &OpenEvaluation, around: &Surroundings<'_>) -> Vec<(&'static str, 
             };
             said.push(("Passages are chosen by", chosen));
             said.push(("Answers", format!("Texts of {} tokens at most", ask.max_tokens)));
+            return said;
+        }
+        Ok(Kind::Perplexity(settings)) => {
+            if let Some(before) = &settings.before {
+                let chat = if settings.chat { ", as a message of the user" } else { "" };
+                said.push(("Read before each text", format!("\"{before}\"{chat}")));
+            }
+            said.extend(settings.by.clone().map(|by| ("Reported by", by)));
+            let window = match settings.window {
+                0 => "than the model reads".to_owned(),
+                window => format!("than {window} tokens"),
+            };
+            let words = match (settings.cut, settings.stride) {
+                (true, _) => format!("Those that are longer {window} are cut at their end"),
+                (false, 0) => {
+                    format!(
+                        "Those that are longer {window} are read in windows, half a window apart"
+                    )
+                }
+                (false, stride) => format!(
+                    "Those that are longer {window} are read in windows, {stride} tokens apart"
+                ),
+            };
+            said.push(("Long texts", words));
             return said;
         }
         Ok(Kind::Survey(survey)) => {
@@ -173,6 +208,9 @@ fn asked(open: &OpenEvaluation) -> String {
         Ok(Kind::Ask(ask)) => format!("answers questions about each document of \"{}\"", ask.text),
         Ok(Kind::Survey(survey)) => {
             format!("answers \"{}\" as different people", survey.question)
+        }
+        Ok(Kind::Perplexity(settings)) => {
+            format!("scores each text of \"{}\": nothing is asked or written", settings.text)
         }
         Err(_) => kind_words(task).to_owned(),
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::data::sheet::form::SheetForm;
 use crate::evaluate::survey::Beside;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +60,18 @@ pub enum EvaluateCommand {
         folder: PathBuf,
         study: PathBuf,
     },
+
+    /// Shows what another evaluation of the same rows has over this one, both by their folders.
+    Compare {
+        folder: PathBuf,
+        other: PathBuf,
+    },
+
+    /// Asks where the open evaluation's table is saved, in this format, with the answers.
+    ChooseTableFile(SheetForm),
+
+    /// Asks for a table whose rows are shown as examples.
+    ChooseExamples,
 
     /// Sets up a study in Annotate of the texts that the model was least certain of.
     CodeByHand,

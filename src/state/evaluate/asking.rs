@@ -20,6 +20,9 @@ pub struct Asking {
     /// Stop was pressed.
     pub stopping: bool,
 
+    /// Of a row that is read in windows: its number, and how many of how many are read.
+    pub window: Option<(u64, usize, usize)>,
+
     /// When the latest rows were answered, in seconds of any clock that only goes forward.
     answered_at: VecDeque<f64>,
 }
@@ -37,6 +40,7 @@ impl Asking {
 
     pub fn on_answer(&mut self, done: usize, total: usize, now_secs: f64) {
         (self.done, self.total) = (done, total);
+        self.window = None;
         self.answered_at.push_back(now_secs);
         if self.answered_at.len() > WINDOW {
             self.answered_at.pop_front();
@@ -69,6 +73,9 @@ impl Asking {
     /// `120 of 300 rows · 42 rows a minute · 4 min left`.
     pub fn sentence(&self) -> String {
         let mut parts = vec![format!("{} of {} rows", grouped(self.done), grouped(self.total))];
+        if let Some((row, done, windows)) = self.window {
+            parts.push(format!("row {row}: window {} of {windows}", done + 1));
+        }
         if self.stopping {
             parts.push("stopping after this row".to_owned());
         } else if self.paused {
@@ -115,6 +122,9 @@ mod tests {
             asking.on_answer(row, 100, row as f64);
         }
         assert_eq!(asking.sentence(), "10 of 100 rows · 60 rows a minute · 2 min left");
+        asking.window = Some((11, 2, 9));
+        assert!(asking.sentence().contains("rows · row 11: window 3 of 9 · 60 rows"));
+        asking.on_answer(10, 100, 10.0);
         asking.set_paused(true, 10.0);
         assert_eq!(asking.sentence(), "10 of 100 rows · paused");
         asking.set_paused(false, 500.0);

@@ -12,6 +12,7 @@ use crate::data::table::{Report, Table};
 use crate::errors::one_line;
 use crate::evaluate::free_text::Write;
 use crate::evaluate::kept::Draft;
+use crate::evaluate::perplexity::Perplexity;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::question::Questions;
 use crate::evaluate::rating::Rate;
@@ -33,13 +34,14 @@ pub enum What {
     Exam,
     Judge,
     Rate,
+    Perplexity,
 }
 
 impl What {
     /// What the column is called that every row is about, and what stands in it, as a sentence has it.
     pub fn texts(self) -> &'static str {
         match self {
-            Self::Code | Self::Extract | Self::Write | Self::Ask => "texts",
+            Self::Code | Self::Extract | Self::Write | Self::Ask | Self::Perplexity => "texts",
             Self::Rate => "texts or answers",
             Self::Survey | Self::Exam => "questions",
             Self::Judge => "prompts",
@@ -49,7 +51,7 @@ impl What {
     /// The names by which a table often calls that column, where that tells more than its length.
     fn usual_names(self) -> &'static [&'static str] {
         match self {
-            Self::Code | Self::Extract | Self::Write | Self::Ask => &[],
+            Self::Code | Self::Extract | Self::Write | Self::Ask | Self::Perplexity => &[],
             Self::Survey | Self::Exam => &["question", "question_stem", "item", "prompt"],
             Self::Judge => &["prompt", "question", "instruction", "input"],
             Self::Rate => &["answer", "response", "output", "completion"],
@@ -81,6 +83,9 @@ pub struct CodeForm {
     pub judge: Judge,
     pub rate: Rate,
 
+    /// Without the column of the texts.
+    pub perplexity: Perplexity,
+
     /// The questions about each document as they were typed, a line each.
     pub asked: String,
 
@@ -109,7 +114,7 @@ pub struct CodeForm {
     pub regression: Option<Regress>,
     pub codebook: Codebook,
 
-    /// Of a task that was opened; they have no field here.
+    /// Shown before each question; of labels and exams.
     pub examples: Option<Examples>,
 
     /// The share of rows that are kept for the end; 0: none.
@@ -138,6 +143,7 @@ impl Default for CodeForm {
             exam: Exam::default(),
             judge: Judge::default(),
             rate: Rate::default(),
+            perplexity: Perplexity::default(),
             asked: String::new(),
             table: None,
             text: String::new(),
@@ -192,6 +198,9 @@ impl CodeForm {
         set_exam_columns(&mut self.exam, &report.columns);
         set_judge_columns(&mut self.judge, &report.columns);
         set_rate_columns(&mut self.rate, &report.columns);
+        for column in [&mut self.perplexity.before, &mut self.perplexity.by] {
+            *column = column.take().filter(|name| report.columns.contains(name));
+        }
         self.table = Some(report);
         if self.text.is_empty() {
             self.suggest_text();
@@ -228,7 +237,8 @@ impl CodeForm {
         let data = self.table.as_ref().map(|report| report.path.clone()).unwrap_or_default();
         let text = self.text.clone();
         let (mut code, mut extract, mut write, mut ask) = (None, None, None, None);
-        let (mut survey, mut exam, mut judge, mut rate) = (None, None, None, None);
+        let (mut survey, mut exam, mut judge) = (None, None, None);
+        let (mut rate, mut perplexity) = (None, None);
         let name = match self.what {
             What::Code => {
                 code = Some(Code {
@@ -279,6 +289,10 @@ impl CodeForm {
                 rate = Some(Rate { text, ..self.rate.clone() });
                 &self.name
             }
+            What::Perplexity => {
+                perplexity = Some(Perplexity { text, ..self.perplexity.clone() });
+                &self.name
+            }
         };
         Task {
             name: name.trim().to_owned(),
@@ -303,6 +317,7 @@ impl CodeForm {
             exam,
             judge,
             rate,
+            perplexity,
             ..Task::default()
         }
     }
@@ -338,6 +353,7 @@ impl CodeForm {
             exam,
             judge,
             rate,
+            perplexity,
             ..
         } = task.clone();
         let own = task.kind().ok().map(|kind| usual(kind, codebook.several));
@@ -370,6 +386,10 @@ impl CodeForm {
         } else if let Some(rate) = rate {
             (form.what, form.name, form.text) = (What::Rate, name, rate.text.clone());
             form.rate = Rate { text: String::new(), ..rate };
+        } else if let Some(perplexity) = perplexity {
+            (form.what, form.name) = (What::Perplexity, name);
+            form.text.clone_from(&perplexity.text);
+            form.perplexity = Perplexity { text: String::new(), ..perplexity };
         }
         // The text column is the form's own.
         form.extract.text.clear();
@@ -407,7 +427,9 @@ impl CodeForm {
             }
             What::Extract => {
                 let schema = self.schema();
-                schema.err().map(|problem| format!("The fields are not complete: {problem}"))
+                let problem = schema.err();
+                let problem = problem.map(|it| format!("The fields are not complete: {it}"));
+                problem.or_else(|| self.extract.problem())
             }
             What::Ask if self.ask.question.is_none() && self.asked.trim().is_empty() => {
                 Some("Write the questions, a line each".to_owned())
@@ -419,6 +441,7 @@ impl CodeForm {
             What::Exam => exam_obstacle(&self.exam, &self.text),
             What::Judge => judge_obstacle(&self.judge, &self.text),
             What::Rate => rate_obstacle(&self.rate, &self.text),
+            What::Perplexity => self.perplexity.problem(),
             What::Write | What::Ask => None,
         }
     }
@@ -443,6 +466,7 @@ impl CodeForm {
             What::Survey => Kind::Survey(survey),
             What::Exam => Kind::Exam(&self.exam),
             What::Judge => Kind::Judge(&self.judge),
+            What::Perplexity => Kind::Perplexity(&self.perplexity),
             What::Rate => Kind::Rate(&self.rate),
         };
         usual(kind, self.codebook.several)

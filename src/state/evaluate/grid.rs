@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::evaluate::question::{Question, Questions};
 use crate::evaluate::results::Answered;
 use crate::evaluate::several::Several;
+use crate::evaluate::written::Written;
 use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
 use crate::stats::cross_table::CrossTable;
 
@@ -83,6 +84,13 @@ pub struct Numbers {
     /// Rows whose answer is not the same in all orders, of those asked in several.
     pub flipped: usize,
     pub in_orders: usize,
+
+    /// Texts whose windows have different values of a field.
+    pub disagree: usize,
+
+    /// Of texts that were scored, every token counting alike; and how many tokens that are.
+    pub perplexity: Option<f64>,
+    pub tokens: usize,
 }
 
 /// The view of an evaluation's rows.
@@ -119,7 +127,7 @@ impl Grid {
     /// than they do.
     pub fn refresh(
         &mut self,
-        questions: &Questions,
+        (questions, coders): (&Questions, &[String]),
         answers: &BTreeMap<u64, Answered>,
         version: u64,
         running: bool,
@@ -135,15 +143,16 @@ impl Grid {
             return;
         }
         self.made_of = Some((self.order, self.filter, version));
-        self.numbers = numbers(questions, answers);
+        self.numbers = numbers(questions, coders, answers);
         let answer = |question: &Question| answers.get(&question.row.place.row);
         let passes = |question: &Question| match (self.filter, answer(question)) {
             (Filter::All, _) => true,
             (_, None) => false,
             (Filter::Differ, Some(answered)) => differs(answered),
             (Filter::Problems, Some(answered)) => {
-                let ended_early = answered.written.as_ref().is_some_and(|it| it.ended_early);
-                answered.problem.is_some() || answered.cut.is_some() || ended_early
+                let is_odd = |it: &Written| it.ended_early || !it.disagree.is_empty();
+                let is_odd = answered.written.as_ref().is_some_and(is_odd);
+                answered.problem.is_some() || answered.cut.is_some() || is_odd
             }
             (
                 Filter::Cell { coder, said, given },
@@ -160,7 +169,10 @@ impl Grid {
             let entropy = |place: &u32| {
                 let answered = answer(&questions.list[*place as usize]);
                 let answered = answered.filter(|answered| answered.problem.is_none());
-                answered.map_or(-1.0, |answered| answered.entropy)
+                answered.map_or(-1.0, |answered| match &answered.scored {
+                    Some(text) => -text.mean(),
+                    None => answered.entropy,
+                })
             };
             self.shown.sort_by(|one, other| entropy(other).total_cmp(&entropy(one)));
         }
@@ -186,7 +198,7 @@ pub fn differs(answered: &Answered) -> bool {
         && answered.human.iter().any(|said| said.is_some() && *said != answered.index)
 }
 
-fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers {
+fn numbers(questions: &Questions, coders: &[String], answers: &BTreeMap<u64, Answered>) -> Numbers {
     let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
     let coder = |name: &String| CoderNumbers {
         name: name.clone(),
@@ -195,15 +207,22 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
         kappa: None,
         table: Vec::new(),
     };
-    let mut found =
-        Numbers { coders: questions.coders.iter().map(coder).collect(), ..Numbers::default() };
+    let mut found = Numbers { coders: coders.iter().map(coder).collect(), ..Numbers::default() };
     let mut said: Vec<(Option<usize>, &[Option<usize>])> = Vec::new();
+    let mut logprob = 0.0;
     for answered in answers.values() {
         said.push((answered.index, &answered.human));
         found.cut += usize::from(answered.cut.is_some());
         if let Some(written) = &answered.written {
             found.answered += 1;
             found.ended_early += usize::from(written.ended_early);
+            found.disagree += usize::from(!written.disagree.is_empty());
+            continue;
+        }
+        if let Some(text) = &answered.scored {
+            found.answered += 1;
+            found.tokens += text.tokens;
+            logprob += text.logprob;
             continue;
         }
         if answered.index.is_none() && answered.surveyed.is_some() {
@@ -238,6 +257,7 @@ fn numbers(questions: &Questions, answers: &BTreeMap<u64, Answered>) -> Numbers 
             coder.same += usize::from(*said == Some(index));
         }
     }
+    found.perplexity = (found.tokens > 0).then(|| (-logprob / found.tokens as f64).exp());
     let has_several = questions.codebook.as_ref().is_some_and(|codebook| codebook.several);
     if let Some(labels) = questions.labels.as_ref().filter(|_| has_several) {
         for (place, coder) in found.coders.iter_mut().enumerate() {

@@ -7,7 +7,7 @@ mod options_form;
 pub mod survey_form;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use asking::Asking;
@@ -26,6 +26,7 @@ use crate::evaluate::server_way::ServerWay;
 use crate::evaluate::split::Part;
 use crate::evaluate::survey_scores::SurveyScores;
 use crate::evaluate::survey_shares::ItemShares;
+use crate::evaluate::task::Kind;
 use crate::llm::card::ModelIdentity;
 use crate::remote::probe::Probe;
 
@@ -97,6 +98,20 @@ pub struct ReportPage {
 
     /// Of a survey, what is drawn.
     pub survey: Option<SurveyPage>,
+
+    /// Against another evaluation of the same rows, once one was chosen.
+    pub comparison: Option<ComparisonPage>,
+}
+
+/// What another evaluation has over the one of the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparisonPage {
+    /// What the other one is called.
+    pub with: String,
+    pub markdown: String,
+
+    /// The report is shown instead.
+    pub is_behind: bool,
 }
 
 /// How the answers to a survey are distributed.
@@ -173,6 +188,9 @@ pub enum Preparing {
 pub struct OpenEvaluation {
     pub prepared: Arc<Prepared>,
 
+    /// Who has labelled rows: columns of the table, and coders of studies whose labels were taken over.
+    pub coders: Vec<String>,
+
     /// What the answers are kept with; `None`: they are only shown.
     pub kept: Option<KeptIn>,
     pub answers: BTreeMap<u64, Answered>,
@@ -205,7 +223,9 @@ pub struct Rendered {
 
 impl OpenEvaluation {
     pub fn new(prepared: Arc<Prepared>) -> Self {
-        Self { prepared, kept: None, answers: BTreeMap::new(), version: 0, grid: Grid::default() }
+        let coders = prepared.questions.coders.clone();
+        let (answers, grid) = (BTreeMap::new(), Grid::default());
+        Self { prepared, coders, kept: None, answers, version: 0, grid }
     }
 
     pub fn rows(&self) -> usize {
@@ -291,8 +311,10 @@ impl EvaluateState {
 
     /// Brings what is shown up to date. Called once a frame.
     pub fn refresh(&mut self) {
-        if let Some(OpenEvaluation { prepared, answers, version, grid, .. }) = &mut self.open {
-            grid.refresh(&prepared.questions, answers, *version, self.asking.is_some());
+        let running = self.asking.is_some();
+        if let Some(open) = &mut self.open {
+            let OpenEvaluation { prepared, coders, answers, version, grid, .. } = open;
+            grid.refresh((&prepared.questions, coders), answers, *version, running);
         }
         let is_fresh = self
             .preview
@@ -347,7 +369,7 @@ impl EvaluateState {
         }
         match model {
             ModelSlot::Ready(_) => self.only_for_pairs(),
-            ModelSlot::EncoderDecoder(_) => None,
+            ModelSlot::EncoderDecoder(_) => self.only_for_decoders(),
             ModelSlot::Remote(probe) => self.way(probe).and_then(Result::err),
             ModelSlot::Loading { .. } => Some("The model is being loaded".to_owned()),
             ModelSlot::Empty => Some("Load a model first".to_owned()),
@@ -363,6 +385,28 @@ impl EvaluateState {
         };
         (beams > 1).then(|| {
             "A beam search is for encoder-decoders, and a decoder is loaded: set Beams to 1"
+                .to_owned()
+        })
+    }
+
+    /// What of the task in front an encoder-decoder does not do.
+    fn only_for_decoders(&self) -> Option<String> {
+        let own;
+        let settings = match (self.front, &self.open) {
+            (Front::Opened, Some(open)) => open.prepared.task.perplexity.as_ref()?,
+            (Front::Form, _) => {
+                own = self.form.task().perplexity?;
+                &own
+            }
+            _ => return None,
+        };
+        if settings.chat {
+            let words = "An encoder-decoder has no chat template: leave “as a chat” out";
+            return Some(words.to_owned());
+        }
+        settings.before.is_none().then(|| {
+            "An encoder-decoder writes a text after one that it has read: choose a column for “Before each text”, \
+             or load a decoder"
                 .to_owned()
         })
     }
@@ -394,6 +438,27 @@ impl EvaluateState {
             let words = begun.model.words();
             format!("It was begun with {words}: choose that model in Models to resume it")
         })
+    }
+
+    /// The evaluations that the one in this folder can be compared with: complete, of the same table, and of the
+    /// same kind.
+    pub fn comparable(&self, folder: &Path) -> Vec<&Kept> {
+        let Some(own) = self.kept.iter().find(|kept| kept.folder == folder) else {
+            return Vec::new();
+        };
+        let Ok(kind) = own.evaluation.task.kind() else { return Vec::new() };
+        // What people said of a survey is no answer to a row.
+        if matches!(kind, Kind::Survey(_)) {
+            return Vec::new();
+        }
+        let is_alike = |other: &&Kept| {
+            let kinds = other.evaluation.task.kind().map(|other| std::mem::discriminant(&other));
+            other.folder != folder
+                && other.is_finished()
+                && other.evaluation.data_sha256 == own.evaluation.data_sha256
+                && kinds.is_ok_and(|other| other == std::mem::discriminant(&kind))
+        };
+        self.kept.iter().filter(is_alike).collect()
     }
 
     /// Closes what lies over the rows. False: nothing does.

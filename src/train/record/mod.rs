@@ -1,5 +1,6 @@
 //! What a run says and what its folder holds: metrics, samples, its record, notes.
 
+pub mod again;
 pub mod confusion;
 mod folder;
 pub mod history;
