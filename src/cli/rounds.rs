@@ -217,3 +217,56 @@ impl Progress<RoundEvent> for Screen {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RoundsArgs,
+    }
+
+    #[test]
+    fn who_compares_is_one_of_three_and_verdicts_need_their_round() {
+        let read = |line: &str| Line::try_parse_from(line.split(' '));
+        for line in [
+            "rounds runs/1",
+            "rounds runs/1 --prompts p.jsonl --most 40 --temperature 1.2 --json",
+            "rounds runs/1 --prompts p.jsonl --rewards r.toml --no-win-rate --out rounds/2",
+            "rounds runs/1 --prompts p.jsonl --judge --criterion short",
+            "rounds runs/1 --out rounds/2 --verdicts pairs.jsonl",
+        ] {
+            assert!(read(line).is_ok(), "{line}");
+        }
+        for line in [
+            "rounds runs/1 --rewards r.toml",
+            "rounds runs/1 --prompts p.jsonl --judge --rewards r.toml",
+            "rounds runs/1 --verdicts pairs.jsonl",
+        ] {
+            assert!(read(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn rewards_are_read_from_any_file_that_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.toml");
+        let write = |text: &str| crate::files::write_atomic(&path, text.as_bytes()).unwrap();
+        write("model = \"m\"\n[[rewards]]\nrule = \"length\"\ntarget = 20\n");
+        assert_eq!(rewards(&path).unwrap()[0].title(), "length");
+        for (text, words) in [
+            ("model = \"m\"\n", "has no [[rewards]]"),
+            ("[[rewards]]\nrule = \"shorter\"\n", "[[rewards]] of"),
+            ("[[rewards]]\nrule = \"length\"\nper = 0\n", "per must be a number other than 0"),
+            ("[[rewards]\n", "is no TOML"),
+        ] {
+            write(text);
+            let said = format!("{:#}", rewards(&path).unwrap_err());
+            assert!(said.contains(words), "{text}: {said}");
+        }
+    }
+}

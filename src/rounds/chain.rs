@@ -109,7 +109,7 @@ pub fn row_of(run_dir: &Path, rounds: Option<&Path>) -> Result<Vec<InRow>, Error
         let learned_from = RoundRecord::read(&run.run_dir)?;
         let own = real(&run.run_dir);
         let of_run = |(_, round): &&(PathBuf, RoundRecord)| real(&round.of) == own;
-        let answered_in = made.iter().filter(of_run).next_back().cloned();
+        let answered_in = made.iter().rfind(of_run).cloned();
         found.push(InRow { number: place + 1, run, learned_from, answered_in });
     }
     // Where the folder of a round is gone, the run that learned from it has its record.

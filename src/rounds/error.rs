@@ -31,6 +31,9 @@ pub enum Error {
     #[error("{} already holds a round: choose another folder", .0.display())]
     Occupied(PathBuf),
 
+    #[error("a temporary folder could not be made: is the disk full?")]
+    Temporary(#[source] io::Error),
+
     #[error("{} could not be read", path.display())]
     Read { path: PathBuf, source: io::Error },
 

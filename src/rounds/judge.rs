@@ -118,8 +118,7 @@ fn judged(
 ) -> Result<Compared, Error> {
     let write_failed =
         |path: &std::path::Path, source| Error::Write { path: path.to_owned(), source };
-    let apart =
-        tempfile::tempdir().map_err(|source| write_failed(&std::env::temp_dir(), source))?;
+    let apart = tempfile::tempdir().map_err(Error::Temporary)?;
     let data = apart.path().join("answers.jsonl");
     for (prompt, [first, second]) in prompts.iter().zip(answers) {
         let row = AnsweredTwice {

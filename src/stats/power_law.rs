@@ -1,4 +1,4 @@
-//! How a loss falls with size: a power law L(N) = (N_c / N)^α, and one with a part that remains, L(N) = E + A / N^α.
+//! How a loss falls with size: a power law, L(N) = (`N_c` / N)^α, and one with a part that remains, L(N) = E + A / N^α.
 //!
 //! The first as Kaplan et al. (2020) write it, by least squares on the logarithms; the second as Hoffmann et al.
 //! (2022), by least squares on the losses. Intervals are Student's, from the slope of the fit and from its Jacobian
@@ -14,7 +14,7 @@ pub const FEWEST: usize = 3;
 /// Fewer leave less than two points to check a fit of three numbers with.
 pub const FEWEST_WITH_FLOOR: usize = 5;
 
-/// L(N) = (N_c / N)^α.
+/// L(N) = (`N_c` / N)^α.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PowerLaw {
     pub points: usize,

@@ -64,7 +64,7 @@ impl Born {
         };
         let losses = || curve.iter().map(|point| point.1).filter(|loss| loss.is_finite());
         let last = match of {
-            Of::HeldOut => losses().last(),
+            Of::HeldOut => losses().next_back(),
             Of::Steps => {
                 let latest: Vec<f64> = losses().collect();
                 let latest = &latest[latest.len().saturating_sub(LAST_STEPS)..];

@@ -1,5 +1,6 @@
-//! A scaling series: what the runs of a sweep say where they differ in the size of a model that is born. Loss
-//! against size with the law through it, against tokens, and against compute. In words: see `scaling_words`; as
+//! A scaling series: what runs say together that differ in the size of a model that is born.
+//!
+//! Loss against size with the law through it, against tokens, and against compute. In words: see `scaling_words`; as
 //! plots: see `scaling_plot`.
 
 use super::born::Born;

@@ -80,7 +80,7 @@ fn three_sizes_carry_a_law_of_two_numbers_and_five_one_of_three() {
     let Ok(Law::Power(law)) = &scaling.law else { panic!("{:?}", scaling.law) };
     assert_eq!(law.points, 3);
     assert!(said(&scaling, "five sizes are the fewest"), "{:?}", scaling.words());
-    assert!(said(&scaling, "3 of 3 runs have seen fewer") || said(&scaling, "tokens for each"));
+    assert!(said(&scaling, "2 of 3 runs have seen fewer"), "{:?}", scaling.words());
     assert!(said(&scaling, "The text was read up to 5.5 times"));
     assert!(said(&scaling, "What 3 small models"));
     let best = Scaling::of(&three, Which::Best).unwrap();

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
 
-use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui};
+use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui, small_button_ui};
 use super::policy::rewards_ui;
 use crate::rounds::chain::InRow;
 use crate::rounds::record::{Against, AnswerSettings, RoundRecord};
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::TrainState;
 use crate::state::train::rounds::{RoundsState, Who, file_name};
+use crate::train::config::TrainConfig;
 use crate::train::config::metric::Metric;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
@@ -298,4 +299,18 @@ fn settings_ui(ui: &mut Ui, settings: &mut AnswerSettings) {
         number_ui(ui, "temperature", &mut settings.temperature, 0.01..=5.0);
     });
     number_row_ui(ui, "seed", "Of both answers", &mut settings.seed, 0..=1_000_000);
+}
+
+/// The adapter that the run in the form goes on from, if it does.
+pub(super) fn continued_ui(ui: &mut Ui, config: &mut TrainConfig) {
+    let Some(adapter) = &config.adapter else { return };
+    let words = format!(
+        "It goes on from the adapter {}, and is held to the model with that adapter",
+        file_name(adapter)
+    );
+    ui.add(Label::new(words).wrap());
+    let hint = "Forget the adapter that would be trained further";
+    if small_button_ui(ui, "Begin a new adapter", hint) {
+        config.adapter = None;
+    }
 }

@@ -9,7 +9,7 @@ use super::fields::{
 };
 use super::rank::rank_ui;
 use super::{
-    elsewhere, losses, measuring, mix, newborn, own, policy, schedule, soft, sweep, texts,
+    elsewhere, losses, measuring, mix, newborn, own, policy, rounds, schedule, soft, sweep, texts,
 };
 use crate::data::samples;
 use crate::data::samples::STORIES_TXT;
@@ -369,20 +369,7 @@ fn method_ui(ui: &mut Ui, config: &mut TrainConfig, problems: &Problems) {
         .collect();
     segmented_ui(ui, &mut config.method, &segments);
     problems.show(ui, "method");
-    if let Some(adapter) = &config.adapter {
-        let name = adapter.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let words = format!(
-            "It goes on from the adapter {name}, and is held to the model with that adapter"
-        );
-        ui.add(Label::new(words).wrap());
-        if small_button_ui(
-            ui,
-            "Begin a new adapter",
-            "Forget the adapter that would be trained further",
-        ) {
-            config.adapter = None;
-        }
-    }
+    rounds::continued_ui(ui, config);
     problems.show(ui, "adapter");
 }
 
