@@ -68,7 +68,7 @@ pub fn run(args: &ReproduceArgs) -> anyhow::Result<()> {
                 "a run is trained again from the model that its run file names: leave --model and --encoder out"
             );
         }
-        return reproduce_run::run(&folder, again, args.json);
+        return reproduce_run::run(&folder, &again, args.json);
     }
     let (begun, first) = Folder::read(&folder)?;
     let mut task = task_of(&folder, &begun);

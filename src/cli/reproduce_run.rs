@@ -1,6 +1,6 @@
 //! `tuning-fork reproduce` of a training run: it is trained again from its own run file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 
@@ -17,14 +17,14 @@ pub(super) fn is_run(folder: &Path) -> bool {
 }
 
 /// Trains again into a folder of its own, from where an earlier call was stopped, and says what differs.
-pub(super) fn run(folder: &Path, again: PathBuf, json: bool) -> anyhow::Result<()> {
+pub(super) fn run(folder: &Path, again: &Path, json: bool) -> anyhow::Result<()> {
     if again == folder {
         bail!("{} is the run itself: choose another folder with --out", folder.display());
     }
     let resume = again.join(RECORD_FILE).is_file();
     let (run, table) = (folder.join(CONFIG_FILE), TableArgs { columns: Vec::new() });
-    let (out, dry_run) = (Some(again.clone()), false);
+    let (out, dry_run) = (Some(again.to_owned()), false);
     train::run(&TrainArgs { run, out, resume, dry_run, table, json })?;
-    let found = Again::of(folder, &again)?;
+    let found = Again::of(folder, again)?;
     if json { out::json(&found) } else { out::line(&found.words()) }
 }

@@ -64,18 +64,18 @@ pub(super) fn run((numbers, study): &(PathBuf, PathBuf), json: bool) -> anyhow::
         now.insert("disagreements".to_owned(), list.clone());
     }
     let mut found = Recomputed::default();
-    compare(String::new(), &kept, &now, &mut found);
+    compare("", &kept, &now, &mut found);
     if json { out::json(&found) } else { out::line(&words(&found)) }
 }
 
-fn compare(path: String, kept: &Value, now: &Value, found: &mut Recomputed) {
+fn compare(path: &str, kept: &Value, now: &Value, found: &mut Recomputed) {
     match (kept, now) {
         (Value::Object(kept), Value::Object(now)) => {
             let new = now.keys().filter(|name| !kept.contains_key(*name));
             for name in kept.keys().chain(new) {
                 let null = Value::Null;
                 let (kept, now) = (kept.get(name).unwrap_or(&null), now.get(name).unwrap_or(&null));
-                compare(format!("{path}.{name}"), kept, now, found);
+                compare(&format!("{path}.{name}"), kept, now, found);
             }
         }
         (Value::Array(kept), Value::Array(now)) if kept.len() == now.len() => {
@@ -83,7 +83,7 @@ fn compare(path: String, kept: &Value, now: &Value, found: &mut Recomputed) {
                 // Coders, variables and labels are told by their names.
                 let name = ["coder", "variable", "label"].iter().find_map(|key| kept[key].as_str());
                 let name = name.map_or_else(|| (place + 1).to_string(), str::to_owned);
-                compare(format!("{path}.{name}"), kept, now, found);
+                compare(&format!("{path}.{name}"), kept, now, found);
             }
         }
         _ => {
@@ -126,11 +126,11 @@ mod tests {
         let kept = json!({"seed": 0, "variables": [{"variable": "tone", "alpha": {"value": 0.5}}]});
         let now = json!({"seed": 0, "variables": [{"variable": "tone", "alpha": {"value": 0.75, "low": 0.1}}]});
         let mut found = Recomputed::default();
-        compare(String::new(), &kept, &kept, &mut found);
+        compare("", &kept, &kept, &mut found);
         assert_eq!((found.values, found.differences.len()), (3, 0));
         assert!(words(&found).starts_with("All 3 numbers"));
         let mut found = Recomputed::default();
-        compare(String::new(), &kept, &now, &mut found);
+        compare("", &kept, &now, &mut found);
         let said = words(&found);
         assert!(said.starts_with("2 of 4"), "{said}");
         assert!(said.contains("variables.tone.alpha.value: 0.5, now 0.75"), "{said}");
