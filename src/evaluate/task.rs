@@ -553,9 +553,12 @@ impl Task {
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|err| {
             let (line, problem) = files::mistake_in_toml(text, &err);
-            let is_part =
-                text.lines().nth(line.saturating_sub(1)).is_some_and(|it| it.trim() == "[score]");
-            if is_part { (line, SCORE.to_owned()) } else { (line, problem) }
+            // In which part it is.
+            let headers = text.lines().zip(1..).take(line);
+            match headers.filter(|(it, _)| it.starts_with('[')).last() {
+                Some((header, line)) if header.trim_end() == "[score]" => (line, SCORE.to_owned()),
+                _ => (line, problem),
+            }
         })
     }
 
