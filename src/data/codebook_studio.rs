@@ -1,4 +1,4 @@
-//! The `codebook.json` of CodeBook Studio and CodeBook Lab (McLaren, arXiv 2603.26898), as a codebook of ours.
+//! The `codebook.json` of `CodeBook Studio` and `CodeBook Lab` (`McLaren`, arXiv 2603.26898), as a codebook of ours.
 //!
 //! Sections with instructions hold annotations: a drop-down list is one label, a Likert scale has two ends, a text box
 //! is free text, and a box that is ticked or not is a label yes or no.

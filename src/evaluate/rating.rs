@@ -104,8 +104,9 @@ impl Rate {
     }
 }
 
-/// Takes from a number what belongs to longer ones that begin with it: whoever says 10 has said 1 on the way, where
-/// both are digits to the tokenizer. `said`: of each number its words, the natural log of the probability that the
+/// Takes from a number what belongs to longer ones that begin with it.
+///
+/// Whoever says 10 has said 1 on the way, where both are digits to the tokenizer. `said`: of each number its words, the natural log of the probability that the
 /// answer begins with it, and its tokens.
 pub fn apart(said: &[(&str, f64, usize)]) -> Vec<f64> {
     let begins = |(short, _, few): &(&str, f64, usize), (long, _, many): &(&str, f64, usize)| {

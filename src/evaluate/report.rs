@@ -141,7 +141,7 @@ impl Report {
         for (place, label) in evaluation.labels.iter().flatten().enumerate() {
             let (evaluation, rows) = of_label(evaluation, with_answer, place);
             let rows: Vec<&Answered> = rows.iter().collect();
-            let more = Self::correction(&evaluation, &rows, &[label.clone()]);
+            let more = Self::correction(&evaluation, &rows, std::slice::from_ref(label));
             correction = match (correction, more) {
                 (Some(all), Some(more)) => Some(all.and(more)),
                 (all, more) => all.or(more),
@@ -243,7 +243,7 @@ impl Report {
                 _ => None,
             },
             perplexity: matches!(kind, Ok(Kind::Perplexity(_)))
-                .then(|| PerplexityScores::of(&with_answer)),
+                .then(|| PerplexityScores::of(with_answer)),
         }
     }
 

@@ -39,7 +39,7 @@ fn scores_whole_texts(task: &Task) -> bool {
 pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
     let task = &evaluation.task;
     if evaluation.several {
-        return of_each(evaluation);
+        return Some(of_each(evaluation));
     }
     // A survey is read in several ways, and says so itself.
     if task
@@ -74,12 +74,10 @@ pub fn how_scored(evaluation: &Evaluation) -> Option<String> {
 }
 
 /// Where each label is asked about by itself.
-fn of_each(evaluation: &Evaluation) -> Option<String> {
+fn of_each(evaluation: &Evaluation) -> String {
     if evaluation.way.is_some_and(ServerWay::is_approximate) {
-        return Some(
-            "A row can have several labels: the model was asked about each by itself, and answered yes or no."
-                .to_owned(),
-        );
+        return "A row can have several labels: the model was asked about each by itself, and answered yes or no."
+            .to_owned();
     }
     let scoring = match evaluation.task.score {
         Scoring::Sum => "",
@@ -90,11 +88,11 @@ fn of_each(evaluation: &Evaluation) -> Option<String> {
         Some(threshold) => format!("{threshold} or more"),
         None => "one half or more".to_owned(),
     };
-    Some(format!(
+    format!(
         "A row can have several labels: the model was asked about each by itself. Nothing was sampled: the \
          probability of a label is that of “Yes” after the prompt beside that of “No”, computed from their \
          log-probabilities{scoring}, and made to add up to one; a label applies where it is {line}."
-    ))
+    )
 }
 
 #[cfg(test)]

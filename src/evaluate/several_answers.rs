@@ -3,7 +3,9 @@
 use super::results::{Answered, Evaluation};
 use super::several::{ANSWERS, Each, Several, named};
 
-/// One answer about a text from those about each of its labels. Its probabilities are those with which the labels
+/// One answer about a text from those about each of its labels.
+///
+/// Its probabilities are those with which the labels
 /// apply and need not add up to 1; its entropy and mass are means over the labels, its margin is the least. `threshold`: from
 /// which probability a label applies; without one, where its yes is at least as likely as its no.
 pub fn together(labels: &[String], each: Vec<Answered>, threshold: Option<f64>) -> Answered {

@@ -28,7 +28,9 @@ pub struct SeveralScores {
     pub labels: Vec<OfLabel>,
 }
 
-/// The area under the ROC curve, with the percentile interval over 1,000 draws of rows (seed 0). `rows`: answers about
+/// The area under the ROC curve, with the percentile interval over 1,000 draws of rows (seed 0).
+///
+/// `rows`: answers about
 /// one label; `most`: what most coders say of each, 0 for yes. `None`: nobody said anything, or there are no
 /// probabilities.
 pub fn auc(rows: &[&Answered], most: &[Option<usize>]) -> Option<WithInterval> {

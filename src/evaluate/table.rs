@@ -63,15 +63,13 @@ pub fn typed(
         if questions.report.columns.contains(coder) {
             continue;
         }
-        let said = rows.iter().map(|(_, answer)| match &answer.several {
-            Some(several) => {
+        let said = rows.iter().map(|(_, answer)| {
+            if let Some(several) = &answer.several {
                 let said = several.human.get(place).and_then(Option::as_deref);
-                said.map(|said| several::in_a_cell(labels, said)).into()
+                return said.map(|said| several::in_a_cell(labels, said)).into();
             }
-            None => {
-                let said = answer.human.get(place).copied().flatten();
-                said.and_then(|said| labels.get(said)).cloned().into()
-            }
+            let said = answer.human.get(place).copied().flatten();
+            said.and_then(|said| labels.get(said)).cloned().into()
         });
         sheet.push(coder, said);
     }

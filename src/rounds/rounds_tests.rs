@@ -13,7 +13,6 @@ use super::record::{
     ANSWERS_FILE, Against, AnswerSettings, NEXT_RUN_FILE, PAIRS_FILE, RoundRecord, read_answers,
 };
 use crate::data::pair::{Text, Verdict};
-use crate::data::record::VerdictRecord;
 use crate::examples;
 use crate::files;
 use crate::jobs::Quiet;
@@ -195,8 +194,7 @@ fn verdicts_of_people_become_the_pairs_of_a_round() {
 
     let answers = read_answers(&round).unwrap();
     let verdict = |id: &str, place: usize, verdict: Verdict| {
-        let base: VerdictRecord = examples::record(id, &answers[place].prompt.words(), verdict);
-        let mut record = base;
+        let mut record = examples::record(id, &answers[place].prompt.words(), verdict);
         record.left.text.clone_from(&answers[place].answer_b); // Annotate draws the sides
         record.right.text.clone_from(&answers[place].answer_a);
         record

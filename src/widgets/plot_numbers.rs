@@ -85,8 +85,9 @@ pub fn round_marks(input: &GridInput, apart: f64) -> Vec<GridMark> {
     (first..=last).map(|index| GridMark { value: index as f64 * step, step_size: step }).collect()
 }
 
-/// Where marks stand on a logarithmic axis from `low` to `high`, both positive: at powers of ten where there are
-/// enough of them, else at 1, 2 and 5 times those, else closer. At least three as long as `low` is below `high`.
+/// Where marks stand on a logarithmic axis from `low` to `high`, both positive.
+///
+/// At powers of ten where there are enough of them, else at 1, 2 and 5 times those, else closer. At least three as long as `low` is below `high`.
 pub fn log_marks(low: f64, high: f64) -> Vec<f64> {
     const ENOUGH: usize = 3;
     const MOST: usize = 8;
@@ -124,7 +125,7 @@ pub fn log_words(value: f64) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     match value {
-        value if value >= 1e9 || value < 0.01 => scientific(value),
+        value if !(0.01..1e9).contains(&value) => scientific(value),
         value if value >= 1e6 => format!("{}M", rounded(value / 1e6)),
         value if value >= 1e3 => format!("{}k", rounded(value / 1e3)),
         value if value >= 100.0 => format!("{value:.0}"),

@@ -74,7 +74,9 @@ fn of_one_to_ten_the_one_has_nothing_of_the_ten() {
     let rated = answer("[rate]\ntext = \"text\"\nto = 10\nhuman = [\"said\"]\n");
     assert_eq!(rated.human, [Some(6)]);
     // The same as labels, of which the shorter begins the longer one.
-    let classes: String = (1..=10).map(|it| format!("[[classes]]\nlabel = \"{it}\"\n")).collect();
+    let classes: Vec<String> =
+        (1..=10).map(|it| format!("[[classes]]\nlabel = \"{it}\"\n")).collect();
+    let classes = classes.concat();
     let codebook = format!("instruction = \"-\"\n{classes}");
     files::write_atomic(&folder.path().join("book.toml"), codebook.as_bytes()).unwrap();
     let prompt = "Text:\n{text}\n\nHow good is it? Good is what is right, clear and helps with what was asked.\n\n\

@@ -40,10 +40,11 @@ fn task(folder: &Path, more: &str) -> Task {
         rows.push_str(&format!("r{index},{text},{person}\n"));
     }
     files::write_atomic(&folder.join("rows.csv"), rows.as_bytes()).unwrap();
-    let classes: String = LABELS
+    let classes: Vec<String> = LABELS
         .iter()
         .map(|label| format!("[[classes]]\nlabel = \"{label}\"\ndefinition = \"about {label}\"\n"))
         .collect();
+    let classes = classes.concat();
     let codebook = format!("instruction = \"Say the topics.\"\nseveral = true\n{classes}");
     files::write_atomic(&folder.join("book.toml"), codebook.as_bytes()).unwrap();
     let task = format!(

@@ -142,7 +142,7 @@ fn answer_ui(ui: &mut Ui, question: &Question, answered: &Answered, scale: Optio
         let role = eframe::egui::accesskit::Role::Label;
         response.widget_info(|| WidgetInfo::labeled(role, true, &words));
         let applies = answered.several.as_ref().map(|several| several.applies.contains(&index));
-        let is_answer = applies.unwrap_or(answered.index == Some(index));
+        let is_answer = applies.unwrap_or_else(|| answered.index == Some(index));
         let ink = if is_answer { p.strong } else { p.text };
         let label = one_line(ui, option.trim(), font.clone(), ink, name - theme::GAP);
         let digits = eframe::egui::FontId::monospace(font.size * 0.92);

@@ -27,11 +27,14 @@ pub struct SweepForm {
     pub seeds: String,
 
     /// The sizes as they were counted last, and of what: a count walks through a whole model.
-    counted: Option<((String, Newborn), Vec<(Size, u64)>)>,
+    counted: Option<(Typed, Vec<(Size, u64)>)>,
 
     /// What it added up to, and of what.
     checked: Option<(Asked, Result<Vec<Planned>, String>)>,
 }
+
+/// Sizes as they were typed, and the model that they are sizes of.
+type Typed = (String, Newborn);
 
 /// What an expansion was made of.
 type Asked = (Vec<KeyRow>, Vec<VariationRow>, [String; 2], Box<TrainConfig>);

@@ -103,7 +103,7 @@ pub fn read(path: &Path) -> Result<Variables, String> {
     }
 }
 
-/// Of CodeBook Studio. `None`: it is none of its files.
+/// Of `CodeBook Studio`. `None`: it is none of its files.
 fn of_studio(text: &str) -> Result<Option<Variables>, String> {
     let Ok(value) = serde_json::from_str(text) else { return Ok(None) };
     if !codebook_studio::is_one(&value) {
