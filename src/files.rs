@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 pub mod folders;
+pub mod meant;
 
 /// Why a JSON Lines file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -315,6 +316,12 @@ fn nearest_of_many(message: &str) -> String {
     near.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)));
     let near: Vec<String> = near.iter().take(NEAREST).map(|name| format!("`{name}`")).collect();
     format!("{said}; of the {} that are known, {} are most like it", names.len(), near.join(", "))
+}
+
+/// For serde: whether a file leaves out a count because there is nothing to count.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A path that stands in a file: taken from that file's folder where something is there, and from the

@@ -43,6 +43,7 @@ use crate::app::tasks::save_chats::SaveChats;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::save_run_file::SaveRunFile;
 use crate::app::tasks::secret::{AskKeyring, Question};
+use crate::app::tasks::take_suggestions::TakeSuggestions;
 use crate::app::work::{Engine, Held, Launch, Work};
 use crate::hub;
 use crate::hub::account::vault::Secret;
@@ -155,6 +156,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadTrainingFile>(),
         TypeId::of::<SaveDraft>(),
         TypeId::of::<SaveRunFile>(),
+        TypeId::of::<TakeSuggestions>(),
     ]
     .contains(&kind)
 }

@@ -1,4 +1,6 @@
-//! Numbers as people read them, for whoever shows or says some. Knows nothing of us.
+//! Numbers as people read them, and tables, for whoever shows or says some. Knows nothing of us.
+
+pub mod table;
 
 /// `40 s`, `11 min`, `1 h 5 min`: as exact as an estimate deserves.
 pub fn duration(secs: f64) -> String {

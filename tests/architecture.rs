@@ -46,7 +46,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remote", &["data", "jobs", "llm"]),
     (
         "evaluate",
-        &["data", "encoder", "files", "jobs", "llm", "remote", "seq2seq", "stats", "study"],
+        &[
+            "data", "encoder", "files", "jobs", "llm", "remote", "seq2seq", "stats", "study",
+            "words",
+        ],
     ),
     ("prompts", &["data", "encoder", "errors", "evaluate", "files", "jobs", "llm"]),
     ("serve", &["data", "encoder", "errors", "evaluate", "jobs", "llm", "web"]),
@@ -266,6 +269,20 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("battles", &["kept", "pair", "record", "store", "table"]),
             ("pair_rows", &["pair", "record", "remarks"]),
             ("pair_forms", &["pair", "pair_rows", "record", "remarks"]),
+        ],
+    ),
+    (
+        "evaluate",
+        &[
+            ("cells", &[]),
+            ("task", &["cells"]),
+            ("rows", &["cells", "task"]),
+            ("prompt", &["rows", "task"]),
+            ("results", &["cells", "prompt", "rows", "task"]),
+            ("asking", &["cells", "prompt", "results", "rows", "task"]),
+            ("measures", &["results", "rows", "task"]),
+            ("stability", &["asking", "prompt", "rows"]),
+            ("report", &["asking", "measures", "results", "stability", "task"]),
         ],
     ),
     (

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::data::sheet::form::SheetForm;
-use crate::evaluate::survey::Beside;
+use crate::evaluate::task::survey::Beside;
 use crate::study::forms::export::Export;
 
 /// What a file dialog is for.

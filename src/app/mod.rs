@@ -38,7 +38,7 @@ use self::work::Engine;
 use crate::allocator;
 use crate::data::project::Project;
 use crate::data::store::PairStore;
-use crate::evaluate::kept::Draft;
+use crate::evaluate::results::kept::Draft;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::evaluate::respondent::Respondent;
-use crate::evaluate::results::Evaluation;
-use crate::evaluate::run::Prepared;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::asking::respondent::Respondent;
+use crate::evaluate::results::evaluation::Evaluation;
 use crate::llm::adapter::lora::Adapter;
 use crate::llm::card::{AdapterCard, ModelCard, ModelIdentity};
 use crate::llm::generate::guess::KeptGuesser;

@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::out;
-use crate::evaluate::configurations::{self, Tried};
-use crate::evaluate::figure::WithInterval;
-use crate::evaluate::frozen;
+use crate::evaluate::measures::figure::WithInterval;
+use crate::evaluate::report::configurations::{self, Tried};
+use crate::evaluate::results::frozen;
 
 #[derive(Debug, Args)]
 pub struct ConfigurationsArgs {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::out;
 use super::progress::Bar;
-use crate::evaluate::finder::Finder;
+use crate::evaluate::asking::finder::Finder;
 use crate::hub;
 use crate::hub::resolve;
 use crate::hub::resolve::Resolved;

@@ -64,6 +64,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use log::LevelFilter;
 
+use crate::files::meant::meant;
 use crate::logging;
 use crate::logging::Logging;
 use crate::program;
@@ -235,7 +236,7 @@ impl Args {
         let is_word = !word.contains(['/', '\\', '.']);
         let commands = Self::command();
         let names = commands.get_subcommands().map(|command| command.get_name());
-        let meant = names.filter(|name| strsim::osa_distance(name, word) <= 2).min();
+        let meant = meant(word, names);
         match meant.filter(|_| is_word) {
             Some(meant) => Some(format!(
                 "there is no command and no file {word}: is `tuning-fork {meant}` meant? (For a new \

@@ -16,10 +16,10 @@ use super::remote::KeyArgs;
 use super::reproduce_run;
 use super::reproduce_run::is_run;
 use super::reproduce_study;
-use crate::evaluate::at_server::AT_ONCE;
-use crate::evaluate::reproduce::{Reproduced, task_of};
-use crate::evaluate::results::Folder;
-use crate::evaluate::run::Prepared;
+use crate::evaluate::asking::at_server::AT_ONCE;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::results::folder::Folder;
+use crate::evaluate::results::reproduce::{Reproduced, task_of};
 use crate::jobs::Quiet;
 
 #[derive(Debug, Args)]

@@ -11,12 +11,12 @@ use super::load::Precision;
 use super::out;
 use super::progress::Bar;
 use super::remote::KeyArgs;
-use crate::evaluate::reproduce::task_of;
-use crate::evaluate::results::Folder;
-use crate::evaluate::run::Prepared;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::results::folder::Folder;
+use crate::evaluate::results::reproduce::task_of;
+use crate::evaluate::stability::testing::{self, Settings, Testing};
 use crate::evaluate::stability::{STABILITY, Stability};
 use crate::evaluate::task::Task;
-use crate::evaluate::testing::{self, Settings, Testing};
 use crate::jobs::{Cancelled, Progress, Quiet};
 
 #[derive(Debug, Args)]
@@ -124,7 +124,11 @@ fn say(found: &Stability) -> anyhow::Result<()> {
             (None, ..) => outcome.reason.clone().unwrap_or_default(),
         };
         out::line(&format!("{verdict:9} {:20} {number}", outcome.test.name()))?;
-        out::line(&format!("          {}: {} answers", outcome.test.words(), outcome.asked))?;
+        out::line(&format!(
+            "          {}: {} answers",
+            outcome.test.words(found.several),
+            outcome.asked
+        ))?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::out;
+use crate::files::meant::meant;
 use crate::files::without_position;
 use crate::stats::cases::Kind;
 
@@ -42,13 +43,11 @@ pub fn run(args: &StatsArgs) -> anyhow::Result<()> {
 }
 
 fn unknown_kind(name: &str) -> String {
-    let distance = |kind: &&str| strsim::damerau_levenshtein(&name.to_lowercase(), kind);
-    let nearest = Kind::names().min_by_key(distance).unwrap_or_default();
+    let near = meant(name, Kind::names());
+    let near =
+        near.map(|near| format!(": did you mean {near:?}?")).unwrap_or_else(|| ".".to_owned());
     let all: Vec<&str> = Kind::names().collect();
-    format!(
-        "there are no statistics of the kind {name:?}; the nearest name is {nearest:?}. All kinds: {}",
-        all.join(", ")
-    )
+    format!("there are no statistics of the kind {name:?}{near} All kinds: {}", all.join(", "))
 }
 
 /// A list, a single case, or a case a line.
@@ -122,7 +121,7 @@ mod tests {
     #[test]
     fn an_unknown_kind_names_the_nearest_and_all() {
         let said = unknown_kind("agreement-two");
-        assert!(said.contains("nearest name is \"agreement_two\""), "{said}");
+        assert!(said.contains("did you mean \"agreement_two\"? All kinds: "), "{said}");
         assert!(said.contains("wilson"), "{said}");
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::Error;
+use crate::files::meant::meant;
 use crate::train::config::Objective;
 
 /// By trainer, and under `every` those of all; as `tests/reference/make_bundle_keys.py` asked TRL.
@@ -20,9 +21,7 @@ pub fn of(objective: Objective) -> Vec<String> {
 pub fn check(keys: &Map<String, Value>, objective: Objective, file: &str) -> Result<(), Error> {
     let known = of(objective);
     let Some(key) = keys.keys().find(|key| !known.contains(key)) else { return Ok(()) };
-    let likeness = |name: &String| strsim::jaro_winkler(name, key);
-    let near = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    let near = near.filter(|name| likeness(name) > 0.75);
+    let near = meant(key, known.iter().map(String::as_str));
     Err(Error::UnknownKey {
         file: file.to_owned(),
         key: key.clone(),

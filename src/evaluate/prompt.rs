@@ -6,10 +6,10 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::manner::Wording;
-use super::perplexity::TEXT;
-use super::question::{EXAMPLES, Question};
-use super::several::ANSWERS;
+use super::rows::question::{EXAMPLES, Question};
+use super::rows::several::ANSWERS;
+use super::task::manner::Wording;
+use super::task::perplexity::TEXT;
 use super::task::{AnswerForm, Kind, Task};
 use crate::data::codebook::Codebook;
 
@@ -50,6 +50,9 @@ pub struct Form {
 
     /// So many rows with their right answers stand before each question.
     examples: usize,
+
+    /// Of several labels these rows: their texts, and which labels each has.
+    shown: Vec<(String, Vec<usize>)>,
 
     /// Of a survey, how far the model is held to the options.
     wording: Wording,
@@ -172,7 +175,9 @@ impl Form {
             }
         }
         let template = task.prompt.clone().unwrap_or_else(|| match (&task.examples, kind) {
-            (Some(_), Kind::Code(_)) => CODE.replace("Text: {text}", "{examples}Text: {text}"),
+            (Some(_), Kind::Code(_)) => {
+                usual(kind, each.is_some()).replace("Text: {text}", "{examples}Text: {text}")
+            }
             (Some(_), _) => format!("{{examples}}{}", usual(kind, each.is_some())),
             (None, _) => usual(kind, each.is_some()).to_owned(),
         });
@@ -214,8 +219,20 @@ impl Form {
         let orders = if writes || is_fixed { 1 } else { orders };
         let wording = Wording::Forced;
         let examples = task.examples.as_ref().map_or(0, |examples| examples.count);
-        let seed = task.seed;
-        Ok(Self { template, fixed, letters, judges, writes, each, examples, wording, orders, seed })
+        let (seed, shown) = (task.seed, Vec::new());
+        Ok(Self {
+            template,
+            fixed,
+            letters,
+            judges,
+            writes,
+            each,
+            examples,
+            shown,
+            wording,
+            orders,
+            seed,
+        })
     }
 
     /// The same with another end of the prompt.
@@ -234,6 +251,13 @@ impl Form {
         }
         let orders = if wording == Wording::Open { 1 } else { self.orders };
         Self { wording, orders, ..self.with_reminder("") }
+    }
+
+    /// The same with texts that stand before each question about one of several labels, each with the labels
+    /// that it has.
+    #[must_use]
+    pub fn showing(self, shown: Vec<(String, Vec<usize>)>) -> Self {
+        Self { shown, ..self }
     }
 
     /// The prompt as it was written.
@@ -261,6 +285,13 @@ impl Form {
         self.each.is_some()
     }
 
+    /// How many of a row's presentations are for one answer: all of them, or, where each label is asked
+    /// about by itself, its own.
+    pub fn for_one_answer(&self, question: &Question, presentations: usize) -> usize {
+        let answers = if self.asks_each() { question.options.len().max(1) } else { 1 };
+        (presentations / answers).max(1)
+    }
+
     /// How many answers there are to choose from.
     fn choices(&self, question: &Question) -> usize {
         if self.each.is_some() { ANSWERS.len() } else { question.options.len() }
@@ -285,7 +316,7 @@ impl Form {
         label: usize,
     ) -> Result<Presentation, PromptError> {
         if let Some(each) = &self.each {
-            return self.about_label(question, order, each.get(label));
+            return self.about_label(question, order, (label, each.get(label)));
         }
         let shows_options = self.wording != Wording::Open;
         let options = if shows_options { self.lines(question, &order) } else { String::new() };
@@ -331,13 +362,14 @@ impl Form {
         &self,
         question: &Question,
         order: Vec<usize>,
-        label: Option<&String>,
+        (label, words): (usize, Option<&String>),
     ) -> Result<Presentation, PromptError> {
         let answers: Vec<String> = order.iter().map(|place| ANSWERS[*place].to_owned()).collect();
         let options = answers.join(" or ");
         let reminder = format!("{EACH} {options} and nothing else.");
         let content = fill(&self.template, |name| match name {
-            "label" => label.map(|words| Cow::Borrowed(words.as_str())),
+            "label" => words.map(|words| Cow::Borrowed(words.as_str())),
+            EXAMPLES if self.examples > 0 => Some(Cow::Owned(self.examples_of(question, label))),
             "options" => Some(Cow::Borrowed(options.as_str())),
             _ => {
                 // The first one is ours, of labels to choose from.
@@ -351,6 +383,17 @@ impl Form {
         })
         .map_err(|err| self.with_known(err, question))?;
         Ok(Presentation { content, order, answers })
+    }
+
+    /// The texts that are shown before a question about a label, each with whether it has the label.
+    fn examples_of(&self, question: &Question, label: usize) -> String {
+        let name = question.options.get(label).map_or("", |name| name.trim());
+        let example = |(text, labels): &(String, Vec<usize>)| {
+            let answer = ANSWERS[usize::from(!labels.contains(&label))];
+            format!("Text: {text}\nDoes the label “{name}” apply? {answer}\n\n")
+        };
+        let examples: String = self.shown.iter().map(example).collect();
+        if examples.is_empty() { examples } else { format!("Examples:\n\n{examples}") }
     }
 
     /// The options in an order, a line each.
@@ -399,16 +442,10 @@ impl Form {
 
 /// What keeps a task from asking about each label by itself.
 fn problem_of_several(task: &Task) -> Option<&'static str> {
-    if task.answer == AnswerForm::Letter {
-        return Some(
-            "a text can have several labels of this codebook, which are asked about with yes or no: leave \
-             answer = \"letter\" out",
-        );
-    }
-    task.examples.as_ref().map(|_| {
-        "a text can have several labels of this codebook, and `examples` show one each: put examples into \
-         the classes of the codebook instead (positive_examples, negative_examples)"
-    })
+    (task.answer == AnswerForm::Letter).then_some(
+        "a text can have several labels of this codebook, which are asked about with yes or no: leave \
+         answer = \"letter\" out",
+    )
 }
 
 /// Under which letter the option at a place is listed.

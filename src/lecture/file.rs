@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::error::FileError;
-use super::keys::{Keys, nearest, table_lines};
+use super::keys::{Keys, table_lines};
 use super::questions::question_kind;
 use super::scene::{FORMAT, KEPT_AS, Lecture, Scene, View};
 use crate::explore::mask_words::{places_of, words};
 use crate::explore::pair_set::PairSet;
 use crate::files;
+use crate::files::meant::meant;
 
 /// More scenes than that are no lecture.
 const MOST_SCENES: usize = 500;
@@ -68,7 +69,8 @@ fn scene(mut keys: Keys<'_>) -> Result<Scene, FileError> {
     let model = keys.text("model")?;
     let adapter = keys.text("adapter")?;
     let Some(view) = view(&name, &mut keys)? else {
-        let (place, meant) = (keys.place("view"), nearest(&name, &View::NAMES));
+        let meant = meant(&name, View::NAMES).map(str::to_owned);
+        let place = keys.place("view");
         return Err(FileError::UnknownView { place, view: name, meant, known });
     };
     if matches!(view, View::Adapter { .. }) && adapter.is_none() {

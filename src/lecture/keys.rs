@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::error::FileError;
 use super::scene::FORMAT;
 use crate::files;
+use crate::files::meant::meant;
 
 /// A table that is read.
 pub struct Keys<'a> {
@@ -198,7 +199,7 @@ impl<'a> Keys<'a> {
     pub fn end(self) -> Result<(), FileError> {
         let Some(key) = self.table.keys().next().cloned() else { return Ok(()) };
         let place = self.place(&key);
-        let meant = nearest(&key, &self.known);
+        let meant = meant(&key, self.known.iter().copied()).map(str::to_owned);
         Err(FileError::UnknownKey { place, key, meant, known: self.known.join(", ") })
     }
 }
@@ -213,12 +214,4 @@ pub fn table_lines(text: &str, name: &str) -> Vec<usize> {
 
 fn as_number(value: &Value) -> Option<f64> {
     value.as_float().or_else(|| value.as_integer().map(|number| number as f64))
-}
-
-/// The known name that is most like one that is not known, where one is.
-pub fn nearest(name: &str, known: &[&str]) -> Option<String> {
-    let scored =
-        known.iter().map(|other| (strsim::normalized_damerau_levenshtein(name, other), other));
-    let best = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
-    (best.0 >= 0.6).then(|| (*best.1).to_owned())
 }

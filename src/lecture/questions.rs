@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::error::FileError;
-use super::keys::{Keys, nearest, table_lines};
+use super::keys::{Keys, table_lines};
+use crate::files::meant::meant;
 use crate::room::question::{Kind, Question};
 
 /// What a file asks.
@@ -74,8 +75,7 @@ pub fn question_kind(keys: &mut Keys<'_>) -> Result<Kind, FileError> {
         },
         "words" => Kind::Words,
         other => {
-            let meant =
-                nearest(other, &Kind::NAMES).map(|name| format!(" (did you mean `{name}`?)"));
+            let meant = meant(other, Kind::NAMES).map(|name| format!(" (did you mean `{name}`?)"));
             return Err(FileError::Value {
                 place,
                 key: "kind".to_owned(),

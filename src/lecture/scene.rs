@@ -127,7 +127,7 @@ pub enum View {
 
         /// These words, or every n-th.
         hide: Vec<String>,
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::files::is_zero")]
         every: usize,
     },
 
@@ -145,7 +145,7 @@ pub enum View {
         places: Vec<usize>,
 
         /// Or every n-th.
-        #[serde(default, skip_serializing_if = "is_zero")]
+        #[serde(default, skip_serializing_if = "crate::files::is_zero")]
         every: usize,
 
         /// The masked model.
@@ -233,11 +233,6 @@ pub const KEPT_AS: [(&str, Weights); 4] = [
 pub fn kept_as(words: &str) -> Weights {
     let known = KEPT_AS.iter().find(|(known, _)| *known == words);
     known.map_or(Weights::AsStored, |(_, weights)| *weights)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 impl View {

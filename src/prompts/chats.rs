@@ -47,7 +47,7 @@ pub struct Version {
     pub answer: String,
 
     /// Which of `said` that is.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::files::is_zero")]
     pub followed: usize,
 
     /// Every answer to it, without and with an adapter.
@@ -61,11 +61,6 @@ pub struct Version {
     /// What followed this version, where another one is shown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub later: Vec<Turn>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 /// An answer as text.

@@ -1,9 +1,10 @@
 //! Whether a prompt or a chain can be filled at all: said before anything is asked.
 
-use super::error::{PromptError, listed, nearest};
+use super::error::{PromptError, listed};
 use super::material::{Choose, FORMAT, Material, Step};
 use super::template::{EXAMPLES, Template, is_name};
 use crate::files;
+use crate::files::meant::meant;
 
 /// More steps are no chain that somebody reads.
 pub const MOST_STEPS: usize = 20;
@@ -188,7 +189,7 @@ fn check_variable(name: &str, place: &str, material: &Material) -> Result<(), Pr
         return Ok(());
     }
     let known = || material.variables.keys().map(String::as_str);
-    let meant = nearest(name, known())
+    let meant = meant(name, known())
         .map_or_else(String::new, |meant| format!(" (did you mean {{{meant}}}?)"));
     Err(PromptError::Unusable(format!(
         "{place} names {{{name}}}{meant}, and [variables] has {}. Add it there, or correct the name; \

@@ -156,13 +156,6 @@ fn how_many_fit(fits: Option<usize>) -> String {
     }
 }
 
-/// The name that was meant, if one is near.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let near = known.into_iter().map(|other| (strsim::jaro_winkler(name, other), other));
-    let best = near.max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, other)| other.to_owned())
-}
-
 /// `"one", "two"`.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("\"{name}\"")).collect();

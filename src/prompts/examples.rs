@@ -9,12 +9,13 @@ use rand_chacha::rand_core::SeedableRng as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::error::{PromptError, listed, nearest};
+use super::error::{PromptError, listed};
 use super::material::{Choose, Examples};
 use super::template::Template;
 use crate::data::table::{self, Reading};
 use crate::encoder::{Embedding, Encoder, cosine};
-use crate::evaluate::ranked::Ranked;
+use crate::evaluate::rows::ranked::Ranked;
+use crate::files::meant::meant;
 use crate::jobs::{Checks, Progress};
 
 /// A table whose rows can be examples.
@@ -82,7 +83,7 @@ impl ExampleTable {
         PromptError::NoColumn {
             table: self.name.clone(),
             column: column.to_owned(),
-            meant: nearest(column, known()),
+            meant: meant(column, known()).map(str::to_owned),
             known: listed(known()),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{PromptError, listed, nearest, suggested};
+use super::error::{PromptError, listed, suggested};
 use super::material::{Material, Mode, Step};
 use super::template::Template;
 use crate::data::pair::Message;
+use crate::files::meant::meant;
 use crate::llm::generate::Prompt;
 
 /// What the person has set, by name.
@@ -70,10 +71,10 @@ pub fn check_values(material: &Material, values: &Values) -> Result<(), PromptEr
     let asked = material.asked_for();
     let Some(unknown) = values.keys().find(|name| !asked.contains(name)) else { return Ok(()) };
     let known = || asked.iter().map(String::as_str);
-    let meant = nearest(unknown, known());
+    let meant = meant(unknown, known());
     Err(PromptError::Unusable(format!(
         "the prompt has no variable \"{unknown}\"{}; it has {}",
-        suggested(meant.as_deref()),
+        suggested(meant),
         listed(known())
     )))
 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::check::check;
-use super::error::{PromptError, listed, nearest};
+use super::error::{PromptError, listed};
 use super::material::Material;
 use crate::errors::one_line;
 use crate::files;
+use crate::files::meant::meant;
 
 /// The folder of a project that its prompts are in.
 pub const FOLDER: &str = "prompts";
@@ -101,7 +102,7 @@ pub fn find(project: Option<&Path>, name: &str) -> Result<Entry, PromptError> {
     let known = || entries.iter().map(|entry| entry.name.as_str());
     Err(PromptError::NoSuchPrompt {
         name: name.to_owned(),
-        meant: nearest(name, known()),
+        meant: meant(name, known()).map(str::to_owned),
         known: listed(known()),
     })
 }

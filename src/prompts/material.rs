@@ -207,7 +207,7 @@ pub struct Step {
     pub tools: Vec<Tool>,
 
     /// The most turns of such a step. 0: the default, 6.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::files::is_zero")]
     pub turns: usize,
 
     /// The answer is a program of arithmetic, which the calculator works out: `{step1.result}`.
@@ -216,11 +216,6 @@ pub struct Step {
 
     #[serde(skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }
 
 /// Settings that a prompt or a step gives; what it does not give is as outside of it.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::calculator::{self, Names};
 use super::error::PromptError;
 use crate::data::table::{self, ImportError, Reading};
-use crate::evaluate::passages;
-use crate::evaluate::ranked::Ranked;
+use crate::evaluate::rows::passages;
+use crate::evaluate::rows::ranked::Ranked;
 use crate::jobs::{Cancelled, Progress};
 
 /// Passages that a search gives.

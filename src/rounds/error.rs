@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::data::import::PromptsError;
 use crate::data::store::StoreError;
-use crate::evaluate::run::AskError;
+use crate::evaluate::asking::error::AskError;
 use crate::jobs::Cancelled;
 use crate::llm;
 use crate::train;

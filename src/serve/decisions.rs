@@ -14,10 +14,10 @@ use super::labels::scored;
 use super::questions::{Decisions, Question, QuestionKind};
 use super::served::Served;
 use super::watch::Watch;
+use crate::evaluate::asking::scoring::{Asked, Scorer, Unaskable, sentence};
+use crate::evaluate::asking::weighing::weigh;
 use crate::evaluate::prompt::{Presentation, orders};
-use crate::evaluate::results::Answered;
-use crate::evaluate::scoring::{Asked, Scorer, Unaskable, sentence};
-use crate::evaluate::weighing::weigh;
+use crate::evaluate::results::answered::Answered;
 
 /// Every question about every text; of one text the answer itself, of several a list.
 pub fn whole(

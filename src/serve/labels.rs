@@ -7,9 +7,9 @@ use super::completions::Usage;
 use super::error::Refusal;
 use super::served::{Served, now};
 use super::watch::Watch;
+use crate::evaluate::asking::scoring::{Asked, Scorer, Unaskable, sentence};
+use crate::evaluate::asking::weighing::weigh;
 use crate::evaluate::prompt::Presentation;
-use crate::evaluate::scoring::{Asked, Scorer, Unaskable, sentence};
-use crate::evaluate::weighing::weigh;
 use crate::llm;
 
 pub fn whole(

@@ -1,10 +1,11 @@
 //! Agreement as a text: numbers with their intervals in tables, as a methods section has them.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use super::agreement::{Agreement, Estimate, Share};
+use super::agreement::{Agreement, CoderSummary, Estimate, Share};
 use super::variable::Kind;
 use crate::words::counted;
+use crate::words::table::Table;
 
 /// `.743 [.612, .861]`, or why there is no number.
 pub fn number(estimate: &Estimate) -> String {
@@ -59,35 +60,28 @@ pub fn markdown(found: &Agreement) -> String {
              merge the codes that come back.\n",
         );
     }
-    line("| coder | items | median seconds | hours | flagged | training right | checks right |");
-    line("| --- | --- | --- | --- | --- | --- | --- |");
+    let columns =
+        ["coder", "items", "median seconds", "hours", "flagged", "training right", "checks right"];
+    let mut table = Table::default().words(columns);
     for coder in coders {
         let seconds =
             coder.median_seconds.map_or_else(|| "–".to_owned(), |secs| format!("{secs:.1}"));
         // Codes of a file may have no times: then it is not known how long they took.
         let hours =
             coder.median_seconds.map_or_else(|| "–".to_owned(), |_| format!("{:.2}", coder.hours));
-        line(&format!(
-            "| {} | {} | {seconds} | {hours} | {} | {} | {} |",
-            coder.coder,
-            coder.coded,
-            coder.flagged,
-            share(coder.training),
-            share(coder.checks)
-        ));
+        let (training, checks) = (share(coder.training), share(coder.checks));
+        let CoderSummary { coder, coded, flagged, .. } = coder;
+        table.row(&[coder, coded, &seconds, &hours, flagged, &training, &checks]);
     }
+    line(table.after("").trim_end());
     if coders.iter().any(|coder| coder.left.is_some()) {
-        line("\n| coder | left was better | of | share on the left |\n| --- | --- | --- | --- |");
+        let mut table =
+            Table::default().words(["coder", "left was better", "of", "share on the left"]);
         for coder in coders {
             let Some(left) = &coder.left else { continue };
-            line(&format!(
-                "| {} | {} | {} | {} |",
-                coder.coder,
-                left.left,
-                left.decided,
-                number(&left.share)
-            ));
+            table.row(&[&coder.coder, &left.left, &left.decided, &number(&left.share)]);
         }
+        line(table.after("\n").trim_end());
         line(
             "\nEach coder had the first answer on the left in half of the pairs: a share whose \
              interval (Wilson, 95 %) leaves out .500 says that the side decided.",
@@ -126,63 +120,47 @@ pub fn markdown(found: &Agreement) -> String {
                 share(pull.withheld)
             ));
         }
+        let mut table = Table::default().words(["label", "codes", "percent", "alpha"]);
+        for label in &one.labels {
+            let (percent, alpha) = (number(&label.percent), number(&label.alpha));
+            table.row(&[&label.label, &label.codes, &percent, &alpha]);
+        }
         if !one.labels.is_empty() {
-            line("\n| label | codes | percent | alpha |\n| --- | --- | --- | --- |");
-            for label in &one.labels {
-                line(&format!(
-                    "| {} | {} | {} | {} |",
-                    label.label,
-                    label.codes,
-                    number(&label.percent),
-                    number(&label.alpha)
-                ));
-            }
+            line(table.after("\n").trim_end());
         }
         if !one.pairs.is_empty() {
-            let last = match one.kind {
-                Kind::Spans => "F1 of characters",
-                Kind::Scale => "kappa | weighted kappa (quadratic)",
-                _ => "Cohen's kappa",
+            let last: &[&str] = match one.kind {
+                Kind::Spans => &["F1 of characters"],
+                Kind::Scale => &["kappa", "weighted kappa (quadratic)"],
+                _ => &["Cohen's kappa"],
             };
-            line(&format!("\n| coders | items | percent | {last} |"));
-            line(if one.kind == Kind::Scale {
-                "| --- | --- | --- | --- | --- |"
-            } else {
-                "| --- | --- | --- | --- |"
-            });
+            let mut table = Table::default().words(["coders", "items", "percent"]).words(last);
             for pair in &one.pairs {
-                let mut numbers = match &pair.characters_f1 {
-                    Some(f1) => number(f1),
-                    None => number(&pair.kappa),
-                };
-                if let Some(weighted) = &pair.weighted_kappa {
-                    numbers = format!("{numbers} | {}", number(weighted));
-                }
-                line(&format!(
-                    "| {} and {} | {} | {} | {numbers} |",
-                    pair.first,
-                    pair.second,
-                    pair.items,
-                    number(&pair.percent)
-                ));
+                let names = format!("{} and {}", pair.first, pair.second);
+                let (percent, like) = (
+                    number(&pair.percent),
+                    number(pair.characters_f1.as_ref().unwrap_or(&pair.kappa)),
+                );
+                let weighted = pair.weighted_kappa.as_ref().map(number);
+                let mut cells: Vec<&dyn Display> = vec![&names, &pair.items, &percent, &like];
+                cells.extend(weighted.iter().map(|weighted| weighted as &dyn Display));
+                table.row(&cells);
             }
+            line(table.after("\n").trim_end());
         }
         if !one.again.is_empty() {
             let of_pairs = one.kind == Kind::Better;
-            let (more, rule) =
-                if of_pairs { (" same side both times |", " --- |") } else { ("", "") };
-            line(&format!("\n| coder, first and second look | items | percent | kappa |{more}"));
-            line(&format!("| --- | --- | --- | --- |{rule}"));
+            let columns = ["coder, first and second look", "items", "percent", "kappa"];
+            let more = of_pairs.then_some("same side both times");
+            let mut table = Table::default().words(columns).words(more);
             for again in &one.again {
-                let more = again.same_side.map(|count| format!(" {count} |")).unwrap_or_default();
-                line(&format!(
-                    "| {} | {} | {} | {} |{more}",
-                    again.coder,
-                    again.items,
-                    number(&again.percent),
-                    number(&again.kappa)
-                ));
+                let (percent, kappa) = (number(&again.percent), number(&again.kappa));
+                let mut cells: Vec<&dyn Display> =
+                    vec![&again.coder, &again.items, &percent, &kappa];
+                cells.extend(again.same_side.iter().map(|count| count as &dyn Display));
+                table.row(&cells);
             }
+            line(table.after("\n").trim_end());
         }
     }
     text

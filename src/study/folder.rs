@@ -268,11 +268,7 @@ impl Folder {
         }
         let rows = files::read_jsonl::<Suggestion>(&path)
             .map_err(|err| StudyError::Unusable { path: path.clone(), problem: err.to_string() })?;
-        for row in rows {
-            if let Some(item) = self.index.get(&row.value.item) {
-                self.suggestions.insert(*item, row.value.values);
-            }
-        }
+        self.keep_suggestions(rows.into_iter().map(|row| row.value).collect());
         Ok(())
     }
 
@@ -313,16 +309,31 @@ impl Folder {
     }
 
     /// Keeps what a model says of the items.
-    pub fn set_suggestions(&mut self, suggestions: &[Suggestion]) -> Result<(), StudyError> {
+    pub fn set_suggestions(&mut self, suggestions: Vec<Suggestion>) -> Result<(), StudyError> {
+        Self::write_suggestions(&self.path, &suggestions)?;
+        self.keep_suggestions(suggestions);
+        Ok(())
+    }
+
+    /// In memory, in place of those that were there.
+    pub fn keep_suggestions(&mut self, suggestions: Vec<Suggestion>) {
+        self.suggestions.clear();
+        for Suggestion { item, values } in suggestions {
+            if let Some(place) = self.index.get(&item) {
+                self.suggestions.insert(*place, values);
+            }
+        }
+    }
+
+    /// In the folder of a study, in place of those that were there.
+    pub fn write_suggestions(folder: &Path, suggestions: &[Suggestion]) -> Result<(), StudyError> {
         let mut bytes = Vec::new();
         for suggestion in suggestions {
             serde_json::to_writer(&mut bytes, suggestion).expect("texts are valid JSON");
             bytes.push(b'\n');
         }
-        let path = self.path.join(SUGGESTIONS);
-        files::write_atomic(&path, &bytes).map_err(|source| StudyError::Write { path, source })?;
-        self.suggestions.clear();
-        self.read_suggestions()
+        let path = folder.join(SUGGESTIONS);
+        files::write_atomic(&path, &bytes).map_err(|source| StudyError::Write { path, source })
     }
 
     /// Writes `study.toml` anew: the guideline has grown, or when suggestions are shown has changed.

@@ -222,7 +222,7 @@ pub fn unpack(package: Package, path: &Path) -> Result<Folder, StudyError> {
     }
     let mut made = folder::create(path, study, &items)?;
     if !suggestions.is_empty() {
-        made.set_suggestions(&suggestions)?;
+        made.set_suggestions(suggestions)?;
     }
     Ok(made)
 }

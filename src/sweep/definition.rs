@@ -23,6 +23,7 @@ use super::keys;
 use super::sizes;
 use super::sizes::Size;
 use crate::files;
+use crate::files::meant::meant;
 use crate::llm::newborn::Newborn;
 use crate::train::config::{TrainConfig, run_file};
 use crate::words;
@@ -215,7 +216,7 @@ fn resolve(file: &Path, value: &mut Value) {
 fn parsed(path: &Path, table: &Table, base: Table) -> Result<Definition, String> {
     if let Some(unknown) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let known = KEYS.join(", ");
-        let near = keys::nearest(unknown, &KEYS)
+        let near = meant(unknown, KEYS)
             .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Err(match keys::problem(unknown) {
             None => format!(

@@ -6,6 +6,7 @@ use serde::de::value::Error as AnyError;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
+use crate::files::meant::meant;
 use crate::llm::newborn::Newborn;
 use crate::train::config::{LoraConfig, PolicyConfig, SoftPromptConfig, TrainConfig};
 
@@ -40,24 +41,10 @@ pub fn problem(key: &str) -> Option<String> {
         return None;
     }
     let sentence = format!("`{key}` is not a key of a run file");
-    Some(match nearest(key, &all) {
+    Some(match meant(key, all.iter().map(AsRef::as_ref)) {
         Some(near) => format!("{sentence}; did you mean `{near}`?"),
         None => sentence,
     })
-}
-
-/// The name that was most likely meant.
-pub fn nearest(key: &str, names: &[impl AsRef<str>]) -> Option<String> {
-    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_lowercase();
-    let (wanted, wanted_last) = (key.to_lowercase(), last(key));
-    let scored = names.iter().map(|name| {
-        let name = name.as_ref();
-        let whole = strsim::levenshtein(&wanted, &name.to_lowercase());
-        (whole.min(strsim::levenshtein(&wanted_last, &last(name))), name.len(), name)
-    });
-    // At most a third of its letters are wrong.
-    let (distance, _, name) = scored.min()?;
-    (distance * 3 <= wanted_last.chars().count().max(2)).then(|| name.to_owned())
 }
 
 /// The fields that a struct is read from.

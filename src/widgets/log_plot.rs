@@ -2,13 +2,13 @@
 //! axis: see [`super::range_plot`].
 
 use eframe::egui;
-use eframe::egui::{Color32, Label, Response, RichText, Sense, Stroke, Ui, Vec2};
+use eframe::egui::{Color32, Response, RichText, Ui, Vec2};
 use egui_plot::{
-    Axis, AxisHints, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoints,
-    Points,
+    Axis, GridMark, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoints, Points,
 };
 
 use super::loss_plot::Mark;
+use super::plot_card::{PlotCard, axis};
 use super::plot_numbers::{log_marks, log_words};
 use super::theme;
 
@@ -51,49 +51,24 @@ pub struct LogPlot<'a> {
 
 impl LogPlot<'_> {
     pub fn show(self, ui: &mut Ui) -> Response {
-        let p = theme::palette(ui);
+        let Self { title, explanation, .. } = self;
         let spoken = self.spoken.clone();
-        let frame = egui::Frame::new()
-            .fill(p.card)
-            .stroke(Stroke::new(theme::HAIRLINE, p.line))
-            .corner_radius(theme::CARD_RADIUS)
-            .inner_margin(egui::Margin { left: 8, right: 12, top: 8, bottom: 4 });
-        let shown = frame.show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
-            ui.horizontal_wrapped(|ui| {
-                ui.add_space(theme::GAP_SMALL);
-                let title = Label::new(theme::strong(ui, self.title)).selectable(false);
-                ui.add(title.sense(Sense::hover())).on_hover_text(self.explanation);
-                for one in self.series.iter().filter(|one| !one.name.is_empty()) {
-                    let words = RichText::new(&one.name).small().color(one.color);
-                    ui.add(Label::new(words).selectable(false));
-                }
-            });
-            self.plot_ui(ui);
-        });
-        let response = shown.response.interact(Sense::hover());
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &spoken)
-        });
-        response
+        let names: Vec<(String, Color32)> =
+            self.series.iter().map(|one| (one.name.clone(), one.color)).collect();
+        let names = names.iter().map(|(name, color)| (name.as_str(), *color));
+        let card = PlotCard { title, explanation, spoken: &spoken };
+        card.show(ui, names, |ui| self.plot_ui(ui))
     }
 
     fn plot_ui(self, ui: &mut Ui) {
         let p = theme::palette(ui);
-        let small = egui::TextStyle::Small.resolve(ui.style());
-        let em = small.size;
+        let em = egui::TextStyle::Small.resolve(ui.style()).size;
         let Self { title, x_name, series, height, .. } = self;
-        let x_axis = AxisHints::new(Axis::X)
+        let x_axis = axis(ui, Axis::X)
             .label(RichText::new(x_name).small().color(p.muted))
-            .tick_label_color(p.muted)
-            .tick_label_font(small.clone())
             .label_spacing(em * 1.5..=em * 2.0)
             .formatter(|mark, _| log_words(10_f64.powf(mark.value)));
-        let y_axis = AxisHints::new(Axis::Y)
-            .tick_label_color(p.muted)
-            .tick_label_font(small)
-            .min_thickness(em * 3.6)
+        let y_axis = axis(ui, Axis::Y)
             .label_spacing(em * 1.0..=em * 1.2)
             .formatter(|mark, _| log_words(10_f64.powf(mark.value)));
         let spacer = |input: egui_plot::GridInput| -> Vec<GridMark> {

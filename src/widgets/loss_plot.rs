@@ -8,10 +8,11 @@ use eframe::egui::{
     Align2, Color32, Label, Pos2, Rect, Response, RichText, Sense, Shape, Stroke, Ui, Vec2,
 };
 use egui_plot::{
-    Axis, AxisHints, FilledArea, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot,
-    PlotPoint, PlotPoints, Points, Text,
+    Axis, FilledArea, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
+    PlotPoints, Points, Text,
 };
 
+use super::plot_card;
 use super::plot_numbers::{Numbers, round_marks, whole_step};
 use super::theme::{self, Palette};
 
@@ -128,12 +129,7 @@ impl LossPlot<'_> {
 
     fn drawn(self, ui: &mut Ui) -> Rect {
         let p = theme::palette(ui);
-        let frame = egui::Frame::new()
-            .fill(p.card)
-            .stroke(Stroke::new(theme::HAIRLINE, p.line))
-            .corner_radius(theme::CARD_RADIUS)
-            .inner_margin(egui::Margin { left: 8, right: 12, top: 8, bottom: 4 });
-        let shown = frame.show(ui, |ui| {
+        let shown = plot_card::frame(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
             ui.scope(|ui| self.legend_ui(ui, &p));
@@ -214,18 +210,11 @@ impl LossPlot<'_> {
 
     fn plot_ui(self, ui: &mut Ui, p: &Palette) {
         let numbers = self.numbers;
-        let small = egui::TextStyle::Small.resolve(ui.style());
-        let em = small.size;
-        let x_axis = AxisHints::new(Axis::X)
-            .tick_label_color(p.muted)
-            .tick_label_font(small.clone())
+        let em = egui::TextStyle::Small.resolve(ui.style()).size;
+        let x_axis = plot_card::axis(ui, Axis::X)
             .label_spacing(em * 2.5..=em * 3.0)
             .formatter(|mark, _| whole_step(mark.value));
-        let y_axis = AxisHints::new(Axis::Y)
-            .tick_label_color(p.muted)
-            .tick_label_font(small)
-            // The same for every plot, so that their steps line up.
-            .min_thickness(em * 3.6)
+        let y_axis = plot_card::axis(ui, Axis::Y)
             .formatter(move |mark, _| numbers.tick(mark.value, mark.step_size));
         let mut plot = Plot::new(self.title)
             .height(self.height)

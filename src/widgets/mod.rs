@@ -20,6 +20,7 @@ pub mod mirrored_bars;
 pub mod one_line;
 pub mod pipeline_bars;
 pub mod pixel_map;
+pub mod plot_card;
 pub mod plot_numbers;
 pub mod point_map;
 pub mod progress_row;

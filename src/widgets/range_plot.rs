@@ -2,12 +2,13 @@
 //! marked places. Curves over steps: see [`super::loss_plot`].
 
 use eframe::egui;
-use eframe::egui::{Color32, Label, Response, RichText, Sense, Stroke, Ui, Vec2};
+use eframe::egui::{Color32, Response, RichText, Ui, Vec2};
 use egui_plot::{
-    Axis, AxisHints, GridMark, HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points, VLine,
+    Axis, GridMark, HoverPosition, Line, MarkerShape, Plot, PlotPoints, Points, VLine,
 };
 
 use super::loss_plot::Mark;
+use super::plot_card::{PlotCard, axis};
 use super::plot_numbers::{Numbers, round_marks};
 use super::theme;
 
@@ -73,59 +74,28 @@ pub struct RangePlot<'a> {
 
 impl RangePlot<'_> {
     pub fn show(self, ui: &mut Ui) -> Response {
-        let p = theme::palette(ui);
+        let Self { title, explanation, .. } = self;
         let spoken = self.spoken.clone();
-        let frame = egui::Frame::new()
-            .fill(p.card)
-            .stroke(Stroke::new(theme::HAIRLINE, p.line))
-            .corner_radius(theme::CARD_RADIUS)
-            .inner_margin(egui::Margin { left: 8, right: 12, top: 8, bottom: 4 });
-        let shown = frame.show(ui, |ui| {
-            ui.set_width(ui.available_width());
-            ui.spacing_mut().item_spacing.y = theme::GAP_SMALL;
-            ui.horizontal_wrapped(|ui| {
-                ui.add_space(theme::GAP_SMALL);
-                let title = Label::new(theme::strong(ui, self.title)).selectable(false);
-                ui.add(title.sense(Sense::hover())).on_hover_text(self.explanation);
-                for one in self.measurements.iter().filter(|one| !one.name.is_empty()) {
-                    let words = RichText::new(&one.name).small().color(one.color);
-                    ui.add(Label::new(words).selectable(false));
-                }
-                // Not beside their lines, where those that are near each other would lie on each other.
-                for place in &self.places {
-                    let words = RichText::new(&place.words).small().color(place.color);
-                    ui.add(Label::new(words).selectable(false));
-                }
-                for line in self.lines.iter().filter(|line| !line.name.is_empty()) {
-                    let words = RichText::new(line.name).small().color(line.color);
-                    ui.add(Label::new(words).selectable(false));
-                }
-            });
-            self.plot_ui(ui);
-        });
-        let response = shown.response.interact(Sense::hover());
-        response.widget_info(|| {
-            egui::WidgetInfo::labeled(egui::accesskit::Role::GraphicsSymbol, true, &spoken)
-        });
-        response
+        let measured = self.measurements.iter().map(|one| (one.name.clone(), one.color));
+        // Not beside their lines, where those that are near each other would lie on each other.
+        let places = self.places.iter().map(|place| (place.words.clone(), place.color));
+        let lines = self.lines.iter().map(|line| (line.name.to_owned(), line.color));
+        let names: Vec<(String, Color32)> = measured.chain(places).chain(lines).collect();
+        let names = names.iter().map(|(name, color)| (name.as_str(), *color));
+        let card = PlotCard { title, explanation, spoken: &spoken };
+        card.show(ui, names, |ui| self.plot_ui(ui))
     }
 
     fn plot_ui(self, ui: &mut Ui) {
         let p = theme::palette(ui);
-        let small = egui::TextStyle::Small.resolve(ui.style());
-        let em = small.size;
+        let em = egui::TextStyle::Small.resolve(ui.style()).size;
         let Self { x_name, measurements, lines, places, numbers, marks, x_words, .. } = self;
-        let x_axis = AxisHints::new(Axis::X)
+        let x_axis = axis(ui, Axis::X)
             .label(RichText::new(x_name).small().color(p.muted))
-            .tick_label_color(p.muted)
-            .tick_label_font(small.clone())
             .label_spacing(em * 2.5..=em * 3.0)
             .formatter(|mark, _| x_words(mark.value));
-        let y_axis = AxisHints::new(Axis::Y)
-            .tick_label_color(p.muted)
-            .tick_label_font(small)
-            .min_thickness(em * 3.6)
-            .formatter(move |mark, _| numbers.tick(mark.value, mark.step_size));
+        let y_axis =
+            axis(ui, Axis::Y).formatter(move |mark, _| numbers.tick(mark.value, mark.step_size));
         let points = measurements.iter().flat_map(|one| one.points.iter().map(|point| point.x));
         let xs =
             points.chain(lines.iter().flat_map(|line| line.points.iter().map(|point| point[0])));

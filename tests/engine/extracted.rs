@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tuning_fork_engine::evaluate::asking::prepared::Prepared;
+use tuning_fork_engine::evaluate::asking::run::{self, AskEvent};
+use tuning_fork_engine::evaluate::asking::scoring::Scorer;
 use tuning_fork_engine::evaluate::report::Report;
-use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork_engine::evaluate::run::{self, AskEvent, Prepared};
-use tuning_fork_engine::evaluate::schema::Schema;
-use tuning_fork_engine::evaluate::scoring::Scorer;
+use tuning_fork_engine::evaluate::results::folder::{Folder, RESULTS, TABLE};
 use tuning_fork_engine::evaluate::task::Task;
+use tuning_fork_engine::evaluate::task::schema::Schema;
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::generate::constrained::vocabulary;

@@ -2,7 +2,7 @@
 //! is computed once for several of them.
 
 use serde::Deserialize;
-use tuning_fork_engine::evaluate::scoring::{Asked, Scorer};
+use tuning_fork_engine::evaluate::asking::scoring::{Asked, Scorer};
 use tuning_fork_engine::jobs::{Progress, Quiet};
 use tuning_fork_engine::llm::Weights;
 

@@ -1,11 +1,12 @@
 //! Texts and answers are rated on a scale: the distribution over its numbers, whose expected value is the rating.
 
-use tuning_fork_engine::evaluate::methods;
+use tuning_fork_engine::evaluate::asking::prepared::Prepared;
+use tuning_fork_engine::evaluate::asking::run::Asker;
 use tuning_fork_engine::evaluate::report::Report;
-use tuning_fork_engine::evaluate::results::{Folder, TABLE};
-use tuning_fork_engine::evaluate::run::{Asker, Prepared};
+use tuning_fork_engine::evaluate::report::methods;
+use tuning_fork_engine::evaluate::results::folder::{Folder, TABLE};
+use tuning_fork_engine::evaluate::stability::testing::{self, Settings};
 use tuning_fork_engine::evaluate::task::Task;
-use tuning_fork_engine::evaluate::testing::{self, Settings};
 use tuning_fork_engine::files;
 use tuning_fork_engine::jobs::{Progress, Quiet};
 use tuning_fork_engine::llm::Weights;

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tuning_fork_engine::data::pair::Message;
-use tuning_fork_engine::evaluate::at_server;
-use tuning_fork_engine::evaluate::methods::paragraph;
-use tuning_fork_engine::evaluate::perplexity::Perplexity;
+use tuning_fork_engine::evaluate::asking::at_server;
+use tuning_fork_engine::evaluate::asking::error::AskError;
+use tuning_fork_engine::evaluate::asking::prepared::Prepared;
+use tuning_fork_engine::evaluate::asking::run;
 use tuning_fork_engine::evaluate::report::Report;
-use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork_engine::evaluate::run::{self, Prepared};
-use tuning_fork_engine::evaluate::server_way::ServerWay;
+use tuning_fork_engine::evaluate::report::methods::paragraph;
+use tuning_fork_engine::evaluate::results::folder::{Folder, RESULTS, TABLE};
+use tuning_fork_engine::evaluate::results::server_way::ServerWay;
+use tuning_fork_engine::evaluate::task::perplexity::Perplexity;
 use tuning_fork_engine::evaluate::task::{Scoring, Task};
 use tuning_fork_engine::jobs::{Cancelled, Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::generate::sampling::SamplingParams;
@@ -104,7 +106,7 @@ fn evaluate(
     prepared: &Arc<Prepared>,
     folder: &std::path::Path,
     progress: &dyn Progress<run::AskEvent>,
-) -> Result<(), run::AskError> {
+) -> Result<(), AskError> {
     let evaluation = at_server::evaluation(prepared, server, STARTED)?;
     let (folder, answered) = Folder::begin(folder, &evaluation, true)?;
     at_server::run(server, prepared, &folder, answered, 4, progress).map(drop)
@@ -140,7 +142,7 @@ fn an_evaluation_at_our_server_has_the_numbers_of_the_loaded_model_and_resumes_t
         assert!(told[&8].problem.as_ref().unwrap().contains("the server refuses it"));
         let parts = folder.path().join("parts");
         let stopped = evaluate(&server, &prepared, &parts, &StopAfter(3.into()));
-        assert!(matches!(stopped, Err(run::AskError::Stopped(Cancelled))), "{stopped:?}");
+        assert!(matches!(stopped, Err(AskError::Stopped(Cancelled))), "{stopped:?}");
         assert!(Folder::read(&parts).unwrap().1.len() < 10);
         evaluate(&server, &prepared, &parts, &Quiet).unwrap();
         for name in [RESULTS, TABLE] {

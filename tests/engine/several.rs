@@ -4,17 +4,18 @@ use std::cell::Cell;
 use std::path::Path;
 
 use tuning_fork_engine::data::table;
-use tuning_fork_engine::evaluate::methods;
-use tuning_fork_engine::evaluate::people;
+use tuning_fork_engine::evaluate::asking::prepared::Prepared;
+use tuning_fork_engine::evaluate::asking::run::Asker;
 use tuning_fork_engine::evaluate::report::Report;
-use tuning_fork_engine::evaluate::results::{Folder, RESULTS, TABLE};
-use tuning_fork_engine::evaluate::run::{Asker, Prepared};
-use tuning_fork_engine::evaluate::stability::StabilityError;
-use tuning_fork_engine::evaluate::table::OF_MODEL;
+use tuning_fork_engine::evaluate::report::methods;
+use tuning_fork_engine::evaluate::results::folder::{Folder, RESULTS, TABLE};
+use tuning_fork_engine::evaluate::results::people;
+use tuning_fork_engine::evaluate::results::table::OF_MODEL;
+use tuning_fork_engine::evaluate::stability::Test;
+use tuning_fork_engine::evaluate::stability::testing::{self, Settings, Testing};
 use tuning_fork_engine::evaluate::task::Task;
-use tuning_fork_engine::evaluate::testing::{self, Settings};
 use tuning_fork_engine::files;
-use tuning_fork_engine::jobs::{Progress, Quiet};
+use tuning_fork_engine::jobs::{Progress, Quiet, Recorder};
 use tuning_fork_engine::llm::Weights;
 use tuning_fork_engine::study;
 use tuning_fork_engine::study::draw::Sampling;
@@ -139,9 +140,54 @@ fn it_resumes_to_the_same_bytes_and_says_what_people_say_beside_it() {
     assert_eq!(rows[0].get("model_answer").unwrap().as_str().unwrap(), listed.to_string());
     let share: f64 = rows[0].get("model_p_war").unwrap().as_str().unwrap().parse().unwrap();
     assert!((share - answered[&1].probabilities[0]).abs() < 1e-12);
-    let refused =
-        testing::run(((&model, None), &evaluation.model), &prepared, &Settings::default(), &Quiet);
-    assert!(matches!(refused, Err(StabilityError::Several)));
+}
+
+#[test]
+fn a_model_is_tested_with_a_codebook_of_several_labels_label_by_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = load(&repository("sample_data/tiny_model"), Weights::AsStored);
+    let prepared = Prepared::read(&task(folder.path(), ""), &Quiet).unwrap();
+    let events: Recorder<Testing> = Recorder::default();
+    let settings = Settings { rows: 5, ..Settings::default() };
+    let asked = ((&model, None), &model.card().identity);
+    let found = testing::run(asked, &prepared, &settings, &events).unwrap();
+    assert!(found.several && found.rows == 5);
+    let events = events.into_events();
+    let last = events.last().unwrap();
+    assert_eq!((events.len(), last.done + 1), (last.total, last.total));
+    let outcome = |test: Test| found.outcomes.iter().find(|it| it.test == test).unwrap();
+    assert_eq!(outcome(Test::LegalLabels).asked, 5, "a text about one label each");
+    for test in [Test::Order, Test::GenericLabels, Test::SwappedLabels] {
+        assert_eq!(outcome(test).asked, 15, "five texts and three labels: {test:?}");
+    }
+    assert_eq!(outcome(Test::Prompts).asked, 15);
+
+    // The same, worked out from what the model answers.
+    let quiet: &dyn Progress<()> = &Quiet;
+    let mut asker = Asker::new((&model, None), &prepared).unwrap();
+    let both = Prepared::read(&task(folder.path(), "orders = 2\n"), &Quiet).unwrap();
+    let mut in_both = Asker::new((&model, None), &both).unwrap();
+    let (mut labels, mut same) = (0, 0);
+    let drawn: Vec<u64> =
+        outcome(Test::LegalLabels).failures.iter().filter_map(|it| it.row).collect();
+    for (question, both) in prepared.questions.list.iter().zip(&both.questions.list) {
+        if !drawn.contains(&question.row.place.row) {
+            continue;
+        }
+        labels += asker.answer(question, quiet).unwrap().several.unwrap().applies.len();
+        let each = in_both.answer(both, quiet).unwrap().several.unwrap().each;
+        same += each.iter().filter(|it| it.same_answer == Some(1.0)).count();
+    }
+    assert_eq!(drawn.len(), 5, "a model of random weights writes neither yes nor no");
+    assert_eq!(outcome(Test::Exclusion).asked, labels);
+    assert_eq!(outcome(Test::Order).value, Some(same as f64 / 15.0));
+    let prompt = "{text}: {label}";
+    let silent = Task { prompt: Some(prompt.to_owned()), ..prepared.task.clone() };
+    let silent = Prepared::read(&silent, &Quiet).unwrap();
+    let found = testing::run(asked, &silent, &settings, &Quiet).unwrap();
+    let order = found.outcomes.iter().find(|it| it.test == Test::Order).unwrap();
+    assert!(order.reason.as_ref().is_some_and(|it| it.contains("neither yes nor no")), "{order:?}");
+    assert!(found.markdown().contains("when no is named before yes"));
 }
 
 #[test]

@@ -12,20 +12,24 @@ use tuning_fork::app::tasks::show_prompt::ShowPrompt;
 use tuning_fork::app::work::Held;
 use tuning_fork::data::codebook::{Class, Codebook};
 use tuning_fork::data::table::{self, Table};
-use tuning_fork::evaluate::configurations::{OfTable, Tried};
-use tuning_fork::evaluate::figure::WithInterval;
-use tuning_fork::evaluate::kept;
-use tuning_fork::evaluate::manner::{Manner, Way, Wording};
+use tuning_fork::evaluate::asking::error::AskError;
+use tuning_fork::evaluate::asking::prepared::Prepared;
+use tuning_fork::evaluate::asking::several_answers::together;
+use tuning_fork::evaluate::measures::figure::WithInterval;
+use tuning_fork::evaluate::measures::survey_scores::SurveyScores;
 use tuning_fork::evaluate::prompt::Form;
-use tuning_fork::evaluate::question::Questions;
-use tuning_fork::evaluate::results::{Answered, Evaluation, Folder, TABLE};
-use tuning_fork::evaluate::run::{AskError, Prepared};
-use tuning_fork::evaluate::schema::{Field, FieldKind};
-use tuning_fork::evaluate::several_answers::together;
-use tuning_fork::evaluate::split::Part;
-use tuning_fork::evaluate::survey::{Distribution, Poll, Surveyed};
-use tuning_fork::evaluate::survey_scores::SurveyScores;
-use tuning_fork::evaluate::task::{Code, Task};
+use tuning_fork::evaluate::report::configurations::{OfTable, Tried};
+use tuning_fork::evaluate::results::answered::Answered;
+use tuning_fork::evaluate::results::evaluation::Evaluation;
+use tuning_fork::evaluate::results::folder::{Folder, TABLE};
+use tuning_fork::evaluate::results::kept;
+use tuning_fork::evaluate::rows::questions::Questions;
+use tuning_fork::evaluate::task::Task;
+use tuning_fork::evaluate::task::code::Code;
+use tuning_fork::evaluate::task::manner::{Manner, Way, Wording};
+use tuning_fork::evaluate::task::schema::{Field, FieldKind};
+use tuning_fork::evaluate::task::split::Part;
+use tuning_fork::evaluate::task::survey::{Distribution, Poll, Surveyed};
 use tuning_fork::files;
 use tuning_fork::jobs::{Cancelled, Quiet};
 use tuning_fork::state::AppState;
@@ -569,8 +573,7 @@ pub fn with_several_labels() -> AppState {
         entropy: 0.6,
         margin: (2.0 * share - 1.0).abs(),
         mass: 0.8,
-        problem: None,
-        ..Answered::refused(0, None, String::new())
+        ..Answered::default()
     };
     let shares = [[0.9, 0.7, 0.1], [0.2, 0.4, 0.3], [0.6, 0.1, 0.2]];
     for (question, shares) in prepared.questions.list.iter().zip(shares) {
@@ -687,8 +690,8 @@ pub fn survey_report() -> AppState {
         Answered {
             group: Some(group.to_owned()),
             surveyed: Some(Surveyed { poll, ways: [(letters, said)].into() }),
-            problem: None,
-            ..Answered::refused(number, None, String::new())
+            row: number,
+            ..Answered::default()
         }
     };
     let rows = [
@@ -992,23 +995,16 @@ pub fn begun(project: &Path, data: &Path) -> PathBuf {
     let evaluation = Evaluation {
         task,
         model: card().identity,
-        adapter_sha256: None,
-        encoder: None,
         data_sha256: prepared.data_sha256.clone(),
         codebook_sha256: prepared.codebook_sha256.clone(),
-        examples_sha256: None,
         prompt: prepared.form.template().to_owned(),
         labels: prepared.questions.labels.clone(),
-        several: false,
-        scale: None,
         coders: prepared.questions.coders.clone(),
         rows: 4,
-        way: None,
-        encoder_decoder: false,
         weights: "as stored".to_owned(),
         program: "0".to_owned(),
-        machine: None,
         started: "2026-11-28T10:15:00.000Z".to_owned(),
+        ..Evaluation::default()
     };
     let (kept, _) = Folder::begin(&folder, &evaluation, false).unwrap();
     for row in [1, 2] {

@@ -9,12 +9,14 @@ use tuning_fork::app::tasks::ask_rows::{AskRows, AskingEvent};
 use tuning_fork::app::work::Held;
 use tuning_fork::data::sheet::form::SheetForm;
 use tuning_fork::data::table;
-use tuning_fork::evaluate::perplexity::Likelihood;
-use tuning_fork::evaluate::results::{Answered, Folder};
-use tuning_fork::evaluate::run::Prepared;
-use tuning_fork::evaluate::schema::Field;
-use tuning_fork::evaluate::task::{Examples, Extract, Task};
-use tuning_fork::evaluate::written::{Window as TextWindow, Written};
+use tuning_fork::evaluate::asking::prepared::Prepared;
+use tuning_fork::evaluate::results::answered::Answered;
+use tuning_fork::evaluate::results::folder::Folder;
+use tuning_fork::evaluate::results::written::{Window as TextWindow, Written};
+use tuning_fork::evaluate::task::extract::Extract;
+use tuning_fork::evaluate::task::perplexity::Likelihood;
+use tuning_fork::evaluate::task::schema::Field;
+use tuning_fork::evaluate::task::{Examples, Task};
 use tuning_fork::files;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::state::AppState;
@@ -124,9 +126,9 @@ pub fn with_windows() -> AppState {
         disagree: vec!["people".to_owned()],
         ..Written::default()
     };
-    let none = Answered::refused(1, None, String::new());
     let answer = Some("{\"people\": \"fourteen\"}".to_owned());
-    open.answers.insert(1, Answered { answer, written: Some(written), problem: None, ..none });
+    let answered = Answered { row: 1, answer, written: Some(written), ..Answered::default() };
+    open.answers.insert(1, answered);
     open.version = 1;
     open.grid.selected = Some(1);
     state.evaluate.front = Front::Opened;
@@ -260,7 +262,7 @@ fn an_evaluation_is_compared_with_another_of_the_same_rows() {
     app.harness.state_mut().state.evaluate.report = Some(page);
     settle(&mut app);
     // Its list is read again when an evaluation ends.
-    let kept = tuning_fork::evaluate::kept::list(&project);
+    let kept = tuning_fork::evaluate::results::kept::list(&project);
     app.harness.state_mut().state.evaluate.kept = kept.evaluations;
     settle(&mut app);
     assert_eq!(app.harness.state().state.evaluate.comparable(&first).len(), 1);

@@ -8,8 +8,8 @@ use tuning_fork::data::forms::mapping::Mapping;
 use tuning_fork::data::pair::{Text, Verdict};
 use tuning_fork::eval::comparison::Comparison;
 use tuning_fork::eval::intervals::Interval;
-use tuning_fork::evaluate::kept::Kept;
-use tuning_fork::evaluate::results::Evaluation;
+use tuning_fork::evaluate::results::evaluation::Evaluation;
+use tuning_fork::evaluate::results::kept::Kept;
 use tuning_fork::hub::cache::local::Place;
 use tuning_fork::hub::fetch::queue::{Failure, Help, ItemState};
 use tuning_fork::hub::protocol::repository::RepoKind;
@@ -881,23 +881,11 @@ fn evaluations() -> AppState {
         evaluation: Evaluation {
             task: evaluate::prepared("text,coder_a,coder_b\na,praise,blame\n").task,
             model: ModelIdentity { name: LONG_NAME.to_owned(), ..ModelIdentity::default() },
-            adapter_sha256: None,
-            encoder: None,
-            data_sha256: String::new(),
-            codebook_sha256: None,
-            examples_sha256: None,
-            prompt: String::new(),
-            labels: None,
-            several: false,
-            scale: None,
-            coders: Vec::new(),
             rows: 12_345,
-            way: None,
-            encoder_decoder: false,
             weights: "as stored".to_owned(),
             program: "0".to_owned(),
-            machine: None,
             started: "2026-11-28T10:15:00.000Z".to_owned(),
+            ..Evaluation::default()
         },
         done,
     };

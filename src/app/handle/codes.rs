@@ -11,21 +11,20 @@ use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::{OpenStudy, Wanted};
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
+use crate::app::tasks::take_suggestions::{SuggestionsAsked, TakeSuggestions};
 use crate::data::table::Reading;
 use crate::eval::closest::Scored;
-use crate::evaluate::results;
-use crate::evaluate::results::TABLE;
-use crate::evaluate::run::Prepared;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::results::folder::TABLE;
 use crate::state::codes::session::Session;
 use crate::state::codes::setup::{Setup, What};
 use crate::state::codes::{AnnotateView, CodesState, Front};
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
-use crate::study::design::{StudyError, Suggest};
+use crate::study::design::StudyError;
 use crate::study::disagreement;
-use crate::study::folder::{Folder, Suggestion};
-use crate::study::item::cell;
+use crate::study::folder::Folder;
 use crate::study::log::Verdict;
 use crate::study::make::Plans;
 use crate::study::package;
@@ -112,7 +111,7 @@ impl Workbench {
             CodesCommand::Export(form) => self.ask(Ask::ExportStudy(StudyFile::Export(form))),
             CodesCommand::ExportPackage => self.ask(Ask::ExportStudy(StudyFile::Package)),
             CodesCommand::ExportCodes => self.ask(Ask::ExportStudy(StudyFile::Codes)),
-            CodesCommand::UseSuggestions(evaluation) => self.use_suggestions(&evaluation),
+            CodesCommand::UseSuggestions(evaluation) => self.use_suggestions(evaluation),
         }
     }
 
@@ -257,7 +256,7 @@ impl Workbench {
         }
     }
 
-    fn tell_study(&mut self, summary: &str, err: &StudyError) {
+    pub(in crate::app) fn tell_study(&mut self, summary: &str, err: &StudyError) {
         self.state.notices.push(Notice::error(PanelId::Annotate, summary, err));
     }
 
@@ -418,55 +417,14 @@ impl Workbench {
     }
 
     /// What a model has answered about the same items becomes suggestions.
-    fn use_suggestions(&mut self, evaluation: &Path) {
+    fn use_suggestions(&mut self, evaluation: PathBuf) {
         self.state.notices.clear(PanelId::Annotate);
-        let Some(session) = &mut self.state.codes.session else { return };
-        let (about, answers) = match results::Folder::read(evaluation) {
-            Ok(read) => read,
-            Err(err) => {
-                let summary = "The evaluation could not be read";
-                self.state.notices.push(Notice::error(PanelId::Annotate, summary, &err));
-                return;
-            }
-        };
-        let folder = &mut session.folder;
+        let Some(session) = &self.state.codes.session else { return };
+        let folder = &session.folder;
         let Some(variable) = folder.study.codebook.variables.first().cloned() else { return };
-        let mut found = Vec::new();
-        for answered in answers.values() {
-            let id = answered.id.as_ref().map_or_else(|| answered.row.to_string(), cell);
-            let value = answered.answer.as_ref().and_then(|answer| variable.parse(answer).ok()?);
-            if let (Some(value), Some(_)) = (value, folder.item_named(&id)) {
-                let values = [(variable.name.clone(), value)].into();
-                found.push(Suggestion { item: id, values });
-            }
-        }
-        if found.is_empty() {
-            let summary = "The evaluation has no answer about these items with these labels";
-            let notice = Notice::problem(PanelId::Annotate, summary);
-            self.state.notices.push(notice.hint(
-                "Rows are matched by their id, and answers by the labels of the first question",
-            ));
-            return;
-        }
-        let count = found.len();
-        folder.study.suggestions.from = format!("{}, {}", about.model.name, evaluation.display());
-        if folder.study.suggestions.when == Suggest::Never {
-            folder.study.suggestions.when = Suggest::After;
-        }
-        let saved = folder.set_suggestions(&found).and_then(|()| folder.save_study());
-        match saved {
-            Ok(()) => {
-                let summary = format!(
-                    "{} taken over. They are shown {}",
-                    counted(count, "suggestion", "suggestions"),
-                    match folder.study.suggestions.when {
-                        Suggest::Before => "beside the text",
-                        Suggest::After | Suggest::Never => "after the verdict",
-                    }
-                );
-                self.state.notices.push(Notice::info(PanelId::Annotate, summary));
-            }
-            Err(err) => self.tell_study("The suggestions could not be kept", &err),
-        }
+        let study = folder.path.clone();
+        let items = folder.items.iter().map(|item| item.id.clone()).collect();
+        let request = SuggestionsAsked { evaluation, study: study.clone(), items, variable };
+        self.start(TakeSuggestions { study }, request);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::app::Workbench;
 use crate::app::host::Ask;
 use crate::app::opened::Opened;
-use crate::lecture::keys::nearest;
+use crate::files::meant::meant;
 use crate::lecture::place::Place;
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
@@ -85,7 +85,7 @@ fn what_is_there(path: &Path) -> String {
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    match wanted.and_then(|wanted| nearest(&wanted, &names)) {
+    match wanted.and_then(|wanted| meant(&wanted, names.iter().copied())) {
         Some(near) => format!("Did you mean {}? {missing}", folder.join(near).display()),
         None => missing,
     }

@@ -12,12 +12,16 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::encoder;
-use crate::evaluate::at_server::{self, AT_ONCE};
-use crate::evaluate::finder::Finder;
-use crate::evaluate::frozen::{self, FreezeError};
-use crate::evaluate::kept;
-use crate::evaluate::results::{Answered, Evaluation, Folder, FolderError};
-use crate::evaluate::run::{self, AskError, AskEvent, Asker, Prepared};
+use crate::evaluate::asking::at_server::{self, AT_ONCE};
+use crate::evaluate::asking::error::AskError;
+use crate::evaluate::asking::finder::Finder;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::asking::run::{self, AskEvent, Asker};
+use crate::evaluate::results::answered::Answered;
+use crate::evaluate::results::evaluation::Evaluation;
+use crate::evaluate::results::folder::{Folder, FolderError};
+use crate::evaluate::results::frozen::{self, FreezeError};
+use crate::evaluate::results::kept;
 use crate::files;
 use crate::hub;
 use crate::hub::resolve;
@@ -369,7 +373,7 @@ impl Task<Workbench> for AskRows {
             Some(first) => notice.hint(first),
             None => notice,
         };
-        let results = folder.join(crate::evaluate::results::TABLE);
+        let results = folder.join(crate::evaluate::results::folder::TABLE);
         let notice = notice.remedy("Show results.csv", WindowCommand::Reveal(results));
         app.state.notices.push(notice);
     }

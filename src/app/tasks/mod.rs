@@ -89,6 +89,7 @@ pub mod show_prompt;
 pub mod starter;
 pub mod suggest;
 pub mod survey;
+pub mod take_suggestions;
 pub mod test_stability;
 pub mod time_pass;
 pub mod train;

@@ -10,7 +10,7 @@ use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::table;
 use crate::data::table::{ImportError, Reading, Report};
-use crate::evaluate::survey::Beside;
+use crate::evaluate::task::survey::Beside;
 use crate::jobs::Progress;
 use crate::state::command::{Command, EvaluateCommand, LookInsideCommand, MapCommand};
 use crate::state::evaluate::Preparing;

@@ -7,7 +7,7 @@ use crate::app::Workbench;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
-use crate::evaluate::kept::{self, Draft};
+use crate::evaluate::results::kept::{self, Draft};
 use crate::jobs::Progress;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;

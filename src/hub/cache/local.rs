@@ -10,6 +10,7 @@ use super::model_names::{
     file_name, has_ending, is_beside_a_model, is_gguf_name, part_number, parts_of, stem,
 };
 use super::whole::check;
+use crate::files::meant::letters_apart;
 use crate::hub::error::Error;
 use crate::hub::paths::HubPaths;
 
@@ -134,15 +135,15 @@ fn add(scan: &mut Scan, name: String, path: PathBuf, place: Place) {
 /// Up to three of `names` that `name` could have been meant for, nearest first.
 pub fn near_matches<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = name.to_lowercase();
-    let last_part = |text: &str| text.rsplit('/').next().unwrap_or(text).to_owned();
     let mut scored: Vec<(usize, &str)> = names
         .filter_map(|candidate| {
             let lower = candidate.to_lowercase();
             if lower.contains(&wanted) || wanted.contains(&lower) {
                 return Some((0, candidate));
             }
-            let whole = strsim::levenshtein(&wanted, &lower);
-            let distance = whole.min(strsim::levenshtein(&last_part(&wanted), &last_part(&lower)));
+            // The owner may be another one.
+            let last = wanted.rsplit('/').next().unwrap_or(&wanted);
+            let distance = letters_apart(&wanted, &lower).min(letters_apart(last, &lower));
             (distance * 3 <= wanted.chars().count()).then_some((distance, candidate))
         })
         .collect();

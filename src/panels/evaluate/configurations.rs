@@ -3,9 +3,9 @@
 
 use eframe::egui::{ComboBox, Frame, Label, Margin, Sides, Ui};
 
-use crate::evaluate::configurations::{OfTable, Tried};
-use crate::evaluate::figure::WithInterval;
-use crate::evaluate::split::Part;
+use crate::evaluate::measures::figure::WithInterval;
+use crate::evaluate::report::configurations::{OfTable, Tried};
+use crate::evaluate::task::split::Part;
 use crate::state::command::{Commands, EvaluateCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::widgets::button::ActionButton;

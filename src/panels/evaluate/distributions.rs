@@ -6,9 +6,9 @@ use eframe::egui::{
     Color32, ComboBox, FontId, Grid, Label, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
-use crate::evaluate::figure::WithInterval;
-use crate::evaluate::survey_scores::WayScores;
-use crate::evaluate::survey_shares::{ItemShares, Shares};
+use crate::evaluate::measures::figure::WithInterval;
+use crate::evaluate::measures::survey_scores::WayScores;
+use crate::evaluate::measures::survey_shares::{ItemShares, Shares};
 use crate::state::evaluate::SurveyPage;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;

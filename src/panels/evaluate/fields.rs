@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Align, ComboBox, Frame, Label, Layout, Margin, Stroke, TextEdit, Ui, vec2};
 
 use super::column::{column_ui, columns_ui, short};
-use crate::evaluate::merging;
-use crate::evaluate::schema::{Field, FieldKind};
+use crate::evaluate::asking::merging;
+use crate::evaluate::task::schema::{Field, FieldKind};
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
 use crate::state::evaluate::form::{CodeForm, file_name};
 use crate::widgets::button::ActionButton;

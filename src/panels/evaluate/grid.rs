@@ -8,9 +8,9 @@ use eframe::egui::{
 };
 
 use crate::evaluate::cells::VERDICTS;
-use crate::evaluate::question::Question;
-use crate::evaluate::results::Answered;
-use crate::evaluate::several::named;
+use crate::evaluate::results::answered::Answered;
+use crate::evaluate::rows::question::Question;
+use crate::evaluate::rows::several::named;
 use crate::evaluate::task::Kind;
 use crate::state::evaluate::OpenEvaluation;
 use crate::state::evaluate::grid::option_name;

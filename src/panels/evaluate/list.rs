@@ -2,7 +2,7 @@
 
 use eframe::egui::{Frame, Label, Margin, Sides, Ui};
 
-use crate::evaluate::kept::Kept;
+use crate::evaluate::results::kept::Kept;
 use crate::evaluate::task::{Kind, Task};
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::form::file_name;

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Ui};
 
 use super::column::optional_column_ui;
 use super::fields::name_ui;
-use crate::evaluate::perplexity::Likelihood;
+use crate::evaluate::task::perplexity::Likelihood;
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, section_ui};
 use crate::state::evaluate::form::CodeForm;
 use crate::widgets::format;

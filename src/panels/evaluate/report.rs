@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Frame, Margin, Ui};
 
 use super::distributions::distributions_ui;
-use crate::evaluate::kept::Kept;
+use crate::evaluate::results::kept::Kept;
 use crate::llm::card::ModelIdentity;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Panel, ProgressBar, Sides, Ui};
 
 use super::{confusion, detail, grid};
 use crate::data::sheet::form::SheetForm;
-use crate::evaluate::results::TABLE;
+use crate::evaluate::results::folder::TABLE;
 use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::grid::{Filter, Numbers, Order};
 use crate::state::evaluate::{EvaluateState, Front, OpenEvaluation};

@@ -5,7 +5,7 @@ use eframe::egui::{Label, Sides, Ui};
 use super::column::{column_ui, optional_column_ui, short};
 use super::scored::{orders_ui, scored_ui};
 use super::{codebook, fields, options, perplexity, shown, survey};
-use crate::evaluate::scored::{ALIKE, begin_alike};
+use crate::evaluate::results::scored::{ALIKE, begin_alike};
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};

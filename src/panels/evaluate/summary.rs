@@ -4,9 +4,9 @@ use eframe::egui::{Label, Ui};
 
 use super::list::kind_words;
 use super::scored::scoring_words;
-use crate::evaluate::manner::Manner;
-use crate::evaluate::rating::Rate;
-use crate::evaluate::split::Part;
+use crate::evaluate::task::manner::Manner;
+use crate::evaluate::task::rating::Rate;
+use crate::evaluate::task::split::Part;
 use crate::evaluate::task::{AnswerForm, Kind};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::section_ui;

@@ -5,9 +5,9 @@ use eframe::egui::{Label, Sides, TextEdit, Ui};
 use super::column::{column_ui, columns_ui};
 use super::fields::name_ui;
 use crate::data::table::Report;
-use crate::evaluate::manner::{Way, Wording};
-use crate::evaluate::survey::{Beside, lacking};
 use crate::evaluate::task::Scoring;
+use crate::evaluate::task::manner::{Way, Wording};
+use crate::evaluate::task::survey::{Beside, lacking};
 use crate::panels::train::fields::{
     check_ui, number_row_ui, problem_ui, radio_ui, row_ui, section_ui,
 };

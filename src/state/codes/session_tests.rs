@@ -81,7 +81,7 @@ fn a_suggestion_is_seen_before_after_or_not_at_all_and_the_verdict_says_so() {
         });
         let values = BTreeMap::from([("tone".to_owned(), Value::words("bad"))]);
         let suggestion = Suggestion { item: "i1".to_owned(), values };
-        session.folder.set_suggestions(&[suggestion]).unwrap();
+        session.folder.set_suggestions(vec![suggestion]).unwrap();
         session.choose("good");
         give(&mut session, 1.0);
         let seen = session.coder().verdict(0, 1).unwrap().suggestion.clone();

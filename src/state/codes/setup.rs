@@ -2,8 +2,9 @@
 
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::Report;
-use crate::evaluate::table::OF_MODEL;
-use crate::evaluate::task::{Code, Task};
+use crate::evaluate::results::table::OF_MODEL;
+use crate::evaluate::task::Task;
+use crate::evaluate::task::code::Code;
 use crate::study::design::{Suggest, Suggestions};
 use crate::study::draw::Sampling;
 use crate::study::item::Columns;

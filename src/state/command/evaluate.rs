@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::data::sheet::form::SheetForm;
-use crate::evaluate::survey::Beside;
+use crate::evaluate::task::survey::Beside;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum EvaluateCommand {

@@ -10,17 +10,20 @@ use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
 use crate::data::table::{Report, Table};
 use crate::errors::one_line;
-use crate::evaluate::free_text::Write;
-use crate::evaluate::kept::Draft;
-use crate::evaluate::perplexity::Perplexity;
 use crate::evaluate::prompt::{Form, Presentation, usual};
-use crate::evaluate::question::Questions;
-use crate::evaluate::rating::Rate;
-use crate::evaluate::schema::{Field, Schema};
-use crate::evaluate::split::{Part, Split};
-use crate::evaluate::task::{
-    AnswerForm, Ask, Code, Exam, Examples, Extract, Judge, Kind, Regress, Scoring, Task,
-};
+use crate::evaluate::results::kept::Draft;
+use crate::evaluate::rows::questions::Questions;
+use crate::evaluate::task::ask::Ask;
+use crate::evaluate::task::code::{Code, Regress};
+use crate::evaluate::task::exam::Exam;
+use crate::evaluate::task::extract::Extract;
+use crate::evaluate::task::free_text::Write;
+use crate::evaluate::task::judge::Judge;
+use crate::evaluate::task::perplexity::Perplexity;
+use crate::evaluate::task::rating::Rate;
+use crate::evaluate::task::schema::{Field, Schema};
+use crate::evaluate::task::split::{Part, Split};
+use crate::evaluate::task::{AnswerForm, Examples, Kind, Scoring, Task};
 
 /// What the model does with each text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

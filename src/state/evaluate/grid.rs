@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::evaluate::question::{Question, Questions};
-use crate::evaluate::results::Answered;
-use crate::evaluate::several::Several;
-use crate::evaluate::written::Written;
+use crate::evaluate::results::answered::Answered;
+use crate::evaluate::results::written::Written;
+use crate::evaluate::rows::question::Question;
+use crate::evaluate::rows::questions::Questions;
+use crate::evaluate::rows::several::Several;
 use crate::stats::agreement::two::{KappaWeights, cohen_kappa};
 use crate::stats::cross_table::CrossTable;
 

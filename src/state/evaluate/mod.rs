@@ -16,17 +16,18 @@ use grid::Grid;
 
 use super::slots::ModelSlot;
 use crate::data::table::Reading;
-use crate::evaluate::configurations::OfTable;
-use crate::evaluate::kept::{Draft, Kept};
-use crate::evaluate::passages::Excerpt;
-use crate::evaluate::question::Question;
-use crate::evaluate::results::{Answered, Evaluation};
-use crate::evaluate::run::Prepared;
-use crate::evaluate::server_way::ServerWay;
-use crate::evaluate::split::Part;
-use crate::evaluate::survey_scores::SurveyScores;
-use crate::evaluate::survey_shares::ItemShares;
+use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::measures::survey_scores::SurveyScores;
+use crate::evaluate::measures::survey_shares::ItemShares;
+use crate::evaluate::report::configurations::OfTable;
+use crate::evaluate::results::answered::Answered;
+use crate::evaluate::results::evaluation::Evaluation;
+use crate::evaluate::results::kept::{Draft, Kept};
+use crate::evaluate::results::server_way::ServerWay;
+use crate::evaluate::rows::passages::Excerpt;
+use crate::evaluate::rows::question::Question;
 use crate::evaluate::task::Kind;
+use crate::evaluate::task::split::Part;
 use crate::llm::card::ModelIdentity;
 use crate::remote::probe::Probe;
 

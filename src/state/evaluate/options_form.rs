@@ -1,7 +1,8 @@
 //! What the form asks of exams, of judges and of ratings: which columns, and what is missing.
 
-use crate::evaluate::rating::Rate;
-use crate::evaluate::task::{Exam, Judge};
+use crate::evaluate::task::exam::Exam;
+use crate::evaluate::task::judge::Judge;
+use crate::evaluate::task::rating::Rate;
 
 /// The columns of the two answers as files of preference pairs and comparisons often call them.
 const PAIRS: [[&str; 2]; 8] = [

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::data::table::Report;
-use crate::evaluate::manner::{Way, Wording};
-use crate::evaluate::survey::{Beside, Survey, lacking};
+use crate::evaluate::task::manner::{Way, Wording};
+use crate::evaluate::task::survey::{Beside, Survey, lacking};
 
 /// What is set. Nothing of it has to be complete.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -249,7 +249,7 @@ pub struct TrainConfig {
 
     /// Pretraining reads windows of `max_length` tokens, each this many after the one before. 0: one begins
     /// where the one before ends.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "crate::files::is_zero")]
     pub stride: usize,
 
     /// The shape of a model that is made for this run, in place of `model`.
@@ -344,11 +344,6 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "SoftPromptConfig::is_usual")]
     pub soft_prompt: SoftPromptConfig,
     pub lora: LoraConfig,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(value: &usize) -> bool {
-    *value == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
