@@ -138,7 +138,9 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
     painter.text("row", columns.row, Align::Max);
     painter.text(text, columns.text, Align::Min);
     let scores = open.prepared.task.perplexity.is_some();
-    painter.text(if scores { "perplexity" } else { "answer" }, columns.answer, Align::Min);
+    // The table may have a column of answers too.
+    let answer = if scores { "perplexity" } else { "model's answer" };
+    painter.text(answer, columns.answer, Align::Min);
     if columns.bar > 0.0 {
         let codebook = open.prepared.questions.codebook.as_ref();
         let several = codebook.is_some_and(|codebook| codebook.several);

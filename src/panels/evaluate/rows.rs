@@ -23,14 +23,20 @@ pub(super) fn rows_ui(
     commands: &mut Commands,
 ) {
     if evaluate.open.is_none() {
-        let state = EmptyState {
-            icon: icons::EVALUATE,
-            title: "No table is open yet",
-            sentence: "Choose a table and say what the model is asked. Try five rows, look at \
-                       what it says and why, change the prompt; then ask about all rows.",
-            actions: &[],
+        let (title, sentence) = if evaluate.form.table.is_some() {
+            (
+                "No row is asked about yet",
+                "Say what the model is asked, and try five rows. Look at what it says and why, \
+                 change the prompt; then ask about all rows.",
+            )
+        } else {
+            (
+                "No table is open yet",
+                "Choose a table and say what the model is asked. Try five rows, look at \
+                 what it says and why, change the prompt; then ask about all rows.",
+            )
         };
-        state.show(ui);
+        EmptyState { icon: icons::EVALUATE, title, sentence, actions: &[] }.show(ui);
         return;
     }
     status_ui(ui, evaluate, around, commands);
