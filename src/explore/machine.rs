@@ -174,7 +174,8 @@ fn place<'a>(config: &Config, name: &'a str) -> Place<'a> {
 }
 
 fn is_mlp(first: &str) -> bool {
-    first.contains("mlp") || first.contains("feed_forward") || first.starts_with("fc")
+    let starts = ["fc", "ffn"].iter().any(|it| first.starts_with(it));
+    starts || first.contains("mlp") || first.contains("feed_forward")
 }
 
 fn outside(name: &str) -> Kind {

@@ -203,13 +203,18 @@ fn instead(architecture: &str) -> String {
              mt5, bart, mbart, m2m_100 (NLLB), marian (opus-mt) and pegasus are run here"
                 .to_owned()
         }
-        _ => format!("; supported are {}", super::config::SUPPORTED.join(", ")),
+        _ => nearest_and_all(architecture, super::config::SUPPORTED),
     }
 }
 
 /// What is run in the place of an architecture of llama.cpp's.
 fn near(architecture: &str) -> String {
-    let all = super::config::GGUF_ARCHITECTURES;
+    instead_of_gguf(architecture)
+        .unwrap_or_else(|| nearest_and_all(architecture, super::config::GGUF_ARCHITECTURES))
+}
+
+/// Of the names that are known, the one that begins most like this one, and all.
+fn nearest_and_all(architecture: &str, all: &[&str]) -> String {
     let alike = |other: &str| {
         let pairs = architecture.bytes().zip(other.bytes());
         pairs.take_while(|(one, other)| one.eq_ignore_ascii_case(other)).count()
@@ -221,8 +226,7 @@ fn near(architecture: &str) -> String {
         Some(nearest) => {
             format!("; the nearest supported one is {nearest}. Supported are {}", all.join(", "))
         }
-        None => instead_of_gguf(architecture)
-            .unwrap_or_else(|| format!("; supported are {}", all.join(", "))),
+        None => format!("; supported are {}", all.join(", ")),
     }
 }
 

@@ -124,7 +124,9 @@ impl Model {
         // Before anything large is read: whether all tensors are there, and what they will take.
         let needs = opened.survey(&config, options.weights)?;
         facts.memory_bytes = needs.bytes;
-        let unused = opened.weights.unused(&needs.used);
+        let keyless = config.layers.iter().enumerate().filter(|(_, layer)| layer.keys_of.is_some());
+        let keyless: Vec<usize> = keyless.map(|(index, _)| index).collect();
+        let unused = opened.weights.unused(&needs.used, &keyless);
         facts.warnings.extend(unused_words(&unused));
         let (tokenizer, chat) = opened.text()?;
         facts.warnings.extend(tokenizer.warnings().iter().cloned());

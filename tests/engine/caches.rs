@@ -29,10 +29,19 @@ fn family(name: &str) -> Model {
     load(folder.path(), Weights::F32)
 }
 
-/// Attention alone, with windows, beside recurrent layers, with keys that several layers share, with
-/// compressed keys.
-const FAMILIES: [&str; 6] =
-    ["apertus", "ministral3", "falcon_h1", "lfm3", "gemma4_e", "deepseek_v2"];
+/// Attention alone, with windows, beside recurrent layers, with keys that several layers share, with several
+/// hidden states, with compressed keys, with positions as a bias.
+const FAMILIES: [&str; 9] = [
+    "apertus",
+    "ministral3",
+    "falcon_h1",
+    "lfm3",
+    "gemma4_e",
+    "gemma3n",
+    "deepseek_v2",
+    "moonlight",
+    "mpt_6_heads",
+];
 
 #[test]
 fn whatever_the_cache_keeps_a_fork_and_a_shorter_text_are_as_a_fresh_pass() {

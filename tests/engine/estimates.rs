@@ -57,10 +57,12 @@ fn a_pass_keeps_as_many_bytes_as_were_counted_for_it() {
 }
 
 #[test]
-fn layers_that_carry_a_state_keep_what_was_counted() {
-    for family in
-        ["falcon_h1", "lfm3", "lfm2", "granite_hybrid", "qwen3_5", "qwen3_next", "qwen3_5_moe"]
-    {
+fn layers_of_every_kind_keep_what_was_counted() {
+    let states =
+        ["falcon_h1", "lfm3", "lfm2", "granite_hybrid", "qwen3_5", "qwen3_next", "qwen3_5_moe"];
+    let shared = ["gemma3n", "gemma3n_plain", "gemma4_dense", "gemma4_e", "gemma4_moe"];
+    let others = ["deepseek_v2_groups", "deepseek_v3", "minicpm3", "mpt_6_heads"];
+    for family in states.into_iter().chain(shared).chain(others) {
         let folder = tempfile::tempdir().unwrap();
         family_into(family, folder.path());
         let model = load(folder.path(), Weights::F32);

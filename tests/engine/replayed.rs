@@ -220,6 +220,27 @@ fn gpt_oss_is_trained_as_by_trl() {
     assert_all_linear_is_pefts("gpt_oss");
 }
 
+/// Keys and values that are compressed, and queries too, with yarn's scale; routers with corrections and groups.
+#[test]
+fn compressed_keys_and_values_are_trained_as_by_trl() {
+    replay("deepseek_v3");
+}
+
+/// Several hidden states, layers that look at the keys of another, vectors of each layer, activations of which few
+/// are kept.
+#[test]
+fn gemma_3n_and_4_are_trained_as_by_trl() {
+    replay("gemma3n");
+    replay("gemma4_e");
+}
+
+/// A bias for what is far away, whose heads are no power of two; values that are cut off.
+#[test]
+fn mpt_is_trained_as_by_trl() {
+    replay("mpt_6_heads");
+    assert_all_linear_is_pefts("mpt_6_heads");
+}
+
 /// Weights of experts that do not add up to 1, norms over all heads; queries, keys and values that are cut off.
 #[test]
 fn olmoe_is_trained_as_by_trl() {

@@ -37,7 +37,15 @@ YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_posit
 LLAMA3 = rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=24)
 HEADS = dict(num_attention_heads=4, num_key_value_heads=4)
 
+# What the class drops while it is trained, which TRL cannot switch off: it is no module there.
+STEADY = dict(attn_pdrop=0.0, embd_pdrop=0.0, resid_pdrop=0.0)
 MLA = dict(HEADS, kv_lora_rank=12, qk_rope_head_dim=4, qk_nope_head_dim=6, v_head_dim=5)
+MIXTURE = dict(moe_intermediate_size=8, n_routed_experts=6, n_shared_experts=2, num_experts_per_tok=2)
+GEMMA3N = dict(
+    num_hidden_layers=4, head_dim=6, num_key_value_heads=1, sliding_window=5, rms_norm_eps=EPS, hidden_size_per_layer_input=4,
+    vocab_size_per_layer_input=280, laurel_rank=5, num_kv_shared_layers=2, activation_sparsity_pattern=[0.7, 0.4, 0.0, 0.6],
+    layer_types=["sliding_attention", "full_attention"] * 2,
+)
 GEMMA4 = dict(head_dim=6, global_head_dim=8, sliding_window=5, rms_norm_eps=EPS)
 
 DELTA = dict(
@@ -149,6 +157,26 @@ CASES = {
     "gemma": ("gemma", dict(head_dim=6, num_key_value_heads=1, rms_norm_eps=EPS)),
     "phi": ("phi", dict(layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
     "olmo": ("olmo", dict(clip_qkv=0.8, rope_parameters=rope("linear", factor=2.0))),
+    "deepseek_v3": ("deepseek_v3", dict(MLA, **MIXTURE, num_hidden_layers=3, q_lora_rank=10, n_group=3, topk_group=2, first_k_dense_replace=1,
+                    routed_scaling_factor=1.7, rope_parameters=dict(YARN, mscale=0.7, mscale_all_dim=0.5))),
+    "moonlight": ("deepseek_v3", dict(MLA, **MIXTURE, q_lora_rank=None, n_group=1, topk_group=1, first_k_dense_replace=1, v_head_dim=14)),
+    "deepseek_v3_halves": ("deepseek_v3", dict(MLA, **MIXTURE, q_lora_rank=10, n_group=2, topk_group=1, first_k_dense_replace=0, rope_interleave=False,
+                           attention_bias=True, norm_topk_prob=False)),
+    "glm4_moe": ("glm4_moe", dict(MIXTURE, head_dim=8, attention_bias=True, use_qk_norm=True, first_k_dense_replace=1, routed_scaling_factor=1.5,
+                 n_group=2, topk_group=1, rms_norm_eps=EPS)),
+    "glm4_moe_lite": ("glm4_moe_lite", dict(MLA, **MIXTURE, num_hidden_layers=3, q_lora_rank=10, n_group=1, topk_group=1,
+                      mlp_layer_types=["sparse", "dense", "sparse"], rms_norm_eps=EPS)),
+    "gemma3n": ("gemma3n_text", dict(GEMMA3N, altup_active_idx=1, altup_num_inputs=3, intermediate_size=[20, 24, 20, 20])),
+    "gemma3n_plain": ("gemma3n_text", dict(GEMMA3N, num_hidden_layers=5, layer_types=None, activation_sparsity_pattern=None, num_kv_shared_layers=0,
+                      altup_correct_scale=False, num_key_value_heads=2, final_logit_softcapping=3.0, attention_bias=True)),
+    "cohere": ("cohere", dict(layer_norm_eps=EPS, logit_scale=0.3, attention_bias=True)),
+    "cohere_head_norms": ("cohere", dict(layer_norm_eps=EPS, logit_scale=0.3, use_qk_norm=True)),
+    "glm": ("glm", dict(head_dim=8, num_key_value_heads=1, rms_norm_eps=EPS)),
+    "gpt_bigcode": ("gpt_bigcode", dict(n_inner=20, layer_norm_epsilon=EPS, **STEADY)),
+    "gpt_bigcode_heads": ("gpt_bigcode", dict(multi_query=False, scale_attn_weights=False, tie_word_embeddings=False, **STEADY)),
+    "mpt": ("mpt", dict(max_seq_len=128, layer_norm_epsilon=EPS)),
+    "mpt_6_heads": ("mpt", dict(hidden_size=24, num_attention_heads=6, max_seq_len=128, attn_config=dict(clip_qkv=0.8, softmax_scale=0.3))),
+    "codegen": ("codegen", dict(hidden_size=32, n_inner=20, rotary_dim=6, layer_norm_epsilon=EPS)),
 }
 
 
@@ -171,6 +199,14 @@ def enliven(model):
                 buffer.copy_((0.5 + torch.rand_like(buffer)).bfloat16())
 
 
+def states(model, ids, out):
+    """Hidden states of one width. Of Gemma 3n's, which are several side by side, the one that its layers compute."""
+    if model.config.model_type == "gemma3n_text":
+        active = [state[model.config.altup_active_idx] for state in out.hidden_states[:-1]]
+        return [*active, model.model(input_ids=ids).last_hidden_state]
+    return [state for state in out.hidden_states if state.shape[-1] == out.hidden_states[0].shape[-1]]
+
+
 def make(folder, seed, family, settings):
     settings = {key: value for key, value in {**SIZES, **settings}.items()}
     torch.manual_seed(seed)
@@ -189,8 +225,8 @@ def make(folder, seed, family, settings):
     ids = torch.randint(3, settings["vocab_size"], (2, 14), generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
         out = model(input_ids=ids, output_hidden_states=True)
+        hidden = states(model, ids, out)
         greedy = model.generate(ids[:1, :6], max_new_tokens=8, do_sample=False, eos_token_id=None, pad_token_id=2)
-    hidden = [state for state in out.hidden_states if state.shape[-1] == out.hidden_states[0].shape[-1]]
     expected = dict(input_ids=ids.int(), logits=out.logits, hidden=torch.stack(hidden), greedy=greedy.int())
     save_file({name: tensor.contiguous() for name, tensor in expected.items()}, folder / "expected.safetensors")
     path = folder / "config.json"

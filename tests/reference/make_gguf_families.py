@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import gguf
 import numpy as np
 import torch
-from make_families import DELTA, EAGER, EPS, FALCON_H1, GEMMA4, LLAMA3, MAMBA, MLA, SIZES, YARN, enliven, rope
+from make_families import DELTA, EAGER, EPS, FALCON_H1, GEMMA3N, GEMMA4, LLAMA3, MAMBA, MIXTURE, MLA, SIZES, YARN, enliven, rope
 from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Mistral4ForCausalLM
 from transformers.utils import logging
@@ -93,8 +93,26 @@ CASES = {
     "hunyuan_moe": ("hunyuan_v1_moe", "hunyuan-moe", dict(head_dim=8, num_experts=4, moe_topk=2, rms_norm_eps=EPS,
                     rope_parameters=rope("dynamic", factor=1.0, alpha=100.0))),
     "phimoe": ("phimoe", "phimoe", dict(num_local_experts=4, intermediate_size=10, attention_bias=True, lm_head_bias=True, rms_norm_eps=EPS)),
+    "deepseek3": ("deepseek_v3", "deepseek2", dict(MLA, **MIXTURE, q_lora_rank=10, n_group=3, topk_group=2, first_k_dense_replace=1,
+                  rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0))),
+    "moonlight": ("deepseek_v3", "deepseek2", dict(MLA, **MIXTURE, q_lora_rank=None, n_group=1, topk_group=1, first_k_dense_replace=1)),
+    "glm4_moe_lite": ("glm4_moe_lite", "deepseek2", dict(MLA, **MIXTURE, q_lora_rank=10, rms_norm_eps=EPS)),
+    "glm4moe": ("glm4_moe", "glm4moe", dict(MIXTURE, head_dim=8, attention_bias=True, use_qk_norm=True, first_k_dense_replace=1, routed_scaling_factor=1.5, rms_norm_eps=EPS)),
+    "gemma3n": ("gemma3n_text", "gemma3n", dict(GEMMA3N, vocab_size_per_layer_input=VOCAB)),
+    "gemma": ("gemma", "gemma", dict(head_dim=6, num_key_value_heads=1, rms_norm_eps=EPS)),
+    "command_r": ("cohere", "command-r", dict(layer_norm_eps=EPS, logit_scale=0.3)),
+    "command_r_plus": ("cohere", "command-r", dict(layer_norm_eps=EPS, logit_scale=0.3, use_qk_norm=True)),
+    "chatglm": ("glm", "chatglm", dict(num_attention_heads=2, head_dim=8, num_key_value_heads=1, rms_norm_eps=1e-5)),
+    "starcoder": ("gpt_bigcode", "starcoder", dict(layer_norm_epsilon=EPS)),
+    "mpt": ("mpt", "mpt", dict(max_seq_len=128)),
+    "mpt_clipped": ("mpt", "mpt", dict(hidden_size=24, num_attention_heads=6, max_seq_len=128, attn_config=dict(clip_qkv=0.8))),
+    "olmo": ("olmo", "olmo", dict(clip_qkv=0.8)),
+    "phi2": ("phi", "phi2", dict(intermediate_size=64, num_key_value_heads=4, layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
 }
-INTERLEAVED = ("llama", "mistral3", "granite", "granitemoe", "granitehybrid")
+INTERLEAVED = ("llama", "mistral3", "granite", "granitemoe", "granitehybrid", "olmo")
+BY_LAYER_NORM = (
+    "gptneox", "falcon", "starcoder2", "stablelm", "cohere2", "bloom", "command-r", "mpt", "olmo", "phi2", "starcoder",
+)
 NORMED_BY_ONE_MORE = ("qwen35", "qwen35moe", "qwen3next")
 
 
@@ -153,12 +171,16 @@ def add_metadata(writer, config, arch, tensors):
     types = value(config, "layer_types", default=[])
     sliding = [kind == "sliding_attention" for kind in types]
 
-    writer.add_block_count(layers)
-    writer.add_context_length(value(config, "max_position_embeddings", default=2048))
+    ahead = arch == "glm4moe"  # a layer that guesses a further token
+    writer.add_block_count(layers + ahead)
+    if ahead:
+        writer.add_nextn_predict_layers(1)
+        writer.add_tensor(f"blk.{layers}.nextn.enorm.weight", np.ones(width, dtype=np.float32))
+    writer.add_context_length(value(config, "max_position_embeddings", "n_positions", "max_seq_len", default=2048))
     writer.add_embedding_length(width)
     writer.add_head_count(heads)
     ffn = value(config, *["ffn_hidden_size"] if arch == "falcon" else [], "intermediate_size")
-    if arch == "bloom":
+    if arch in ("bloom", "mpt", "starcoder"):
         ffn = 4 * width
     if arch == "lfm2":
         ffn = next(array.shape[0] for name, array in tensors.items() if name.endswith("feed_forward.w1.weight"))
@@ -183,6 +205,9 @@ def add_metadata(writer, config, arch, tensors):
         writer.add_final_logit_softcapping(config.final_logit_softcapping or 0.0)
     elif arch in ("lfm2", "lfm2moe", "granitehybrid"):
         writer.add_head_count_kv([kv_heads if kind in ("full_attention", "attention") else 0 for kind in types])
+    elif arch in ("mpt", "starcoder"):
+        if arch == "starcoder":
+            writer.add_head_count_kv(1)
     elif arch == "falcon":
         kv_heads = config.num_kv_heads if config.new_decoder_architecture else 1
         writer.add_head_count_kv(kv_heads)
@@ -197,7 +222,7 @@ def add_metadata(writer, config, arch, tensors):
         writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
     elif arch != "gptneox":
         writer.add_head_count_kv(kv_heads)
-        if head_dim != width // heads or arch == "falcon-h1":
+        if head_dim != width // heads or arch in ("falcon-h1", "gemma", "gemma3n"):
             writer.add_key_length(head_dim)
             writer.add_value_length(head_dim)
     if arch in ("deepseek2", "mistral4", "minicpm3"):
@@ -207,22 +232,35 @@ def add_metadata(writer, config, arch, tensors):
         writer.add_rope_dimension_count(config.qk_rope_head_dim)
 
     # Norms
-    eps = value(config, "rms_norm_eps", "norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon")
-    if arch in ("gptneox", "falcon", "starcoder2", "stablelm", "cohere2", "bloom"):
+    eps = value(config, "rms_norm_eps", "norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", default=1e-5)
+    if arch in BY_LAYER_NORM:
         writer.add_layer_norm_eps(eps)
     else:
         writer.add_layer_norm_rms_eps(eps)
 
     add_rope(writer, config, arch, head_dim, sliding)
     window = value(config, "sliding_window")
-    if arch in ("gemma4", "gpt-oss", "olmo2", "exaone4", "cohere2") and window:
+    if arch in ("gemma3n", "gemma4", "gpt-oss", "olmo2", "exaone4", "cohere2") and window:
         writer.add_sliding_window(window)
-    if arch in ("gemma4", "olmo2", "exaone4") and any(sliding):
+    if arch in ("gemma3n", "gemma4", "olmo2", "exaone4") and any(sliding):
         writer.add_sliding_window_pattern(sliding)
     if arch in ("gptneox", "stablelm"):
         writer.add_parallel_residual(config.use_parallel_residual)
-    if arch == "cohere2":
+    if arch in ("cohere2", "command-r"):
         writer.add_logit_scale(config.logit_scale)
+    if arch == "gemma3n":
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+        writer.add_altup_active_idx(config.altup_active_idx)
+        writer.add_altup_num_inputs(config.altup_num_inputs)
+        writer.add_embedding_length_per_layer_input(config.hidden_size_per_layer_input)
+        writer.add_shared_kv_layers(config.num_kv_shared_layers)
+        normal = torch.distributions.normal.Normal(0, 1)
+        writer.add_activation_sparsity_scale([normal.icdf(torch.tensor(share)).item() for share in config.activation_sparsity_pattern])
+    clip = config.attn_config["clip_qkv"] if arch == "mpt" else value(config, "clip_qkv") if arch == "olmo" else None
+    if clip:
+        writer.add_clamp_kqv(clip)
+    if arch == "mpt":
+        writer.add_max_alibi_bias(config.attn_config["alibi_bias_max"])
     if arch.startswith("granite"):
         writer.add_attention_scale(config.attention_multiplier)
         writer.add_embedding_scale(config.embedding_multiplier)
@@ -254,8 +292,14 @@ def add_metadata(writer, config, arch, tensors):
         if arch == "lfm2moe":
             writer.add_leading_dense_block_count(config.num_dense_layers)
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
-        if arch in ("deepseek2", "mistral4"):
-            writer.add_leading_dense_block_count(value(config, "first_k_dense_replace", default=0))
+        if arch == "glm4moe" or config.model_type == "deepseek_v3":
+            writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+        if value(config, "n_group", default=1) > 1 and config.model_type == "deepseek_v3":
+            writer.add_expert_group_count(config.n_group)
+            writer.add_expert_group_used_count(config.topk_group)
+        if arch in ("deepseek2", "glm4moe", "mistral4"):
+            dense = 1 if config.model_type == "glm4_moe_lite" else 0
+            writer.add_leading_dense_block_count(value(config, "first_k_dense_replace", default=dense))
             writer.add_expert_shared_count(config.n_shared_experts)
             writer.add_expert_weights_scale(config.routed_scaling_factor)
             if value(config, "norm_topk_prob"):
@@ -281,7 +325,10 @@ def add_metadata(writer, config, arch, tensors):
 
 
 def add_rope(writer, config, arch, head_dim, sliding):
-    if arch == "bloom":
+    if arch in ("bloom", "gemma", "mpt", "starcoder"):
+        return
+    if arch == "phi2":
+        writer.add_rope_dimension_count(int(config.rope_parameters["partial_rotary_factor"] * config.hidden_size) // config.num_attention_heads)
         return
     if arch == "granitehybrid":
         writer.add_rope_freq_base(10000.0)
@@ -309,7 +356,7 @@ def add_rope(writer, config, arch, head_dim, sliding):
         writer.add_tensor("rope_freqs.weight", np.array([1.0] * turning + [1e30] * (4 - turning), dtype=np.float32))
     writer.add_rope_freq_base(theta)
     part = settings.get("partial_rotary_factor")
-    if arch in ("qwen35", "qwen35moe", "qwen3next", "glm4", "gptneox", "stablelm") and part:
+    if arch in ("qwen35", "qwen35moe", "qwen3next", "glm4", "glm4moe", "chatglm", "gptneox", "stablelm") and part:
         writer.add_rope_dimension_count(int(head_dim * part))
     elif arch == "cohere2" or arch in INTERLEAVED:
         writer.add_rope_dimension_count(head_dim)
@@ -335,7 +382,7 @@ def convert(config, arch, tensors):
     """Pairs of transformers' name, or llama.cpp's, and what llama.cpp's converter makes of the tensor."""
     heads = config.num_attention_heads
     kv_heads = value(config, "num_key_value_heads", default=heads)
-    experts = {}
+    experts, stacked = {}, {}
     for name, array in tensors.items():
         layer = re.search(r"\.(?:layers|h)\.(\d+)\.", name)
         block = f"blk.{layer.group(1)}." if layer else ""
@@ -376,7 +423,15 @@ def convert(config, arch, tensors):
             continue
         if arch == "falcon-h1":
             array = multiplied(config, name, array)
-        if arch == "ernie4_5-moe" and name.endswith("e_score_correction_bias"):
+        if arch == "gemma" and name.endswith("norm.weight"):
+            array = array + 1
+        if "altup_projections" in name or "altup_unembed_projections" in name:
+            module = name.split(".")[1]
+            stacked.setdefault(module, {})[int(name.split(".")[2])] = array
+            continue
+        if name.endswith("correct_output_scale"):
+            name += ".weight"
+        if name.endswith("e_score_correction_bias"):
             yield f"{block}exp_probs_b.bias", array.reshape(-1)
             continue
         if "shared_mlp" in name and arch != "hunyuan-moe":
@@ -408,6 +463,8 @@ def convert(config, arch, tensors):
         if ".act_fn." in name:
             continue
         yield name, array
+    for module, each in stacked.items():
+        yield f"model.{module}.weight", np.stack([each[index] for index in range(len(each))])
     for (prefix, part), each in experts.items():
         array = np.stack([each[index] for index in range(len(each))])
         layer = re.search(r"layers\.(\d+)\.", prefix).group(1)

@@ -39,6 +39,8 @@ VOCABULARY = (
     "tone fork answer question better worse pair clear plain stone river grün naïve Maß 12 3.5 (see) "
     "\n\n - list; end! why? 你好 🙂 word wordless"
 ).split(" ")
+MLA = ["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"]
+STATES = ["per_layer_input_gate", "per_layer_projection", "linear_left", "linear_right", "prediction_coefs", "modality_router"]
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -296,6 +298,20 @@ CASES = {
     "gpt_oss": family("gpt_oss", targets="all-linear", held_out=3),
     "olmoe": family("olmoe", kind="sft", targets=LINEARS[:4], accum=2),
     "olmoe_clipped": family("olmoe_clipped", targets=LINEARS[:4]),
+    # Compressed keys and values; several hidden states, and vectors of each layer. Committed are `deepseek_v3`,
+    # `gemma3n`, `gemma4_e` and `mpt_6_heads`.
+    "deepseek_v3": family("deepseek_v3", targets=MLA, held_out=3),
+    "moonlight": family("moonlight", kind="sft", targets=["q_proj", "kv_a_proj_with_mqa", "o_proj"], accum=2),
+    "gemma3n": family("gemma3n", targets=[*LINEARS, *STATES], held_out=3),
+    "gemma3n_sft": family("gemma3n_plain", kind="sft", targets=[*LINEARS[:4], "linear_right", "prediction_coefs"], accum=2),
+    "gemma4_e": family("gemma4_e", targets=[*LINEARS, *STATES[:2]], held_out=3),
+    "gemma4_dense": family("gemma4_dense", kind="sft", targets=LINEARS),
+    "minicpm3": family("minicpm3", targets=MLA),
+    "glm4_moe": family("glm4_moe", targets=LINEARS[:4]),
+    "cohere_head_norms": family("cohere_head_norms", targets="all-linear"),
+    "gpt_bigcode": family("gpt_bigcode", targets="all-linear"),
+    "mpt_6_heads": family("mpt_6_heads", targets="all-linear"),
+    "codegen": family("codegen", kind="sft", targets="all-linear"),
     "lfm2": family("lfm2", targets="all-linear"),
     "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),
     "granite_hybrid": family("granite_hybrid", targets=["in_proj", "q_proj", "v_proj"]),

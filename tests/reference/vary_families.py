@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 from make_families import enliven as _enliven
+from make_families import states
 from make_models import tokenizer
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -364,11 +365,48 @@ def olmo(r):
     d, _ = base(r, explicit=False); d.pop("rms_norm_eps"); opt(r, d, "clip_qkv", [None, .5, 2.0]); opt(r, d, "attention_bias", TF); return d
 def starcoder2(r):
     d, _ = base(r, explicit=False); d.pop("rms_norm_eps"); d["norm_epsilon"] = 2e-3; opt(r, d, "use_bias", TF); d["sliding_window"] = r.choice([None, 6]); return d
+def routed(r, d):
+    n = r.choice([1, 2, 3]); d.update(n_routed_experts=6, n_group=n, topk_group=r.choice(range(1, n + 1)), num_experts_per_tok=r.choice([1, 2]), moe_intermediate_size=r.choice([8, 10]), n_shared_experts=r.choice([1, 2]))
+    opt(r, d, "norm_topk_prob", TF); opt(r, d, "routed_scaling_factor", [1.0, 1.7]); return d
+def deepseek_v3(r):
+    d, _ = base(r, explicit=False, kinds=["default", "yarn", "linear"]); mla(r, d); routed(r, d); opt(r, d, "attention_bias", TF); opt(r, d, "rope_interleave", TF); d["first_k_dense_replace"] = r.choice([0, 1]); return d
+def glm4_moe_lite(r):
+    d, _ = base(r, explicit=False, kinds=["default", "yarn", "linear"]); mla(r, d); routed(r, d); opt(r, d, "attention_bias", TF); opt(r, d, "rope_interleave", TF)
+    if flip(r): d["mlp_layer_types"] = types(r, d["num_hidden_layers"], ["dense", "sparse"])
+    return d
+def glm4_moe(r):
+    p = r.choice([.5, .5, 1.0, .25]); d, dim = base(r, with_rope=False); dim = d["head_dim"] = r.choice([8, 16]); routed(r, d); d["first_k_dense_replace"] = r.choice([0, 1])
+    if flip(r, .8): d["rope_parameters"] = dict(rope(r, int(dim * p), ["default", "linear", "yarn", "llama3"], 64), partial_rotary_factor=p)
+    opt(r, d, "attention_bias", TF); opt(r, d, "use_qk_norm", TF); return d
+def gemma3n_text(r):
+    d, dim = base(r, explicit=False, act=False, with_rope=False); d["head_dim"] = dim; n = d["num_hidden_layers"] = r.choice([2, 3, 4, 6]); d["sliding_window"] = r.choice([5, 8])
+    opt(r, d, "final_logit_softcapping", [4.0, 30.0]); opt(r, d, "attention_bias", TF); opt(r, d, "hidden_activation", ["gelu_pytorch_tanh", "silu"]); opt(r, d, "altup_correct_scale", TF)
+    s = r.choice([2, 3, 4]); d.update(altup_num_inputs=s, altup_active_idx=r.choice(range(s)), laurel_rank=r.choice([3, 6]), hidden_size_per_layer_input=r.choice([4, 6]), vocab_size_per_layer_input=r.choice([d["vocab_size"], 250]))
+    if flip(r): d["activation_sparsity_pattern"] = [r.choice([0.0, .3, .8, .95]) for _ in range(n)]
+    if flip(r): d["intermediate_size"] = [r.choice([20, 33]) for _ in range(n)]
+    if n > 2: d["layer_types"] = ["full_attention", "sliding_attention"] + types(r, n - 2, ["full_attention", "sliding_attention"]); d["num_kv_shared_layers"] = r.choice([0, 1, n - 2])
+    else: d["num_kv_shared_layers"] = 0
+    if flip(r, .8): d["rope_parameters"] = dict(full_attention=rope(r, dim, ["default", "linear"], 64), sliding_attention=rope(r, dim, ["default", "linear"], 64))
+    return d
+def cohere(r):
+    d, dim = base(r); d.pop("rms_norm_eps"); d["layer_norm_eps"] = 2e-3; opt(r, d, "logit_scale", [.3, 1.0, 2.0]); opt(r, d, "attention_bias", TF); opt(r, d, "use_qk_norm", TF); return d
+def glm(r): return glm4(r)
+def gpt_bigcode(r):
+    n = r.choice([2, 3, 4]); d = dict(n_embd=n * r.choice([4, 7, 8]), n_head=n, n_layer=r.choice([1, 2, 3]), n_positions=r.choice([40, 64]), vocab_size=293, bos_token_id=1, eos_token_id=2, pad_token_id=2, layer_norm_epsilon=2e-3, tie_word_embeddings=flip(r))
+    opt(r, d, "n_inner", [None, 50]); opt(r, d, "activation_function", ["gelu_new", "gelu", "relu"]); opt(r, d, "scale_attn_weights", TF); opt(r, d, "multi_query", TF); return d
+def mpt(r):
+    n = r.choice([2, 3, 4, 6, 12]); d = dict(d_model=n * r.choice([4, 8]), n_heads=n, n_layers=r.choice([1, 2, 3]), max_seq_len=r.choice([40, 64]), vocab_size=293, layer_norm_epsilon=r.choice([2e-3, 1e-5]), bos_token_id=1, eos_token_id=2, pad_token_id=2, tie_word_embeddings=flip(r))
+    if flip(r): d["attn_config"] = dict(clip_qkv=r.choice([None, .5]), softmax_scale=r.choice([None, .3]))
+    return d
+def codegen(r):
+    n = r.choice([4, 8]); dim = r.choice([6, 8]); d = dict(n_embd=n * dim, n_head=n, n_layer=r.choice([1, 2]), n_inner=r.choice([None, 30]), n_positions=64, rotary_dim=r.choice([2, 4, 6]), vocab_size=293, layer_norm_epsilon=2e-3, bos_token_id=1, eos_token_id=2, pad_token_id=2, tie_word_embeddings=flip(r, .3))
+    opt(r, d, "activation_function", ["gelu_new", "relu", "gelu"]); return d
 
 FAMILIES = {name: globals()[name] for name in """llama mistral qwen2 qwen3 gemma2 gemma3_text gemma4_text phi3 olmo2 olmo3 smollm3 gpt2 apertus cohere2 ernie4_5 ernie4_5_moe exaone4 glm4 granite
 hunyuan_v1_dense hunyuan_v1_moe ministral3 nanochat seed_oss gpt_oss granitemoe mixtral olmoe phimoe qwen2_moe qwen3_moe deepseek_v2 minicpm3 mistral4 granitemoehybrid falcon_h1 lfm2 lfm2_moe lfm3
 gpt_neo gemma phi olmo qwen3_5_text qwen3_5_moe_text qwen3_next bloom falcon gpt_neox gptj stablelm starcoder2""".split()}
 FAMILIES["opt"] = opt_
+FAMILIES |= {name: globals()[name] for name in "deepseek_v3 glm4_moe glm4_moe_lite gemma3n_text cohere glm gpt_bigcode mpt codegen".split()}
 
 def enliven(model):
     _enliven(model)
@@ -390,7 +428,7 @@ def old(config, family, r):
         if rp is not None: c["rope_parameters"] = rp
     elif nested:
         full, local = dict(rp.get("full_attention") or {}), dict(rp.get("sliding_attention") or {})
-        if family == "gemma3_text" and local.get("rope_type", "default") == "default":
+        if family in ("gemma3_text", "gemma3n_text") and local.get("rope_type", "default") == "default":
             c["rope_theta"] = full.pop("rope_theta", None); c["rope_local_base_freq"] = local.get("rope_theta")
             c["rope_scaling"] = None if full.get("rope_type") == "default" else full
         else:
@@ -439,16 +477,15 @@ def run(folder, family, seed, settings, r):
         model = truth(folder, family, ids)
         with torch.no_grad():
             out = model(input_ids=ids, output_hidden_states=True)
-        return model, out
-    model, out = compute(folder)
+            seen = [state for state in states(model, ids, out) if state.shape[-1] == out.hidden_states[0].shape[-1]]
+        return model, out, seen
+    model, out, hidden = compute(folder)
     with torch.no_grad():
         fresh = truth(folder, family, ids)
         new = max(1, min(10, T - 8))
         greedy = fresh.generate(ids[:1, :8], max_new_tokens=new, do_sample=False, eos_token_id=None, pad_token_id=2)
         double = copy.deepcopy(model).double()(input_ids=ids).logits
     noise = float((double - out.logits).abs().max())
-    width = out.hidden_states[0].shape[-1]
-    hidden = [s for s in out.hidden_states if s.shape[-1] == width]
     expected = dict(input_ids=ids.int(), logits=out.logits, hidden=torch.stack(hidden), greedy=greedy.int())
     save_file({k: v.contiguous() for k, v in expected.items()}, folder / "expected.safetensors")
     full = json.loads((folder / "config.json").read_text())
@@ -467,12 +504,11 @@ def run(folder, family, seed, settings, r):
         (other / "config.json").write_text(json.dumps(made, indent=1))
         (other / "model.safetensors").symlink_to((folder / "model.safetensors").resolve())
         try:
-            m2, o2 = compute(other)
+            m2, o2, hidden = compute(other)
         except Exception as error:
             shutil.rmtree(other); notes += f" [{kind}: {str(error)[:60]!r}]"; continue
         off = float((o2.logits - out.logits).abs().max())
         if off > 1e-5: notes += f" [{kind} differs {off:.1e}]"
-        hidden = [s for s in o2.hidden_states if s.shape[-1] == width]
         save_file({k: v.contiguous() for k, v in dict(input_ids=ids.int(), logits=o2.logits, hidden=torch.stack(hidden), greedy=greedy.int()).items()}, other / "expected.safetensors")
         (other / "model.safetensors").unlink(); shutil.copy(folder / "model.safetensors", other / "model.safetensors")
         if off > 1e-5:

@@ -7,9 +7,12 @@
 use super::spec::{is_path_or_end, is_pattern};
 
 /// Every family for which PEFT does so, by `model_type`, and what its router is called.
-const CONVERTED: [(&str, &str); 7] = [
+const CONVERTED: [(&str, &str); 10] = [
     ("deepseek_v2", "gate"),
+    ("deepseek_v3", "gate"),
     ("ernie4_5_moe", "gate"),
+    ("glm4_moe", "gate"),
+    ("glm4_moe_lite", "gate"),
     ("hunyuan_v1_moe", "gate.wg"),
     ("mixtral", "gate"),
     ("olmoe", "gate"),

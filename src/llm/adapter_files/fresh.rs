@@ -212,10 +212,12 @@ fn check_not_refused(
     if stray(refused, std::slice::from_ref(name)).is_some() {
         return Ok(()); // it means nothing at all
     }
-    let problem = format!(
-        "{name} is among target_modules, and PEFT refuses LoRA on the last matrix of this model's Mamba layers: \
-         it could not read the adapter. Take {name} out"
-    );
+    let why = if name.ends_with("correction_coefs") {
+        "transformers reads this matrix past its adapter in training: it would learn nothing there"
+    } else {
+        "PEFT refuses LoRA on the last matrix of this model's Mamba layers: it could not read the adapter"
+    };
+    let problem = format!("{name} is among target_modules, and {why}. Take {name} out");
     Err(Error::adapter(Path::new("lora"), problem))
 }
 

@@ -5,6 +5,8 @@ use candle_core::Result;
 use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
+use super::latent::LatentSeen;
+use super::lent::Lent;
 use super::linear_grad::Low;
 use super::pass::{Pass, norm_backward, normed};
 use super::recurrent::{copied, scaled};
@@ -22,9 +24,10 @@ use crate::llm::net::transformer::{Layer, Qkv};
 /// What its operations saw.
 #[derive(Default)]
 pub(super) struct AttentionTape {
-    /// Before the norms of queries and keys, where the model has them.
+    /// Before the norms of queries and keys, where the model has them, or of what these are expanded from.
     raw_q: Buffer,
     raw_k: Buffer,
+    raw_v: Buffer,
 
     /// As attention sees them.
     q: Buffer,
@@ -48,8 +51,8 @@ pub(super) struct AttentionTape {
 impl AttentionTape {
     /// Floats that it holds.
     pub fn floats(&self) -> usize {
-        let Self { raw_q, raw_k, q, k, v, gate, attended, mixed, lows } = self;
-        let buffers = [raw_q, raw_k, q, k, v, gate, attended, mixed];
+        let Self { raw_q, raw_k, raw_v, q, k, v, gate, attended, mixed, lows } = self;
+        let buffers = [raw_q, raw_k, raw_v, q, k, v, gate, attended, mixed];
         buffers.iter().map(|buffer| buffer.len()).sum::<usize>()
             + lows.iter().map(|low| low.len()).sum::<usize>()
     }
@@ -61,16 +64,24 @@ impl AttentionTape {
         if layer.recurrent {
             return recurrent.unwrap_or_default();
         }
-        let (q_width, kv_width) = (config.query_width(), config.kv_width());
-        let raw = if config.qk_norm == QkNorm::None { 0 } else { q_width + kv_width };
+        let (kv_heads, head_dim) = layer.own_heads.unwrap_or((config.kv_heads, config.head_dim));
+        let q_width = config.heads * head_dim;
+        let kv_width = if layer.keys_of.is_some() { 0 } else { kv_heads * head_dim };
+        let raw = match config.latent {
+            Some(latent) => latent.q_rank.unwrap_or_default() + latent.kv_rank,
+            None if config.qk_norm == QkNorm::None && config.clip_qkv.is_none() => 0,
+            None => q_width + kv_width,
+        };
         let gate = match (config.attention_gate, config.head_gate) {
             (true, _) => q_width,
             (_, true) => config.heads,
             _ => 0,
         };
+        // Where values are keys, both were the same before their norms.
+        let raw_v = if config.value_norm && !layer.values_are_keys { kv_width } else { 0 };
         let beside = config.beside_attention.and(recurrent).unwrap_or_default();
         // Queries and what attention gave, keys and values
-        2 * q_width + 2 * kv_width + raw + gate + beside
+        2 * q_width + 2 * kv_width + raw + raw_v + gate + beside
     }
 }
 
@@ -82,6 +93,7 @@ impl Layer {
         pass: &Pass<'_>,
         index: usize,
         x: Buffer,
+        lent: &mut Lent,
     ) -> Result<(Buffer, AttentionTape)> {
         let Pass { tree, learning, course, .. } = pass;
         let shape = &self.attention;
@@ -103,6 +115,7 @@ impl Layer {
         };
         let x = self.read_by_attention(x);
         let mut gate = Buffer::default();
+        let (mut raw_q, mut raw_k) = (Buffer::default(), Buffer::default());
         let (mut q, mut k, mut v) = match &self.qkv {
             Qkv::Separate { q, k, v } => (
                 keep(q.forward(&x, count, *learning)?),
@@ -121,17 +134,31 @@ impl Layer {
                 let k = keep(k.forward(&x, count, *learning)?);
                 (q, k, keep(v.forward(&x, count, *learning)?))
             }
-            Qkv::KeysAsValues { .. } | Qkv::Latent(_) | Qkv::Queries(_) | Qkv::Recurrent(_) => {
-                candle_core::bail!("these keys have no backward pass yet")
+            Qkv::Latent(latent) => {
+                let LatentSeen { parts: [q, k, v], low } =
+                    latent.forward(&x, count, *learning, &mut keep)?;
+                [raw_q, raw_k] = low;
+                (q, k, v)
             }
+            Qkv::Queries(q) => {
+                let q = keep(q.forward(&x, count, *learning)?);
+                (q, Buffer::default(), Buffer::default())
+            }
+            Qkv::KeysAsValues { q, k } => {
+                let q = keep(q.forward(&x, count, *learning)?);
+                let k = keep(k.forward(&x, count, *learning)?);
+                let v = copied(&k);
+                (q, k, v)
+            }
+            Qkv::Recurrent(_) => candle_core::bail!("a recurrent layer has no keys"),
         };
+        let mut raw_v = Buffer::default();
         if let Some(head_gate) = &self.head_gate {
             gate = keep(head_gate.forward(&x, count, *learning)?);
         }
         drop(x);
-        let (mut raw_q, mut raw_k) = (Buffer::default(), Buffer::default());
-        let mut through_norms = |q: &mut Buffer, k: &mut Buffer| {
-            for (norm, x, raw) in [(&self.q_norm, q, &mut raw_q), (&self.k_norm, k, &mut raw_k)] {
+        let through_norms = |pairs: [(&mut Buffer, &mut Buffer); 2]| {
+            for (norm, (x, raw)) in [&self.q_norm, &self.k_norm].into_iter().zip(pairs) {
                 if let Some(norm) = norm {
                     let normed = normed(Some(norm), x);
                     *raw = std::mem::replace(x, normed);
@@ -139,9 +166,20 @@ impl Layer {
             }
         };
         if !self.norms_turned {
-            through_norms(&mut q, &mut k);
+            through_norms([(&mut q, &mut raw_q), (&mut k, &mut raw_k)]);
+        }
+        if let Some(norm) = self.v_norm.as_ref().filter(|_| !v.is_empty()) {
+            let normed = normed(Some(norm), &v);
+            let raw = std::mem::replace(&mut v, normed);
+            if !matches!(self.qkv, Qkv::KeysAsValues { .. }) {
+                raw_v = raw;
+            }
         }
         if let Some(limit) = self.clip_qkv {
+            // What was cut off is known from what the norms give again, or from these.
+            if self.q_norm.is_none() {
+                (raw_q, raw_k) = (copied(&q), copied(&k));
+            }
             for values in [&mut q, &mut k, &mut v] {
                 values.iter_mut().for_each(|value| *value = value.clamp(-limit, limit));
             }
@@ -152,19 +190,21 @@ impl Layer {
             rows::scale_queries(&mut q, shape.query_width(), table);
         }
         if self.norms_turned {
-            through_norms(&mut q, &mut k);
+            through_norms([(&mut q, &mut raw_q), (&mut k, &mut raw_k)]);
         }
         if !pass.prefix.is_empty() {
             pass.prefix.put(index, 0, &mut k);
             pass.prefix.put(index, 1, &mut v);
         }
-        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
+        if lent.lends(index) {
+            lent.put(index, std::mem::take(&mut k), std::mem::take(&mut v));
+        }
+        let (seen_k, seen_v) = self.seen(index, (&k, &v), lent)?;
+        let inputs = Inputs { q: &q, k: seen_k, v: seen_v, sinks: &self.sinks };
         let attended = tree_attention::forward(&self.attention, tree, inputs);
-        let mut projected = if gate.is_empty() {
-            keep(self.output.forward(&attended, count, *learning)?)
-        } else {
-            keep(self.output.forward(&gated(&attended, &gate), count, *learning)?)
-        };
+        let given = self.given(&attended, &gate);
+        let given = given.as_deref().unwrap_or(&attended);
+        let mut projected = keep(self.output.forward(given, count, *learning)?);
         let mut mixed = Buffer::default();
         if let (Some(known), Some((more, seen, low))) = (&self.beside, beside) {
             let [_, given] = known.scales.attention;
@@ -173,7 +213,30 @@ impl Layer {
             mixed = seen;
             lows.push(low);
         }
-        Ok((projected, AttentionTape { raw_q, raw_k, q, k, v, gate, attended, mixed, lows }))
+        let tape = AttentionTape { raw_q, raw_k, raw_v, q, k, v, gate, attended, mixed, lows };
+        Ok((projected, tape))
+    }
+
+    /// The keys and values that attention sees: the layer's own, or those of the layer that lends them.
+    fn seen<'a>(
+        &self,
+        index: usize,
+        own: (&'a [f32], &'a [f32]),
+        lent: &'a Lent,
+    ) -> Result<(&'a [f32], &'a [f32])> {
+        match self.keys_of {
+            Some(owner) => lent.seen(owner),
+            None if lent.lends(index) => lent.seen(index),
+            None => Ok(own),
+        }
+    }
+
+    /// What the output matrix reads, where it is not what attention gave.
+    fn given(&self, attended: &[f32], gate: &[f32]) -> Option<Buffer> {
+        match &self.qkv {
+            Qkv::Latent(latent) => Some(latent.narrowed(attended)),
+            _ => (!gate.is_empty()).then(|| gated(attended, gate)),
+        }
     }
 
     /// What attention reads, where something beside it reads the same.
@@ -192,19 +255,19 @@ impl Layer {
         (pass, index): (&Pass<'_>, usize),
         x: impl FnOnce() -> Buffer,
         (tape, grad): (AttentionTape, &[f32]),
-        gradients: &mut Gradients,
+        (gradients, lent): (&mut Gradients, &mut Lent),
         is_wanted: bool,
     ) -> Result<Option<Buffer>> {
         let Pass { tree, learning, course, .. } = pass;
         let shape = &self.attention;
-        let AttentionTape { raw_q, raw_k, q, k, v, gate, attended, mixed, mut lows } = tape;
+        let AttentionTape { raw_q, raw_k, raw_v, q, k, v, gate, attended, mixed, mut lows } = tape;
         let mut low = || lows.pop().unwrap_or_default();
         let beside_low = self.beside.as_ref().map(|_| low());
-        let mut attended_grad = Buffer::any(attended.len());
+        let given = self.given(&attended, &gate);
+        let mut attended_grad = Buffer::any(given.as_deref().unwrap_or(&attended).len());
         let by_attended = Some((&mut *attended_grad, gemm::Result::Replace));
         let of_attention = self.beside.as_ref().map(|one| scaled(grad, one.scales.attention[1]));
         let after = of_attention.as_deref().unwrap_or(grad);
-        let given = (!gate.is_empty()).then(|| gated(&attended, &gate));
         let seen = (given.as_deref().unwrap_or(&attended), &low());
         self.output.backward(seen, after, *learning, gradients, by_attended)?;
         drop((given, of_attention));
@@ -216,11 +279,21 @@ impl Layer {
             recurrent.backward((&x, &attended_grad), course, *learning, gradients, by_x)?;
             return Ok(x_grad);
         }
+        if let Qkv::Latent(latent) = &self.qkv {
+            attended_grad = latent.widened(&attended_grad);
+        }
         let gate_grad = gate_backward(&attended, &gate, &mut attended_grad);
-        let inputs = Inputs { q: &q, k: &k, v: &v, sinks: &self.sinks };
+        let (seen_k, seen_v) = self.seen(index, (&k, &v), lent)?;
+        let inputs = Inputs { q: &q, k: seen_k, v: seen_v, sinks: &self.sinks };
         let mut by =
             tree_attention::backward(&self.attention, tree, inputs, &attended, &attended_grad);
         drop((attended, attended_grad, gate, q, k));
+        if let Some(owner) = self.keys_of {
+            lent.add_grad(owner, std::mem::take(&mut by.k), std::mem::take(&mut by.v));
+        } else if let Some([by_keys, by_values]) = lent.take_grad(index) {
+            rows::add(&mut by.k, &by_keys);
+            rows::add(&mut by.v, &by_values);
+        }
         if let (false, Some(sum)) = (pass.prefix.is_empty(), gradients.sum(SOFT, Part::Weight)) {
             pass.prefix.take_gradient(index, 0, &mut by.k, sum);
             pass.prefix.take_gradient(index, 1, &mut by.v, sum);
@@ -229,6 +302,10 @@ impl Layer {
             clip_backward(limit, &v, &mut by.v);
         }
         drop(v);
+        if !by.v.is_empty() {
+            let raw = if raw_v.is_empty() { &raw_k } else { &raw_v };
+            by.v = norm_backward(self.v_norm.as_ref(), raw, by.v, gradients);
+        }
         let through_norms = |by: &mut tree_attention::Gradients, gradients: &mut Gradients| {
             let (q, k) = (std::mem::take(&mut by.q), std::mem::take(&mut by.k));
             by.q = norm_backward(self.q_norm.as_ref(), &raw_q, q, gradients);
@@ -254,6 +331,12 @@ impl Layer {
         let read_beside = self.beside.as_ref().map(|_| copied(&x));
         let x = self.read_by_attention(x);
         let mut x_grad = is_wanted.then(|| Buffer::any(x.len()));
+        if let Qkv::Latent(latent) = &self.qkv {
+            let learning = (*learning, gradients);
+            let x_grad_to = x_grad.as_deref_mut();
+            latent.backward((&x, [&raw_q, &raw_k]), &by, &mut low, learning, x_grad_to)?;
+            return Ok(x_grad);
+        }
         let mut result = gemm::Result::Replace;
         let mut back = |layer: &Linear, grad: &[f32]| {
             let by = x_grad.as_deref_mut().map(|x_grad| (x_grad, result));
@@ -285,8 +368,14 @@ impl Layer {
                 }
                 back(q, &grad)?;
             }
-            Qkv::KeysAsValues { .. } | Qkv::Latent(_) | Qkv::Queries(_) | Qkv::Recurrent(_) => {
-                candle_core::bail!("these keys have no backward pass yet")
+            Qkv::Queries(q) => back(q, &by.q)?,
+            Qkv::KeysAsValues { q, k } => {
+                rows::add(&mut by.k, &by.v);
+                back(k, &by.k)?;
+                back(q, &by.q)?;
+            }
+            Qkv::Latent(_) | Qkv::Recurrent(_) => {
+                candle_core::bail!("these layers went another way back")
             }
         }
         if let (Some(beside), Some(x), Some(low)) = (&self.beside, &read_beside, &beside_low) {

@@ -6,6 +6,7 @@ use tuning_fork_kernels::gemm;
 
 use super::gradients::Gradients;
 use super::linear_grad::{Learning, add_low_back, multiply, multiply_back};
+use super::pass::{norm_grad, normed};
 use crate::llm::adapter::laid::{LaidExpert, LaidMixture};
 use crate::llm::config::{ExpertGate, Routing};
 use crate::llm::net::buffers::Buffer;
@@ -15,11 +16,17 @@ use crate::llm::net::experts::{
 use crate::llm::net::rows;
 
 impl Experts {
-    /// x (count, width) -> the same
-    pub fn forward(&self, x: &[f32], count: usize, learning: Learning<'_>) -> Result<Buffer> {
+    /// x (count, width) -> the same, by what the router reads, (count, width) too.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        read: &[f32],
+        count: usize,
+        learning: Learning<'_>,
+    ) -> Result<Buffer> {
         let mut out = Buffer::zeroed(x.len());
         let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
-        let mut scores = self.scores(x, count, laid);
+        let mut scores = self.scores(&self.routed(read), count, laid);
         let visits = self.visits(&mut scores);
         for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
             if !visits.is_empty() {
@@ -39,19 +46,19 @@ impl Experts {
         Ok(out)
     }
 
-    /// From `grad`, by what [`Self::forward`] gave, to the gradient by `x`.
+    /// From `grad`, by what [`Self::forward`] gave, to the gradients by `x` and by what the router read.
     pub fn backward(
         &self,
-        x: &[f32],
+        (x, read): (&[f32], &[f32]),
         grad: &[f32],
         count: usize,
         learning: Learning<'_>,
         gradients: &mut Gradients,
-    ) -> Result<Buffer> {
+    ) -> Result<[Buffer; 2]> {
         let width = x.len() / count;
         let mut x_grad = Buffer::zeroed(x.len());
         let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
-        let mut scores = self.scores(x, count, laid);
+        let mut scores = self.scores(&self.routed(read), count, laid);
         let visits = self.visits(&mut scores);
         // By the weight with which a token goes to an expert, (count, experts).
         let mut by_weight = vec![0.0; scores.len()];
@@ -82,16 +89,31 @@ impl Experts {
                     .find(|(other, _)| *other == token)
                     .map(|(_, weight)| (expert, *weight))
             };
-            let chosen: Vec<(usize, f32)> = visits.iter().enumerate().filter_map(of).collect();
+            let mut chosen: Vec<(usize, f32)> = visits.iter().enumerate().filter_map(of).collect();
+            // What weights are multiplied by at last comes first on the way back.
+            if let Some(scales) = &self.expert_scales {
+                by_weight.iter_mut().zip(scales).for_each(|(by, scale)| *by *= scale);
+                chosen.iter_mut().for_each(|(expert, weight)| *weight /= scales[*expert]);
+            }
             self.by_scores(scores, &chosen, by_weight);
         }
-        multiply_back(&self.router, &by_weight, count, (&mut x_grad, gemm::Result::Add));
-        add_low_back(laid.and_then(|laid| laid.router.as_ref()), &by_weight, &mut x_grad);
+        let mut routed_grad = Buffer::zeroed(read.len());
+        multiply_back(&self.router, &by_weight, count, (&mut routed_grad, gemm::Result::Add));
+        add_low_back(laid.and_then(|laid| laid.router.as_ref()), &by_weight, &mut routed_grad);
+        let read_grad = match &self.router_norm {
+            Some(norm) => norm_grad(norm, read, &routed_grad, gradients),
+            None => routed_grad,
+        };
         if let Some(shared) = &self.shared {
             let by_shared = shared.backward(x, grad, count, learning, gradients)?;
             rows::add(&mut x_grad, &by_shared);
         }
-        Ok(x_grad)
+        Ok([x_grad, read_grad])
+    }
+
+    /// What the router's matrix reads.
+    fn routed(&self, read: &[f32]) -> Buffer {
+        normed(self.router_norm.as_ref(), read)
     }
 
     /// What the router says of rows, (count, experts).
@@ -121,9 +143,9 @@ impl Experts {
                     *grad = share * (scale * *grad - pull);
                 }
             }
-            Routing::Sigmoid { normalised } => {
+            Routing::Sigmoid { normalised, little } => {
                 let share = |expert: usize| sigmoid(scores[expert]);
-                let sum = chosen.iter().map(|(expert, _)| share(*expert)).sum::<f32>() + 1e-6;
+                let sum = chosen.iter().map(|(expert, _)| share(*expert)).sum::<f32>() + little;
                 let pull: f32 =
                     chosen.iter().map(|(expert, _)| share(*expert) * grad[*expert]).sum();
                 for (expert, _) in chosen {

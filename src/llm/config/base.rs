@@ -35,7 +35,7 @@ pub(super) struct Defaults {
     /// The part of a head that turns.
     pub partial: f64,
 
-    /// How many of its dimensions, where the family says that instead.
+    /// How many of its dimensions, where the family says that instead. `Some(0)`: there is no rope.
     pub rotary_dims: Option<usize>,
 
     /// There are several rope settings, by kind of layer, which the family reads itself.
@@ -128,7 +128,8 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         return Err(keys.refuse("partial_rotary_factor", expected));
     }
     let rotary_dims = defaults.rotary_dims.unwrap_or((partial * head_dim as f64) as usize);
-    if rotary_dims.div_ceil(2) * 2 > head_dim || rotary_dims == 0 {
+    let turns = defaults.rotary_dims != Some(0);
+    if turns && (rotary_dims.div_ceil(2) * 2 > head_dim || rotary_dims == 0) {
         let expected =
             format!("rope needs an even number of dimensions, not {rotary_dims} of {head_dim}");
         return Err(keys.refuse("head_dim", expected));
@@ -140,7 +141,7 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
         original_context: defaults.original_context,
         by_layer: false,
     };
-    let ropes = if defaults.ropes_by_layer {
+    let ropes = if defaults.ropes_by_layer || !turns {
         Vec::new()
     } else {
         vec![keys.rope(keys.rope_settings(), "rope_theta", rope_defaults)?]
@@ -148,7 +149,8 @@ pub(super) fn base(keys: Keys<'_>, defaults: Defaults) -> Result<Config, Error> 
     let own_flag =
         |key: &str| Ok::<_, Error>(defaults.own.contains(&key) && keys.flag(key, false)?);
     let attention_bias = own_flag("attention_bias")?;
-    let layer = LayerConfig { rope: Some(0), ..LayerConfig::new((head_dim as f32).powf(-0.5)) };
+    let rope = turns.then_some(0);
+    let layer = LayerConfig { rope, ..LayerConfig::new((head_dim as f32).powf(-0.5)) };
     let plain = Config::plain(Shape {
         architecture: defaults.name.to_owned(),
         vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
@@ -194,4 +196,33 @@ pub(super) fn qwen_windows(keys: Keys<'_>, config: &mut Config) -> Result<(), Er
         _ => keys.size("max_window_layers", 28)?,
     };
     keys.windows(config, window, |layer| layer >= first)
+}
+
+/// Windowed layers turn at their own speed (Gemma 3 and 3n). transformers 5 nests the two in `rope_parameters`;
+/// before, the local one had a key and the scaling was the global one's.
+pub(super) fn ropes_by_window(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
+    let nested = keys.get("rope_parameters");
+    let of = |kind: &str| nested.and_then(|all| all.get(kind)).filter(|value| !value.is_null());
+    if nested.is_some() && of("full_attention").is_none() && of("sliding_attention").is_none() {
+        let expected = "settings for full_attention and for sliding_attention were expected";
+        return Err(keys.refuse("rope_parameters", expected));
+    }
+    let scaling = keys.get("rope_scaling").or_else(|| of("full_attention"));
+    let defaults = RopeDefaults {
+        theta: 1e6,
+        dims: config.head_dim,
+        context: config.context_length,
+        original_context: None,
+        by_layer: true,
+    };
+    let global = keys.rope(scaling, "rope_theta", defaults)?;
+    let defaults = RopeDefaults { theta: 1e4, ..defaults };
+    let local = keys.rope(of("sliding_attention"), "rope_local_base_freq", defaults)?;
+    config.ropes = vec![global, local];
+    // `layer_types` may give a layer no window and the local rope all the same where the window
+    // is `null`; with a window, as here, the two go together.
+    for layer in &mut config.layers {
+        layer.rope = Some(usize::from(layer.window.is_some()));
+    }
+    Ok(())
 }

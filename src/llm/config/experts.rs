@@ -59,8 +59,8 @@ pub enum Routing {
     /// A softmax over all experts; `normalised`: the weights of those that are chosen sum to 1.
     Softmax { normalised: bool },
 
-    /// A sigmoid of each.
-    Sigmoid { normalised: bool },
+    /// A sigmoid of each. `little` is added to the sum that weights are divided by.
+    Sigmoid { normalised: bool, little: f32 },
 
     /// Phi 3.5's, of two experts.
     SparseMixer { jitter: f32 },

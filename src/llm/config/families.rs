@@ -6,12 +6,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::base::{Defaults, GEMMA2, GEMMA3, LLAMA, MOST_LAYERS, QWEN, base, qwen_windows};
-use super::config_keys::{Keys, RopeDefaults};
+use super::base::{
+    Defaults, GEMMA2, GEMMA3, LLAMA, MOST_LAYERS, QWEN, base, qwen_windows, ropes_by_window,
+};
+use super::config_keys::Keys;
 use super::names::Naming;
 use super::plain::Shape;
 use super::{Activation, Config, LayerConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
-use super::{gemma4, latent, like_llama, mixtures, older, recurrent};
+use super::{gemma3n, gemma4, latent, like_llama, mixtures, older, recurrent, shared_experts};
 use crate::llm::error::Error;
 use crate::llm::files::packed::{self, quantization};
 
@@ -56,8 +58,13 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
             Some(text) => Ok(Config { with_tower: true, ..gemma3(keys.of(text))? }),
             None => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
+        "gemma3n_text" => gemma3n::gemma3n(keys),
         "gemma4_text" => gemma4::gemma4(keys),
         // As above, and with sound.
+        "gemma3n" => match keys.get("text_config") {
+            Some(text) => Ok(Config { with_tower: true, ..gemma3n::gemma3n(keys.of(text))? }),
+            None => Err(keys.refuse("text_config", "the decoder's description was expected")),
+        },
         "gemma4" => match keys.get("text_config") {
             Some(text) => gemma4::gemma4(keys.of(text)),
             None => Err(keys.refuse("text_config", "the decoder's description was expected")),
@@ -74,10 +81,12 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
             _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
         "apertus" => like_llama::apertus(keys),
+        "cohere" => like_llama::cohere(keys),
         "cohere2" => like_llama::cohere2(keys),
         "ernie4_5" => like_llama::ernie(keys),
         "ernie4_5_moe" => mixtures::ernie_moe(keys),
         "exaone4" => like_llama::exaone4(keys),
+        "glm" => like_llama::glm(keys),
         "glm4" => like_llama::glm4(keys),
         "granite" => like_llama::granite(keys),
         "hunyuan_v1_dense" => like_llama::hunyuan(keys),
@@ -94,6 +103,9 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
         "qwen2_moe" => mixtures::qwen2_moe(keys),
         "qwen3_moe" => mixtures::qwen3_moe(keys),
         "deepseek_v2" => latent::deepseek_v2(keys),
+        "deepseek_v3" => latent::deepseek_v3(keys),
+        "glm4_moe" => shared_experts::glm4_moe(keys),
+        "glm4_moe_lite" => latent::glm4_moe_lite(keys),
         "minicpm3" => latent::minicpm3(keys),
         "mistral4" => latent::mistral4(keys),
         "granitemoehybrid" => recurrent::granite_hybrid(keys),
@@ -109,10 +121,13 @@ fn described(keys: Keys<'_>) -> Result<Config, Error> {
             _ => Err(keys.refuse("text_config", "the decoder's description was expected")),
         },
         "bloom" => older::bloom(keys),
+        "codegen" => older::codegen(keys),
         "falcon" => older::falcon(keys),
+        "gpt_bigcode" => older::gpt_bigcode(keys),
         "gpt_neo" => older::gpt_neo(keys),
         "gpt_neox" => older::gpt_neox(keys),
         "gptj" => older::gptj(keys),
+        "mpt" => older::mpt(keys),
         "olmo" => older::olmo(keys),
         "opt" => older::opt(keys),
         "phi" => older::phi(keys),
@@ -241,31 +256,7 @@ fn gemma3(keys: Keys<'_>) -> Result<Config, Error> {
     let pattern = keys.size("sliding_window_pattern", 6)?;
     keys.windows(&mut config, Some(window), |layer| !(layer + 1).is_multiple_of(pattern))?;
 
-    // Windowed layers turn at their own speed. transformers 5 nests the two in
-    // `rope_parameters`; before, the local one had a key and the scaling was the global one's.
-    let nested = keys.get("rope_parameters");
-    let of = |kind: &str| nested.and_then(|all| all.get(kind)).filter(|value| !value.is_null());
-    if nested.is_some() && of("full_attention").is_none() && of("sliding_attention").is_none() {
-        let expected = "settings for full_attention and for sliding_attention were expected";
-        return Err(keys.refuse("rope_parameters", expected));
-    }
-    let scaling = keys.get("rope_scaling").or_else(|| of("full_attention"));
-    let defaults = RopeDefaults {
-        theta: 1e6,
-        dims: config.head_dim,
-        context: config.context_length,
-        original_context: None,
-        by_layer: true,
-    };
-    let global = keys.rope(scaling, "rope_theta", defaults)?;
-    let defaults = RopeDefaults { theta: 1e4, ..defaults };
-    let local = keys.rope(of("sliding_attention"), "rope_local_base_freq", defaults)?;
-    config.ropes = vec![global, local];
-    // `layer_types` may give a layer no window and the local rope all the same where the window
-    // is `null`; with a window, as here, the two go together.
-    for layer in &mut config.layers {
-        layer.rope = Some(usize::from(layer.window.is_some()));
-    }
+    ropes_by_window(keys, &mut config)?;
     Ok(config)
 }
 

@@ -60,16 +60,13 @@ pub(super) fn gemma4(keys: Keys<'_>) -> Result<Config, Error> {
         let is_full = config.layers[index].window.is_none();
         config.layers[index].scale = 1.0;
         config.layers[index].values_are_keys = same && is_full;
-        if index < count - sharing {
-            continue;
+        if index >= count - sharing {
+            config.layers[index].own_mlp_width = wide.then_some(2 * config.mlp_width);
         }
-        let own = &config.layers[..count - sharing];
-        let Some(from) = own.iter().rposition(|layer| layer.window.is_none() == is_full) else {
-            let expected = "a layer of each kind that has keys and values was expected";
-            return Err(keys.refuse("num_kv_shared_layers", expected));
-        };
-        config.layers[index].keys_of = Some(from);
-        config.layers[index].own_mlp_width = wide.then_some(2 * config.mlp_width);
+    }
+    if !share_keys(&mut config, sharing) {
+        let expected = "a layer of each kind that has keys and values was expected";
+        return Err(keys.refuse("num_kv_shared_layers", expected));
     }
     if !keys.flag("enable_moe_block", false)? {
         return Ok(config);
@@ -83,6 +80,21 @@ pub(super) fn gemma4(keys: Keys<'_>) -> Result<Config, Error> {
         experts.beside_mlp = true;
     }
     Ok(config)
+}
+
+/// The last `sharing` layers see the keys and values of the last layer before them that has a window, or
+/// has none, as they. `false`: there is no such layer.
+pub(super) fn share_keys(config: &mut Config, sharing: usize) -> bool {
+    let first = config.layers.len().saturating_sub(sharing);
+    let (own, others) = config.layers.split_at_mut(first);
+    for layer in others {
+        let is_full = layer.window.is_none();
+        layer.keys_of = own.iter().rposition(|other| other.window.is_none() == is_full);
+        if layer.keys_of.is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Layers without a window have longer heads, and can have fewer of keys.

@@ -3,7 +3,7 @@
 use super::gguf_keys::{Asked, Keys};
 use super::names::Naming;
 use super::rope::{Rope, RopeScaling};
-use super::{Activation, Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use super::{Activation, Config, MlpKind, NormKind, QkNorm, QkvLayout};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 
@@ -36,26 +36,35 @@ pub fn from_gguf(file: &GgufFile) -> Result<Config, Error> {
             }
             Ok(config)
         }
+        "gemma" => keys.gemma1(),
         "gemma2" => keys.gemma2(),
         "gemma3" => keys.gemma3(),
+        "gemma3n" => keys.gemma3n(),
         "gemma4" => keys.gemma4(),
         "gpt2" => keys.gpt2(),
         "apertus" => keys.apertus(),
         "bloom" => keys.bloom(),
+        "chatglm" => keys.glm(),
         "cohere2" => keys.cohere2(),
+        "command-r" => keys.cohere(),
         "ernie4_5" => keys.ernie(),
         "ernie4_5-moe" => keys.ernie_moe(),
         "exaone4" => keys.exaone4(),
         "falcon" => keys.falcon(),
         "falcon-h1" => keys.falcon_h1(),
         "glm4" => keys.glm4(),
+        "glm4moe" => keys.glm4_moe(),
         "gptneox" => keys.gpt_neox(),
         "granite" => keys.granite(),
         "hunyuan-dense" => keys.hunyuan(),
         "hunyuan-moe" => keys.hunyuan_moe(),
         "mistral3" => keys.mistral3(),
+        "mpt" => keys.mpt(),
+        "olmo" => keys.olmo(),
+        "phi2" => keys.phi2(),
         "seed_oss" => keys.base("seed_oss", 10_000.0),
         "stablelm" => keys.stablelm(),
+        "starcoder" => keys.starcoder(),
         "starcoder2" => keys.starcoder2(),
         "deepseek2" => keys.deepseek2(),
         "gpt-oss" => keys.gpt_oss(),
@@ -100,41 +109,6 @@ impl Keys<'_> {
         }
         let pattern = self.optional_size(KEY)?.unwrap_or(pattern);
         Ok((1..=layers).map(|layer| !layer.is_multiple_of(pattern)).collect())
-    }
-
-    fn gemma(&self, architecture: &str, theta: f32, layers_of_27b: usize) -> Result<Config, Error> {
-        let mut config = self.base(architecture, theta)?;
-        // The 27B models scale by width / heads instead; the file does not say so.
-        if config.layer_count() == layers_of_27b && self.positive("attention.scale")?.is_none() {
-            let scale = ((config.width / config.heads) as f32).powf(-0.5);
-            config.layers.iter_mut().for_each(|layer| layer.scale = scale);
-        }
-        Ok(Config {
-            norm_placement: NormPlacement::Around,
-            activation: Activation::GeluTanh,
-            embedding_scale: Some((config.width as f32).sqrt()),
-            ..config
-        })
-    }
-
-    fn gemma2(&self) -> Result<Config, Error> {
-        let mut config = self.gemma("gemma2", 10_000.0, 46)?;
-        config.attention_softcap = Some(self.positive("attn_logit_softcapping")?.unwrap_or(50.0));
-        config.final_softcap = Some(self.positive("final_logit_softcapping")?.unwrap_or(30.0));
-        let window = self.optional_size("attention.sliding_window")?.unwrap_or(4096);
-        for (index, layer) in config.layers.iter_mut().enumerate() {
-            layer.window = index.is_multiple_of(2).then_some(window);
-        }
-        Ok(config)
-    }
-
-    fn gemma3(&self) -> Result<Config, Error> {
-        let mut config = self.gemma("gemma3_text", 1e6, 62)?;
-        config.qk_norm = QkNorm::PerHead;
-        config.final_softcap = self.positive("final_logit_softcapping")?;
-        let theta = self.positive("rope.freq_base_swa")?.unwrap_or(1e4);
-        let window = self.optional_size("attention.sliding_window")?.unwrap_or(1024);
-        self.turning_otherwise_in_windows(config, theta, window, 6)
     }
 
     /// Layers with a window turn from another base, as if nothing were stretched.

@@ -88,6 +88,32 @@ impl Keys<'_> {
         })
     }
 
+    /// GLM-4 as it was first published, and `ChatGLM` 2 and 3, whose files hold queries, keys and values in
+    /// one tensor.
+    pub(super) fn glm(&self) -> Result<Config, Error> {
+        let config = turned_in_neighbours(self.base("glm", 10_000.0)?);
+        Ok(Config { mlp: MlpKind::GatedFused, ..self.in_one_where_stored(config) })
+    }
+
+    fn in_one_where_stored(&self, config: Config) -> Config {
+        if !self.has("blk.0.attn_qkv.weight") {
+            return config;
+        }
+        let qkv_bias = self.has("blk.0.attn_qkv.bias");
+        Config { qkv: QkvLayout::Fused, qkv_bias, ..config }
+    }
+
+    /// The first `OLMo`.
+    pub(super) fn olmo(&self) -> Result<Config, Error> {
+        let asked = Asked { own: &["attention.clamp_kqv"], ..Asked::default() };
+        let config = self.base_of("olmo", 10_000.0, asked)?;
+        Ok(Config { norm: NormKind::UnitLayer, norm_eps: 1e-5, clip_qkv: self.clip()?, ..config })
+    }
+
+    fn clip(&self) -> Result<Option<f32>, Error> {
+        Ok(self.positive_or_zero("attention.clamp_kqv")?.filter(|limit| *limit != 0.0))
+    }
+
     pub(super) fn exaone4(&self) -> Result<Config, Error> {
         let mut config = self.base("exaone4", 10_000.0)?;
         config.norm_placement = NormPlacement::After;
@@ -113,13 +139,29 @@ impl Keys<'_> {
         Ok(())
     }
 
-    pub(super) fn cohere2(&self) -> Result<Config, Error> {
+    fn cohere_base(&self, name: &str) -> Result<Config, Error> {
         let asked = Asked { own: &["logit_scale"], ..Asked::default() };
-        let mut config = turned_in_neighbours(self.base_of("cohere2", 10_000.0, asked)?);
-        config.norm = NormKind::LayerWithoutBias;
-        config.norm_eps = self.layer_norm_eps()?;
-        config.norm_placement = NormPlacement::ParallelShared;
-        config.logit_scale = self.positive("logit_scale")?;
+        let config = turned_in_neighbours(self.base_of(name, 10_000.0, asked)?);
+        Ok(Config {
+            norm: NormKind::LayerWithoutBias,
+            norm_eps: self.layer_norm_eps()?,
+            norm_placement: NormPlacement::ParallelShared,
+            logit_scale: self.positive("logit_scale")?,
+            ..config
+        })
+    }
+
+    /// Command-R; the larger ones have norms of queries and keys.
+    pub(super) fn cohere(&self) -> Result<Config, Error> {
+        let mut config = self.cohere_base("cohere")?;
+        if self.has("blk.0.attn_q_norm.weight") {
+            config.qk_norm = QkNorm::EachHeadAtOnce;
+        }
+        Ok(config)
+    }
+
+    pub(super) fn cohere2(&self) -> Result<Config, Error> {
+        let mut config = self.cohere_base("cohere2")?;
         let window = self.optional_size("attention.sliding_window")?.unwrap_or(4096);
         self.turning_in_windows(&mut config, window, 4)?;
         Ok(config)
@@ -186,6 +228,74 @@ impl Keys<'_> {
         })
     }
 
+    /// Phi 1 and 2.
+    pub(super) fn phi2(&self) -> Result<Config, Error> {
+        let config = self.older("phi", Activation::GeluTanh, Naming::Phi)?;
+        Ok(Config {
+            norm_placement: NormPlacement::ParallelShared,
+            head_bias: self.has("output.bias"),
+            ..self.in_one_where_stored(config)
+        })
+    }
+
+    /// The first `StarCoder`.
+    pub(super) fn starcoder(&self) -> Result<Config, Error> {
+        let asked = Asked { without_rope: true, ..Asked::default() };
+        let config = self.base_of("gpt_bigcode", 10_000.0, asked)?;
+        Ok(Config {
+            learned_positions: Some(0),
+            norm: NormKind::Layer,
+            norm_eps: self.layer_norm_eps()?,
+            mlp: MlpKind::Plain,
+            activation: Activation::GeluTanh,
+            qkv: QkvLayout::Fused,
+            qkv_bias: self.has("blk.0.attn_qkv.bias"),
+            naming: Naming::GptBigCode,
+            ..config
+        })
+    }
+
+    pub(super) fn mpt(&self) -> Result<Config, Error> {
+        const ALIBI: &str = "attention.max_alibi_bias";
+
+        let own = &[ALIBI, "attention.clamp_kqv"];
+        let asked = Asked { own, without_rope: true, ..Asked::default() };
+        let config = self.base_of("mpt", 10_000.0, asked)?;
+        self.refuse_tensor("blk.0.attn_q_norm.weight", "MPT")?;
+        let (alibi, learned_positions) = match self.positive_or_zero(ALIBI)? {
+            Some(0.0) => (None, Some(0)),
+            None | Some(8.0) => (Some(Alibi { heads: config.heads, rounded: false }), None),
+            Some(_) => return Err(self.refuse(ALIBI, "8, or 0 for none, was expected")),
+        };
+        let has_bias = self.has("blk.0.attn_norm.bias");
+        Ok(Config {
+            alibi,
+            learned_positions,
+            clip_qkv: self.clip()?,
+            norm: if has_bias { NormKind::Layer } else { NormKind::LayerWithoutBias },
+            norm_eps: self.layer_norm_eps()?,
+            mlp: MlpKind::Plain,
+            activation: Activation::Gelu,
+            qkv: QkvLayout::Fused,
+            qkv_bias: self.has("blk.0.attn_qkv.bias"),
+            naming: Naming::Mpt,
+            ..config
+        })
+    }
+
+    /// Fails where queries and keys have norms that are not computed in this family.
+    fn refuse_tensor(&self, tensor: &str, family: &str) -> Result<(), Error> {
+        if !self.has(tensor) {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            path: self.file.path().to_owned(),
+            key: tensor.to_owned(),
+            found: Some("a norm".to_owned()),
+            expected: format!("only {family} without norms of queries and keys is computed here"),
+        })
+    }
+
     pub(super) fn falcon(&self) -> Result<Config, Error> {
         let config = self.older("falcon", Activation::Gelu, Naming::Falcon)?;
         let two = self.has("blk.0.attn_norm_2.weight");
@@ -202,15 +312,7 @@ impl Keys<'_> {
     }
 
     pub(super) fn stablelm(&self) -> Result<Config, Error> {
-        if self.has("blk.0.attn_q_norm.weight") {
-            let expected = "only StableLM without norms of queries and keys is computed here";
-            return Err(Error::Setting {
-                path: self.file.path().to_owned(),
-                key: "blk.0.attn_q_norm.weight".to_owned(),
-                found: Some("a norm".to_owned()),
-                expected: expected.to_owned(),
-            });
-        }
+        self.refuse_tensor("blk.0.attn_q_norm.weight", "StableLM")?;
         let config = self.base("stablelm", 10_000.0)?;
         let parallel = self.file.bool(&self.key("use_parallel_residual")).unwrap_or(false);
         Ok(Config {

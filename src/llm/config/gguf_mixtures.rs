@@ -1,21 +1,20 @@
-//! Architectures of GGUF files with experts, states or compressed keys, and Gemma 4, from their
-//! metadata. Each becomes what `mixtures.rs`, `recurrent.rs` and their neighbours make of the same
-//! model's `config.json`.
+//! Architectures of GGUF files with experts or states, from their metadata. Each becomes what
+//! `mixtures.rs`, `recurrent.rs` and their neighbours make of the same model's `config.json`.
 
 use super::base::MOST_HEAD_DIMS;
 use super::experts::{ExpertGate, ExpertsConfig, Routing, SharedExpertConfig};
-use super::gguf_dense::{GRANITE, hunyuan_heads, with_growth};
+use super::gguf_dense::{GRANITE, hunyuan_heads};
 use super::gguf_keys::{Asked, Keys};
 use super::like_llama::turned_in_neighbours;
 use super::mixtures::MOST_EXPERTS;
 use super::names::Naming;
 use super::recurrent_layers::{BesideAttention, MambaDims, MambaNorm, RecurrentConfig};
-use super::rope::{Rope, RopeScaling, yarn_magnitude_scaled};
-use super::{Activation, Config, LatentConfig, MlpKind, NormKind, NormPlacement, QkNorm};
+use super::rope::Rope;
+use super::{Config, MlpKind, NormKind, QkNorm};
 use crate::llm::error::Error;
 use crate::llm::files::gguf_tensors::EXPERT_CORRECTION;
 
-const EXPERTS: Asked<'static> = Asked {
+pub(super) const EXPERTS: Asked<'static> = Asked {
     own: &["expert_count"],
     head_dim: None,
     rotary: None,
@@ -35,7 +34,11 @@ impl Keys<'_> {
     }
 
     /// The experts that the file tells of, which all layers have but the first ones of some files.
-    fn with_experts(&self, mut config: Config, routing: Routing) -> Result<Config, Error> {
+    pub(super) fn with_experts(
+        &self,
+        mut config: Config,
+        routing: Routing,
+    ) -> Result<Config, Error> {
         let count = self.size("expert_count")?;
         if count > MOST_EXPERTS {
             let expected = format!("at most {MOST_EXPERTS} was expected");
@@ -46,7 +49,8 @@ impl Keys<'_> {
             let expected = format!("at most the {count} experts that there are were expected");
             return Err(self.refuse("expert_used_count", &expected));
         }
-        if self.optional_size("expert_group_count")?.is_some_and(|groups| groups > 1) {
+        let in_groups = matches!(self.arch, "deepseek2" | "glm4moe" | "mistral4");
+        if !in_groups && self.optional_size("expert_group_count")?.is_some_and(|count| count > 1) {
             let expected = "experts that are not in groups were expected";
             return Err(self.refuse("expert_group_count", expected));
         }
@@ -293,7 +297,8 @@ impl Keys<'_> {
 
     pub(super) fn lfm2_moe(&self) -> Result<Config, Error> {
         let config = self.lfm2_of("lfm2_moe", EXPERTS)?;
-        let mut config = self.with_experts(config, Routing::Sigmoid { normalised: true })?;
+        let mut config =
+            self.with_experts(config, Routing::Sigmoid { normalised: true, little: 1e-6 })?;
         let first = config.layers.iter().position(|layer| layer.experts).unwrap_or(0);
         if let Some(experts) = &mut config.experts {
             let mut names = EXPERT_CORRECTION.iter();
@@ -347,167 +352,5 @@ impl Keys<'_> {
         let config = self.qwen_hybrid("qwen3_next", true, EXPERTS)?;
         let config = self.with_experts(config, Routing::Softmax { normalised: true })?;
         self.with_gated_expert(config)
-    }
-
-    /// Multi-head latent attention. `values`: the length of a head's values, where the file does not
-    /// say it.
-    fn latent(
-        &self,
-        name: &str,
-        own: &[&str],
-        values: impl FnOnce(usize, usize) -> usize,
-    ) -> Result<Config, Error> {
-        let most = |name: &str, size: usize| {
-            let expected = format!("at most {MOST_HEAD_DIMS} was expected");
-            if size > MOST_HEAD_DIMS { Err(self.refuse(name, &expected)) } else { Ok(size) }
-        };
-        // Files with compressed keys in the cache tell the heads' own lengths apart.
-        let told = |name: &str| match self.optional_size(&format!("{name}_mla"))? {
-            Some(size) => Ok(Some(size)),
-            None => self.optional_size(name),
-        };
-        let turned = most("rope.dimension_count", self.size("rope.dimension_count")?)?;
-        let keys = most("attention.key_length", told("attention.key_length")?.unwrap_or(0))?;
-        let Some(still) = keys.checked_sub(turned).filter(|still| *still > 0) else {
-            let expected = format!("more than the {turned} dimensions that turn were expected");
-            return Err(self.refuse("attention.key_length", &expected));
-        };
-        let (width, heads) = (self.size("embedding_length")?, self.size("attention.head_count")?);
-        let values = told("attention.value_length")?.unwrap_or_else(|| values(width, heads));
-        let latent = LatentConfig {
-            q_rank: self.optional_size("attention.q_lora_rank")?,
-            kv_rank: self.size("attention.kv_lora_rank")?,
-            turned,
-            still,
-            values: most("attention.value_length", values)?,
-            bias: self.has("blk.0.attn_kv_a_mqa.bias"),
-        };
-        let head_dim = Some(keys.max(latent.values));
-        let rotary = Some(turned);
-        let asked = Asked { own, head_dim, rotary, all_heads: true, without_rope: false };
-        let mut config = self.base_of(name, 10_000.0, asked)?;
-        config.qkv_bias = false;
-        config.latent = Some(latent);
-        let mut scale = (keys as f32).powf(-0.5);
-        // `YaRN`'s magnitude goes into the scores as well.
-        if let (Some(weight), Some(factor)) =
-            (self.yarn_weight()?, self.positive("rope.scaling.factor")?)
-        {
-            scale *= yarn_magnitude_scaled(f64::from(factor), weight).powi(2) as f32;
-        }
-        config.layers.iter_mut().for_each(|layer| layer.scale = scale);
-        Ok(config)
-    }
-
-    fn latent_mixture(&self, name: &str) -> Result<Config, Error> {
-        const OWN: &[&str] =
-            &["expert_count", "attention.temperature_scale", "rope.scaling.yarn_log_multiplier"];
-
-        let config = turned_in_neighbours(self.latent(name, OWN, |width, heads| width / heads)?);
-        let mut config = with_growth(config, self.growth()?);
-        config.naming = Naming::DeepSeek;
-        if self.optional_size("expert_count")?.is_none() {
-            return Ok(config);
-        }
-        let normalised = self.file.bool(&self.key("expert_weights_norm")).unwrap_or(false);
-        let mut config = self.with_experts(config, Routing::Softmax { normalised })?;
-        let shared = self.optional_size("expert_shared_count")?.unwrap_or(0);
-        if let Some(experts) = &mut config.experts
-            && shared > 0
-        {
-            let width = shared * experts.width;
-            experts.shared = Some(SharedExpertConfig { width, is_mlp: false, gated: false });
-        }
-        Ok(config)
-    }
-
-    pub(super) fn deepseek2(&self) -> Result<Config, Error> {
-        self.latent_mixture("deepseek_v2")
-    }
-
-    pub(super) fn mistral4(&self) -> Result<Config, Error> {
-        self.latent_mixture("mistral4")
-    }
-
-    /// What it multiplies by, llama.cpp knows by heart.
-    pub(super) fn minicpm3(&self) -> Result<Config, Error> {
-        let mut config = self.latent("minicpm3", &[], |width, heads| width / heads)?;
-        config.embedding_scale = Some(12.0);
-        config.residual_scale = Some((1.4 / (config.layer_count() as f64).sqrt()) as f32);
-        config.logit_scale = Some(256.0 / config.width as f32);
-        Ok(config)
-    }
-
-    pub(super) fn gemma4(&self) -> Result<Config, Error> {
-        let layers = self.layer_count()?;
-        let long = self.size("attention.key_length")?;
-        let head_dim = self.optional_size("attention.key_length_swa")?.unwrap_or(long);
-        if long.max(head_dim) > MOST_HEAD_DIMS {
-            let expected = format!("at most {MOST_HEAD_DIMS} was expected");
-            return Err(self.refuse("attention.key_length", &expected));
-        }
-        let asked = Asked { head_dim: Some(long), ..EXPERTS };
-        let mut config = self.base_of("gemma4_text", 1e6, asked)?;
-        config.head_dim = head_dim;
-        config.norm_placement = NormPlacement::Around;
-        config.naming = Naming::Gemma4;
-        config.activation = Activation::GeluTanh;
-        config.embedding_scale = Some((config.width as f32).sqrt());
-        config.qk_norm = QkNorm::PerHead;
-        config.value_norm = true;
-        config.layer_scalars = self.has("blk.0.layer_output_scale.weight");
-        let softcap = self.positive_or_zero("final_logit_softcapping")?;
-        config.final_softcap = softcap.filter(|softcap| *softcap != 0.0);
-        config.per_layer_width = self.optional_size("embedding_length_per_layer_input")?;
-
-        let local = f64::from(self.positive("rope.freq_base_swa")?.unwrap_or(1e4));
-        let dims = self.optional_size("rope.dimension_count_swa")?.unwrap_or(head_dim);
-        if dims.div_ceil(2) * 2 > head_dim {
-            let expected = format!("an even number of up to {head_dim} was expected");
-            return Err(self.refuse("rope.dimension_count_swa", &expected));
-        }
-        config.ropes.push(Rope::new(local, dims, RopeScaling::None));
-        let window = self.optional_size("attention.sliding_window")?.unwrap_or(512);
-        let heads = self.by_layer("attention.head_count_kv", layers)?;
-        let heads = heads.unwrap_or_else(|| vec![config.heads; layers]);
-        let sliding = self.sliding(layers, 6)?;
-        let of_windows = sliding.iter().position(|sliding| *sliding);
-        config.kv_heads = heads[of_windows.unwrap_or(0)];
-        for (index, layer) in config.layers.iter_mut().enumerate() {
-            layer.scale = 1.0;
-            layer.rope = Some(usize::from(sliding[index]));
-            if heads[index] == 0 || !config.heads.is_multiple_of(heads[index]) {
-                let expected = "it must divide the number of heads";
-                return Err(self.refuse("attention.head_count_kv", expected));
-            }
-            if sliding[index] {
-                layer.window = Some(window);
-            } else {
-                layer.own_heads = Some((heads[index], long));
-                layer.values_are_keys = !self.has(&format!("blk.{index}.attn_v.weight"));
-            }
-        }
-        let sharing = self.optional_size("attention.shared_kv_layers")?.unwrap_or(0);
-        let Some(own) = layers.checked_sub(sharing).filter(|own| *own > 0) else {
-            let expected = format!("fewer than the {layers} layers were expected");
-            return Err(self.refuse("attention.shared_kv_layers", &expected));
-        };
-        for index in own..layers {
-            let from = (0..own).rev().find(|from| sliding[*from] == sliding[index]);
-            let Some(from) = from else {
-                let expected = "a layer of each kind that has keys and values was expected";
-                return Err(self.refuse("attention.shared_kv_layers", expected));
-            };
-            config.layers[index].keys_of = Some(from);
-            config.layers[index].values_are_keys = false;
-        }
-        if self.optional_size("expert_count")?.is_none() {
-            return Ok(config);
-        }
-        let mut config = self.with_experts(config, Routing::Softmax { normalised: true })?;
-        if let Some(experts) = &mut config.experts {
-            experts.beside_mlp = true;
-        }
-        Ok(config)
     }
 }

@@ -2,11 +2,10 @@
 
 use super::base::{Defaults, LLAMA, MOST_HEAD_DIMS, base};
 use super::config_keys::Keys;
-use super::experts::{ExpertGroups, Routing, SharedExpertConfig};
+use super::experts::Routing;
 use super::like_llama::{query_growth, turned_in_neighbours, with_rope_default};
-use super::mixtures::with_experts;
-use super::names::Naming;
 use super::rope::yarn_magnitude_scaled;
+use super::shared_experts::{Shared, with_corrected_experts, with_groups, with_shared_experts};
 use super::{Config, LatentConfig};
 use crate::llm::error::Error;
 
@@ -75,48 +74,6 @@ fn scale_by_yarn(keys: Keys<'_>, config: &mut Config) -> Result<(), Error> {
     Ok(())
 }
 
-/// Experts as both of `DeepSeek` V2 and Mistral 4 have them: the first layers without, and some that
-/// every token goes through, which are one MLP.
-fn with_shared_experts(
-    keys: Keys<'_>,
-    config: Config,
-    (count, chosen): (usize, usize),
-    (width, shared): (usize, usize),
-    normalised: bool,
-) -> Result<Config, Error> {
-    let keys = keys.called(&[("num_experts", "n_routed_experts")]);
-    let width = keys.size("moe_intermediate_size", width)?;
-    let routing = Routing::Softmax { normalised };
-    let mut config = with_experts(keys, config, (count, chosen), width, routing)?;
-    config.naming = Naming::DeepSeek;
-    let shared = keys.size("n_shared_experts", shared)? * width;
-    let scale = keys.positive("routed_scaling_factor", 1.0)? as f32;
-    if let Some(experts) = &mut config.experts {
-        experts.scale = scale;
-        experts.shared = Some(SharedExpertConfig { width: shared, is_mlp: false, gated: false });
-    }
-    let dense = keys.get("first_k_dense_replace").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    for (index, layer) in config.layers.iter_mut().enumerate() {
-        layer.experts = index as u64 >= dense;
-    }
-    Ok(config)
-}
-
-fn with_groups(keys: Keys<'_>, mut config: Config, by_best: usize) -> Result<Config, Error> {
-    let (count, kept) = (keys.size("n_group", 1)?, keys.size("topk_group", 1)?);
-    if let Some(experts) = &mut config.experts {
-        let fits = experts.count.is_multiple_of(count)
-            && kept <= count
-            && experts.chosen <= experts.count / count * kept;
-        if !fits {
-            let expected = format!("groups of the {} experts were expected", experts.count);
-            return Err(keys.refuse("n_group", expected));
-        }
-        experts.groups = (kept < count).then_some(ExpertGroups { count, kept, by_best });
-    }
-    Ok(config)
-}
-
 pub(super) fn deepseek_v2(keys: Keys<'_>) -> Result<Config, Error> {
     let defaults = Defaults {
         name: "deepseek_v2",
@@ -127,10 +84,12 @@ pub(super) fn deepseek_v2(keys: Keys<'_>) -> Result<Config, Error> {
     let ranks = Ranks { q: Some(1536), kv: 512, turned: 64, still: 128, values: Some(128) };
     let mut config = turned_in_neighbours(latent(keys, defaults, &ranks)?);
     scale_by_yarn(keys, &mut config)?;
-    let config = with_shared_experts(keys, config, (64, 6), (1407, 2), false)?;
+    let experts = Shared { count: 64, chosen: 6, width: 1407, shared: 2, dense: 0, scale: 1.0 };
+    let routing = Routing::Softmax { normalised: false };
+    let config = with_shared_experts(keys, config, experts, routing)?;
     match keys.text("topk_method").unwrap_or("greedy") {
         "greedy" => Ok(config),
-        "group_limited_greedy" => with_groups(keys, config, 1),
+        "group_limited_greedy" => with_groups(keys, config, 1, (1, 1)),
         _ => Err(keys.refuse("topk_method", "greedy and group_limited_greedy are known")),
     }
 }
@@ -155,17 +114,88 @@ pub(super) fn mistral4(keys: Keys<'_>) -> Result<Config, Error> {
     );
     let keys = keys.of(&json);
     let ranks = Ranks { q: Some(1024), kv: 256, turned: 64, still: 64, values: Some(128) };
-    let mut config = latent(keys, defaults, &ranks)?;
-    if keys.flag("rope_interleave", true)? {
-        config = turned_in_neighbours(config);
-    }
-    scale_by_yarn(keys, &mut config)?;
+    let mut config = turned_where_told(keys, latent(keys, defaults, &ranks)?)?;
     if let Some(growth) = query_growth(keys)? {
         config.ropes = config.ropes.into_iter().map(|rope| rope.with_growth(growth)).collect();
     }
     let normalised = keys.flag("norm_topk_prob", true)?;
-    let config = with_shared_experts(keys, config, (128, 4), (2048, 1), normalised)?;
-    with_groups(keys, config, 2)
+    let experts = Shared { count: 128, chosen: 4, width: 2048, shared: 1, dense: 0, scale: 1.0 };
+    let routing = Routing::Softmax { normalised };
+    let config = with_shared_experts(keys, config, experts, routing)?;
+    with_groups(keys, config, 2, (1, 1))
+}
+
+/// `DeepSeek` V3, R1 and Moonlight.
+pub(super) fn deepseek_v3(keys: Keys<'_>) -> Result<Config, Error> {
+    let defaults = Defaults {
+        name: "deepseek_v3",
+        vocab_size: 129_280,
+        width: 7168,
+        mlp_width: 18_432,
+        layers: 61,
+        heads: 128,
+        context: 4096,
+        own: &["attention_bias", "n_routed_experts"],
+        ..LLAMA
+    };
+    let ranks = Ranks { q: Some(1536), kv: 512, turned: 64, still: 128, values: Some(128) };
+    let config = turned_where_told(keys, latent(keys, defaults, &ranks)?)?;
+    let experts = Shared { count: 256, chosen: 8, width: 2048, shared: 1, dense: 3, scale: 2.5 };
+    with_corrected_experts(keys, config, experts, (8, 4))
+}
+
+/// GLM-4.7-Flash.
+pub(super) fn glm4_moe_lite(keys: Keys<'_>) -> Result<Config, Error> {
+    let defaults = Defaults {
+        name: "glm4_moe_lite",
+        vocab_size: 154_880,
+        width: 2048,
+        mlp_width: 10_240,
+        layers: 47,
+        heads: 20,
+        context: 202_752,
+        norm_eps: 1e-5,
+        own: &["attention_bias", "n_routed_experts"],
+        ..LLAMA
+    };
+    if keys.partial_rotary_factor(1.0)? != 1.0 {
+        let expected = "all of qk_rope_head_dim turns in models of this family: 1 was expected";
+        return Err(keys.refuse("partial_rotary_factor", expected));
+    }
+    let ranks = Ranks { q: Some(768), kv: 512, turned: 64, still: 192, values: Some(256) };
+    let config = turned_where_told(keys, latent(keys, defaults, &ranks)?)?;
+    // Which layers have experts, a list of its own says; transformers does not look at the number.
+    let mut json = keys.json.clone();
+    if let Some(map) = json.as_object_mut() {
+        map.remove("first_k_dense_replace");
+    }
+    let experts = Shared { count: 64, chosen: 4, width: 1536, shared: 1, dense: 1, scale: 1.8 };
+    let mut config = with_corrected_experts(keys.of(&json), config, experts, (1, 1))?;
+    let Some(types) = keys.get("mlp_layer_types") else { return Ok(config) };
+    let expected = || {
+        let expected = format!("dense or sparse for each of the {} layers", config.layer_count());
+        keys.refuse("mlp_layer_types", expected)
+    };
+    let types = types.as_array().filter(|types| types.len() == config.layer_count());
+    let sparse = types.ok_or_else(expected)?.iter().map(|kind| match kind.as_str() {
+        Some("sparse") => Ok(true),
+        Some("dense") => Ok(false),
+        _ => Err(expected()),
+    });
+    let sparse: Vec<bool> = sparse.collect::<Result<_, _>>()?;
+    for (layer, sparse) in config.layers.iter_mut().zip(sparse) {
+        layer.experts = sparse;
+    }
+    Ok(config)
+}
+
+/// Pairs are neighbours where the file does not say otherwise.
+fn turned_where_told(keys: Keys<'_>, mut config: Config) -> Result<Config, Error> {
+    if keys.flag("rope_interleave", true)? {
+        config = turned_in_neighbours(config);
+    }
+    scale_by_yarn(keys, &mut config)?;
+    Ok(config)
 }
 
 pub(super) fn minicpm3(keys: Keys<'_>) -> Result<Config, Error> {

@@ -185,8 +185,18 @@ pub(super) fn hunyuan_base(
 }
 
 pub(super) fn glm4(keys: Keys<'_>) -> Result<Config, Error> {
+    let config = glm_base(keys, "glm4")?;
+    Ok(Config { norm_placement: NormPlacement::Around, naming: Naming::Glm4, ..config })
+}
+
+/// GLM-4 as it was first published (`glm-4-9b-hf`).
+pub(super) fn glm(keys: Keys<'_>) -> Result<Config, Error> {
+    glm_base(keys, "glm")
+}
+
+fn glm_base(keys: Keys<'_>, name: &'static str) -> Result<Config, Error> {
     let defaults = Defaults {
-        name: "glm4",
+        name,
         vocab_size: 151_552,
         mlp_width: 13_696,
         layers: 40,
@@ -200,8 +210,6 @@ pub(super) fn glm4(keys: Keys<'_>) -> Result<Config, Error> {
     };
     let mut config = turned_in_neighbours(base(keys, defaults)?);
     config.activation = keys.activation("hidden_act", "silu")?;
-    config.norm_placement = NormPlacement::Around;
-    config.naming = Naming::Glm4;
     config.mlp = MlpKind::GatedFused;
     config.qkv_bias = keys.flag("attention_bias", true)?;
     config.output_bias = false;
@@ -319,6 +327,34 @@ pub(super) fn cohere2(keys: Keys<'_>) -> Result<Config, Error> {
     keys.windows(&mut config, window, |layer| !(layer + 1).is_multiple_of(every))?;
     for layer in &mut config.layers {
         layer.rope = layer.window.map(|_| 0);
+    }
+    Ok(config)
+}
+
+/// Command-R and Aya 23.
+pub(super) fn cohere(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(&[("rms_norm_eps", "layer_norm_eps")]);
+    let defaults = Defaults {
+        name: "cohere",
+        vocab_size: 256_000,
+        width: 8192,
+        mlp_width: 22_528,
+        layers: 40,
+        heads: 64,
+        context: 8192,
+        norm_eps: 1e-5,
+        rope_theta: 500_000.0,
+        tied: true,
+        own: &["attention_bias", "logit_scale", "use_qk_norm"],
+        ..LLAMA
+    };
+    let mut config = turned_in_neighbours(base(keys, defaults)?);
+    config.activation = keys.activation("hidden_act", "silu")?;
+    config.norm = NormKind::LayerWithoutBias;
+    config.norm_placement = NormPlacement::ParallelShared;
+    config.logit_scale = keys.optional_positive("logit_scale", Some(0.0625))?;
+    if keys.flag("use_qk_norm", false)? {
+        config.qk_norm = QkNorm::EachHeadAtOnce;
     }
     Ok(config)
 }

@@ -8,10 +8,13 @@ mod cache_numbers;
 pub(crate) mod config_keys;
 mod experts;
 pub(crate) mod families;
+mod gemma3n;
 mod gemma4;
 pub(crate) mod gguf_config;
 mod gguf_dense;
+mod gguf_gemma;
 mod gguf_keys;
+mod gguf_latent;
 mod gguf_mixtures;
 mod latent;
 mod like_llama;
@@ -22,8 +25,10 @@ mod plain;
 mod recurrent;
 mod recurrent_layers;
 pub(crate) mod rope;
+mod shared_experts;
 #[cfg(test)]
 mod spelling_tests;
+mod supported;
 
 use tuning_fork_kernels::Alibi;
 
@@ -34,115 +39,7 @@ pub use self::experts::{
 pub use self::names::Naming;
 pub use self::recurrent_layers::{BesideAttention, MambaDims, MambaNorm, RecurrentConfig};
 pub use self::rope::{Rope, RopeScaling, RopeTable};
-
-/// `model_type` of every family that can be run.
-pub const SUPPORTED: &[&str] = &[
-    "apertus",
-    "bloom",
-    "cohere2",
-    "deepseek_v2",
-    "ernie4_5",
-    "ernie4_5_moe",
-    "exaone4",
-    "falcon",
-    "falcon_h1",
-    "gemma",
-    "gemma2",
-    "gemma3_text",
-    "gemma4_text",
-    "glm4",
-    "gpt2",
-    "gpt_neo",
-    "gpt_neox",
-    "gpt_oss",
-    "gptj",
-    "granite",
-    "granitemoe",
-    "granitemoehybrid",
-    "hunyuan_v1_dense",
-    "hunyuan_v1_moe",
-    "lfm2",
-    "lfm2_moe",
-    "lfm3",
-    "llama",
-    "minicpm3",
-    "ministral3",
-    "mistral",
-    "mistral4",
-    "mixtral",
-    "nanochat",
-    "olmo",
-    "olmo2",
-    "olmo3",
-    "olmoe",
-    "opt",
-    "phi",
-    "phi3",
-    "phimoe",
-    "qwen2",
-    "qwen2_moe",
-    "qwen3",
-    "qwen3_5_moe_text",
-    "qwen3_5_text",
-    "qwen3_moe",
-    "qwen3_next",
-    "seed_oss",
-    "smollm3",
-    "stablelm",
-    "starcoder2",
-];
-
-/// `model_type` of models that look at pictures or listen as well; the decoder inside is run.
-pub const WITH_MORE_SENSES: &[&str] = &["gemma3", "gemma4", "mistral3", "qwen3_5", "qwen3_5_moe"];
-
-/// How weights can be packed and are unpacked all the same, by `quant_method`.
-pub const UNPACKED: &[&str] = &["mxfp4", "fp8", "fbgemm_fp8", "gptq", "awq"];
-
-/// `general.architecture` of every GGUF file that can be run.
-pub const GGUF_ARCHITECTURES: &[&str] = &[
-    "apertus",
-    "bloom",
-    "cohere2",
-    "deepseek2",
-    "ernie4_5",
-    "ernie4_5-moe",
-    "exaone4",
-    "falcon",
-    "falcon-h1",
-    "gemma2",
-    "gemma3",
-    "gemma4",
-    "glm4",
-    "gpt-oss",
-    "gpt2",
-    "gptneox",
-    "granite",
-    "granitehybrid",
-    "granitemoe",
-    "hunyuan-dense",
-    "hunyuan-moe",
-    "lfm2",
-    "lfm2moe",
-    "llama",
-    "minicpm3",
-    "mistral3",
-    "mistral4",
-    "olmo2",
-    "olmoe",
-    "phi3",
-    "phimoe",
-    "qwen2",
-    "qwen2moe",
-    "qwen3",
-    "qwen35",
-    "qwen35moe",
-    "qwen3moe",
-    "qwen3next",
-    "seed_oss",
-    "smollm3",
-    "stablelm",
-    "starcoder2",
-];
+pub use self::supported::{GGUF_ARCHITECTURES, SUPPORTED, UNPACKED, WITH_MORE_SENSES};
 
 /// How a row is brought to length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,6 +111,9 @@ pub enum QkNorm {
 
     /// A `LayerNorm` without bias for each head, with weights of its own (`StableLM` 2).
     EachHead,
+
+    /// The same, whose weights lie in one tensor (Command-R+).
+    EachHeadAtOnce,
 }
 
 /// How queries, keys and values come out of their matrices.
@@ -227,6 +127,10 @@ pub enum QkvLayout {
 
     /// Of one: for each key head its queries, its key, its value (GPT-NeoX, BLOOM, Falcon).
     FusedByHead,
+
+    /// Of one, in four parts: of each the queries, the values, the keys of a quarter of the heads
+    /// (`CodeGen`).
+    FusedInFours,
 }
 
 /// Queries, keys and values that are compressed between two matrices (`DeepSeek` V2's multi-head latent
@@ -247,6 +151,20 @@ pub struct LatentConfig {
     /// Dimensions of a head's values.
     pub values: usize,
     pub bias: bool,
+}
+
+/// Several hidden states of each position, of which a layer computes one and by it corrects the others
+/// (Gemma 3n's alternating updates), with a way around attention through `laurel_rank` numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AltUpConfig {
+    pub states: usize,
+
+    /// The one that layers compute.
+    pub active: usize,
+
+    /// It is multiplied by learned numbers before it gates a layer's own vectors.
+    pub scaled: bool,
+    pub laurel_rank: usize,
 }
 
 /// What an `xIELU` has learned (Apertus): for x > 0 `positive` x² + `beta` x, else
@@ -323,6 +241,10 @@ pub struct LayerConfig {
 
     /// Where it is not [`Config`]'s.
     pub own_mlp_width: Option<usize>,
+
+    /// Of what the MLP's gate matrix gives, only what is so many standard deviations above the mean of its
+    /// row comes through, and only the rest of it (Gemma 3n).
+    pub sparsity: Option<f32>,
 }
 
 impl LayerConfig {
@@ -338,6 +260,7 @@ impl LayerConfig {
             keys_of: None,
             values_are_keys: false,
             own_mlp_width: None,
+            sparsity: None,
         }
     }
 }
@@ -391,6 +314,12 @@ pub struct Config {
 
     /// Every token has a vector of this length for each layer, beside its embedding (Gemma 4).
     pub per_layer_width: Option<usize>,
+
+    /// Tokens that have such vectors, where not all do: the others have the first one's (Gemma 3n).
+    pub per_layer_tokens: Option<usize>,
+
+    /// Several hidden states of each position go through the layers (Gemma 3n).
+    pub altup: Option<AltUpConfig>,
 
     /// What a layer gives is multiplied by a number of its own (Gemma 4).
     pub layer_scalars: bool,
@@ -474,9 +403,15 @@ impl Config {
     }
 
     /// Whether LoRA can be on a linear layer. Not on the last matrix of Falcon-H1's Mamba layers: PEFT refuses
-    /// it, as the fused kernel that transformers takes on a GPU reads the matrix past its adapter.
+    /// it, as the fused kernel that transformers takes on a GPU reads the matrix past its adapter. Nor on the
+    /// matrix by which Gemma 3n corrects its states, which transformers reads past its adapter in training.
     pub fn takes_lora(&self, module: &str) -> bool {
-        self.architecture != "falcon_h1" || !module.ends_with(".out_proj")
+        let without = match self.architecture.as_str() {
+            "falcon_h1" => ".out_proj",
+            "gemma3n_text" => ".altup.correction_coefs",
+            _ => return true,
+        };
+        !module.ends_with(without)
     }
 
     /// The part whose own weights cannot learn here, where only an adapter beside them can.
@@ -487,13 +422,20 @@ impl Config {
         if self.recurrent.is_some() {
             return Some("recurrent layers");
         }
-        if self.per_layer_width.is_some() {
-            return Some("embeddings of each layer");
+        if self.per_layer_width.is_some() || self.value_norm {
+            return Some("embeddings or norms of the kind that Gemma 3n and 4 have");
+        }
+        if self.altup.is_some() {
+            return Some("several hidden states of each position");
+        }
+        if self.latent.is_some() {
+            return Some("compressed keys and values (multi-head latent attention)");
         }
         if matches!(self.activation, Activation::Xielu(_)) {
             return Some("an activation with weights of its own");
         }
-        (self.qk_norm == QkNorm::EachHead).then_some("a norm of each head")
+        let of_each = matches!(self.qk_norm, QkNorm::EachHead | QkNorm::EachHeadAtOnce);
+        of_each.then_some("a norm of each head")
     }
 
     /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can
@@ -504,16 +446,6 @@ impl Config {
         }
         if self.both_ways {
             return Some("attention in both directions");
-        }
-        if self.layer_scalars {
-            return Some("the layers of Gemma 4");
-        }
-        if self.latent.is_some() {
-            return Some("compressed keys and values (multi-head latent attention)");
-        }
-        // What was cut off is known from what the norms give again.
-        if self.clip_qkv.is_some() && self.qk_norm == QkNorm::None {
-            return Some("queries and keys that are cut off (clip_qkv)");
         }
         match self.norm_placement {
             NormPlacement::AfterSum => Some("norms after the sums of its layers"),

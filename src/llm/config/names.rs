@@ -12,12 +12,15 @@ pub enum Naming {
     Gpt2,
     Apertus,
     Bloom,
+    CodeGen,
     DeepSeek,
     Ernie,
     Falcon,
     FalconH1,
+    Gemma3n,
     Gemma4,
     Glm4,
+    GptBigCode,
     GptJ,
     GptNeo,
     GptNeox,
@@ -28,6 +31,7 @@ pub enum Naming {
     Lfm2,
     Lfm3,
     Mixtral,
+    Mpt,
     NanoChat,
     Opt,
     Phi,
@@ -203,13 +207,17 @@ impl Naming {
                 },
                 ..LLAMA
             },
-            Self::Gpt2 => GPT2,
+            Self::Gpt2 | Self::GptBigCode => GPT2,
             Self::Apertus => Names {
                 attention_norm: "attention_layernorm",
                 mlp_norm: "feedforward_layernorm",
                 ..LLAMA
             },
-            Self::DeepSeek => Names { shared_expert: "mlp.shared_experts", ..LLAMA },
+            Self::DeepSeek => Names {
+                shared_expert: "mlp.shared_experts",
+                correction: "mlp.gate.e_score_correction_bias",
+                ..LLAMA
+            },
             Self::Ernie => Names {
                 shared_expert: "mlp.shared_experts",
                 correction: "mlp.moe_statics.e_score_correction_bias",
@@ -219,6 +227,7 @@ impl Naming {
                 Names { attention_norm: "ln_attn", mlp_norm: "ln_mlp", ..BLOOM }
             }
             Self::Bloom | Self::Falcon => BLOOM,
+            Self::Gemma3n => Names { mlp_norm: "pre_feedforward_layernorm", ..LLAMA },
             Self::Gemma4 => Names {
                 mlp_norm: "pre_feedforward_layernorm",
                 router: "router.proj",
@@ -239,6 +248,25 @@ impl Naming {
                 up: "mlp.fc_in",
                 down: "mlp.fc_out",
                 ..GPT2
+            },
+            Self::CodeGen => Names {
+                qkv: "attn.qkv_proj",
+                output: "attn.out_proj",
+                up: "mlp.fc_in",
+                down: "mlp.fc_out",
+                ..GPT2
+            },
+            Self::Mpt => Names {
+                embedding: "transformer.wte",
+                final_norm: "transformer.norm_f",
+                layers: "transformer.blocks",
+                attention_norm: "norm_1",
+                mlp_norm: "norm_2",
+                qkv: "attn.Wqkv",
+                output: "attn.out_proj",
+                up: "ffn.up_proj",
+                down: "ffn.down_proj",
+                ..LLAMA
             },
             Self::GptNeo => Names {
                 q: "attn.attention.q_proj",

@@ -7,7 +7,7 @@ use super::base::{Defaults, LLAMA, base};
 use super::config_keys::Keys;
 use super::like_llama::turned_in_neighbours;
 use super::names::Naming;
-use super::{Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
+use super::{Activation, Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout};
 use crate::llm::error::Error;
 
 /// `LayerNorm`, a plain MLP, and a bias wherever there can be one.
@@ -23,11 +23,7 @@ fn with_biases(config: Config) -> Config {
 }
 
 /// Nothing turns.
-fn without_rope(mut config: Config) -> Config {
-    config.ropes.clear();
-    config.layers.iter_mut().for_each(|layer| layer.rope = None);
-    config
-}
+const NO_ROPE: Defaults = Defaults { rotary_dims: Some(0), own: &[], ..LLAMA };
 
 /// Of families in which every head has keys of its own, whatever else the file says.
 fn without_groups(config: Config) -> Config {
@@ -66,15 +62,144 @@ pub(super) fn gpt_neox(keys: Keys<'_>) -> Result<Config, Error> {
     })
 }
 
-pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
+/// What GPT-2's heirs call their settings.
+const GPT2_NAMES: &[(&str, &str)] = &[
+    ("hidden_size", "n_embd"),
+    ("num_hidden_layers", "n_layer"),
+    ("num_attention_heads", "n_head"),
+    ("max_position_embeddings", "n_positions"),
+    ("rms_norm_eps", "layer_norm_epsilon"),
+];
+
+/// The MLP is as wide as they say, or four times as wide as a hidden state.
+fn with_inner_width(keys: Keys<'_>, config: Config) -> Result<Config, Error> {
+    let mlp_width = keys.optional_size("n_inner", None)?.unwrap_or(4 * config.width);
+    Ok(Config { mlp_width, ..config })
+}
+
+/// The first `StarCoder`, and `SantaCoder`.
+pub(super) fn gpt_bigcode(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(GPT2_NAMES);
+    let width = keys.size("hidden_size", 768)?;
+    let defaults = Defaults {
+        name: "gpt_bigcode",
+        vocab_size: 50_257,
+        width,
+        mlp_width: 4 * width,
+        layers: 12,
+        heads: 12,
+        context: 1024,
+        norm_eps: 1e-5,
+        tied: true,
+        ..NO_ROPE
+    };
+    let config = with_inner_width(keys, base(keys, defaults)?)?;
+    let mut config = with_biases(without_groups(config));
+    if keys.flag("multi_query", true)? {
+        config.kv_heads = 1;
+    }
+    if !keys.flag("scale_attn_weights", true)? {
+        config.layers.iter_mut().for_each(|layer| layer.scale = 1.0);
+    }
+    Ok(Config {
+        activation: keys.activation("activation_function", "gelu_pytorch_tanh")?,
+        learned_positions: Some(0),
+        qkv: QkvLayout::FusedByHead,
+        naming: Naming::GptBigCode,
+        ..config
+    })
+}
+
+pub(super) fn codegen(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(GPT2_NAMES);
+    let width = keys.size("hidden_size", 4096)?;
+    let defaults = Defaults {
+        name: "codegen",
+        vocab_size: 50_400,
+        width,
+        mlp_width: 4 * width,
+        layers: 28,
+        heads: 16,
+        norm_eps: 1e-5,
+        rotary_dims: Some(keys.size("rotary_dim", 64)?),
+        own: &[],
+        ..LLAMA
+    };
+    let config = with_inner_width(keys, base(keys, defaults)?)?;
+    let config = turned_in_neighbours(with_biases(without_groups(config)));
+    if !config.heads.is_multiple_of(4) {
+        let expected =
+            "its queries, keys and values are stored in four parts: a multiple of 4 was expected";
+        return Err(keys.refuse("num_attention_heads", expected));
+    }
+    Ok(Config {
+        activation: keys.activation("activation_function", "gelu_new")?,
+        norm_placement: NormPlacement::ParallelShared,
+        qkv: QkvLayout::FusedInFours,
+        qkv_bias: false,
+        output_bias: false,
+        head_bias: true,
+        naming: Naming::CodeGen,
+        ..config
+    })
+}
+
+pub(super) fn mpt(keys: Keys<'_>) -> Result<Config, Error> {
     let keys = keys.called(&[
-        ("hidden_size", "n_embd"),
-        ("num_hidden_layers", "n_layer"),
-        ("num_attention_heads", "n_head"),
-        ("max_position_embeddings", "n_positions"),
-        ("intermediate_size", "n_inner"),
+        ("hidden_size", "d_model"),
+        ("num_hidden_layers", "n_layers"),
+        ("num_attention_heads", "n_heads"),
+        ("max_position_embeddings", "max_seq_len"),
         ("rms_norm_eps", "layer_norm_epsilon"),
     ]);
+    let width = keys.size("hidden_size", 2048)?;
+    let defaults = Defaults {
+        name: "mpt",
+        vocab_size: 50_368,
+        width,
+        mlp_width: 4 * width,
+        layers: 24,
+        heads: 16,
+        norm_eps: 1e-5,
+        tied: true,
+        ..NO_ROPE
+    };
+    let nothing = serde_json::json!({});
+    let attention = keys.of(keys.get("attn_config").unwrap_or(&nothing));
+    // transformers reads these and computes as if they were otherwise.
+    for (key, expected) in [("alibi", true), ("prefix_lm", false), ("qk_ln", false)] {
+        if attention.flag(key, expected)? != expected {
+            return Err(attention.refuse(key, format!("{expected} was expected")));
+        }
+    }
+    if attention.positive("alibi_bias_max", 8.0)? != 8.0 {
+        return Err(attention.refuse("alibi_bias_max", "8 was expected"));
+    }
+    if attention.text("attn_type").is_some_and(|kind| kind != "multihead_attention") {
+        return Err(attention.refuse("attn_type", "multihead_attention was expected"));
+    }
+    if keys.size("expansion_ratio", 4)? != 4 {
+        return Err(keys.refuse("expansion_ratio", "4 was expected"));
+    }
+    let mut config = without_groups(base(keys, defaults)?);
+    if let Some(scale) = attention.optional_positive("softmax_scale", None)? {
+        config.layers.iter_mut().for_each(|layer| layer.scale = scale);
+    }
+    Ok(Config {
+        mlp_width: 4 * config.width,
+        activation: Activation::Gelu,
+        alibi: Some(Alibi { heads: config.heads, rounded: false }),
+        clip_qkv: attention.optional_positive("clip_qkv", None)?,
+        norm: NormKind::LayerWithoutBias,
+        mlp: MlpKind::Plain,
+        qkv: QkvLayout::Fused,
+        naming: Naming::Mpt,
+        ..config
+    })
+}
+
+pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
+    let keys = keys.called(GPT2_NAMES);
     let width = keys.size("hidden_size", 4096)?;
     let defaults = Defaults {
         name: "gptj",
@@ -88,7 +213,8 @@ pub(super) fn gptj(keys: Keys<'_>) -> Result<Config, Error> {
         own: &[],
         ..LLAMA
     };
-    let config = turned_in_neighbours(with_biases(without_groups(base(keys, defaults)?)));
+    let config = with_inner_width(keys, base(keys, defaults)?)?;
+    let config = turned_in_neighbours(with_biases(without_groups(config)));
     Ok(Config {
         activation: keys.activation("activation_function", "gelu_new")?,
         norm_placement: NormPlacement::ParallelShared,
@@ -118,8 +244,7 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
         heads: 8,
         norm_eps: 1e-5,
         tied: true,
-        own: &[],
-        ..LLAMA
+        ..NO_ROPE
     };
     let to_normed = keys.flag("apply_residual_connection_post_layernorm", false)?;
     if keys.flag("slow_but_exact", false)? && keys.size("pretraining_tp", 1)? > 1 {
@@ -127,11 +252,11 @@ pub(super) fn bloom(keys: Keys<'_>) -> Result<Config, Error> {
                         which is not done here: false was expected";
         return Err(keys.refuse("slow_but_exact", expected));
     }
-    let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
+    let config = with_biases(without_groups(base(keys, defaults)?));
     Ok(Config {
         // Whatever else the file says.
         mlp_width: 4 * config.width,
-        activation: super::Activation::GeluTanh,
+        activation: Activation::GeluTanh,
         alibi: Some(Alibi { heads: config.heads, rounded: false }),
         embedding_norm: true,
         norm_placement: if to_normed { NormPlacement::BeforeAdding } else { NormPlacement::Before },
@@ -152,6 +277,7 @@ pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
     ]);
     let width = keys.size("hidden_size", 4544)?;
     let newer = keys.flag("new_decoder_architecture", false)?;
+    let has_alibi = keys.flag("alibi", false)?;
     let defaults = Defaults {
         name: "falcon",
         vocab_size: 65_024,
@@ -160,6 +286,7 @@ pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
         heads: 71,
         norm_eps: 1e-5,
         tied: true,
+        rotary_dims: has_alibi.then_some(0),
         own: &["alibi", "parallel_attn"],
         ..LLAMA
     };
@@ -174,10 +301,7 @@ pub(super) fn falcon(keys: Keys<'_>) -> Result<Config, Error> {
         (false, _) if keys.flag("parallel_attn", true)? => NormPlacement::ParallelShared,
         (false, _) => NormPlacement::Before,
     };
-    if keys.flag("alibi", false)? {
-        config.alibi = Some(Alibi { heads: config.heads, rounded: true });
-        config = without_rope(config);
-    }
+    config.alibi = has_alibi.then_some(Alibi { heads: config.heads, rounded: true });
     let bias = keys.flag("bias", false)?;
     Ok(Config {
         activation: keys.activation("activation", "gelu")?,
@@ -201,15 +325,14 @@ pub(super) fn opt(keys: Keys<'_>) -> Result<Config, Error> {
         heads: 12,
         norm_eps: 1e-5,
         tied: true,
-        own: &[],
-        ..LLAMA
+        ..NO_ROPE
     };
     let weighted = keys.flag("layer_norm_elementwise_affine", true)?;
     if keys.flag("_remove_final_layer_norm", false)? {
         return Err(keys.refuse("_remove_final_layer_norm", "a norm before the head is needed"));
     }
     let before = keys.flag("do_layer_norm_before", true)?;
-    let config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
+    let config = with_biases(without_groups(base(keys, defaults)?));
     let bias = keys.flag("enable_bias", true)?;
     let embedding_width = keys.size("word_embed_proj_dim", config.width)?;
     Ok(Config {
@@ -301,10 +424,9 @@ pub(super) fn gpt_neo(keys: Keys<'_>) -> Result<Config, Error> {
         heads: 16,
         norm_eps: 1e-5,
         tied: true,
-        own: &[],
-        ..LLAMA
+        ..NO_ROPE
     };
-    let mut config = without_rope(with_biases(without_groups(base(keys, defaults)?)));
+    let mut config = with_biases(without_groups(base(keys, defaults)?));
     let window = keys.size("window_size", 256)?;
     let is_local = local_layers(keys, config.layers.len())?;
     for (layer, is_local) in config.layers.iter_mut().zip(is_local) {

@@ -52,6 +52,8 @@ impl Config {
             mlp: MlpKind::Gated,
             experts: None,
             per_layer_width: None,
+            per_layer_tokens: None,
+            altup: None,
             layer_scalars: false,
             value_norm: false,
             sinks: false,

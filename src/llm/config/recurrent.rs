@@ -256,7 +256,8 @@ pub(super) fn lfm2_moe(keys: Keys<'_>) -> Result<Config, Error> {
         Defaults { name: "lfm2_moe", width: 2048, mlp_width: 7168, context: 128_000, ..LFM2 };
     let config = lfm2_base(keys, defaults)?;
     let width = keys.size("moe_intermediate_size", 1792)?;
-    let routing = Routing::Sigmoid { normalised: keys.flag("norm_topk_prob", true)? };
+    let normalised = keys.flag("norm_topk_prob", true)?;
+    let routing = Routing::Sigmoid { normalised, little: 1e-6 };
     let mut config = with_experts(keys, config, (32, 4), width, routing)?;
     let scale = keys.positive("routed_scaling_factor", 1.0)? as f32;
     let correction = keys.flag("use_expert_bias", true)?;

@@ -36,6 +36,7 @@ impl Model {
             embedding_norm: whole.embedding_norm.clone(),
             projections: whole.projections.clone(),
             per_layer: whole.per_layer.clone(),
+            streams: whole.streams.clone(),
             layers: few,
             final_norm: whole.final_norm.clone(),
             head: kept(&whole.head.first_rows(tokens)),

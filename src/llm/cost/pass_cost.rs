@@ -4,7 +4,7 @@
 use super::shapes::Shapes;
 use crate::llm::adapter::spec::LinearInfo;
 use crate::llm::backward::course;
-use crate::llm::backward::differentiable::{Keep, bytes_a_row};
+use crate::llm::backward::differentiable::{Keep, bytes_a_row, input_bytes_a_row};
 use crate::llm::backward::linear_grad;
 use crate::llm::backward::tree_attention;
 use crate::llm::config::{Config, LayerConfig};
@@ -55,7 +55,7 @@ const FLOAT: u64 = size_of::<f32>() as u64;
 pub fn kept_bytes(config: &Config, rows: usize, rank_sum: usize, keep: Keep) -> u64 {
     let bytes = match keep {
         Keep::Nothing => 0,
-        Keep::LayerInputs => rows * config.width * config.layer_count() * size_of::<f32>(),
+        Keep::LayerInputs => rows * input_bytes_a_row(config),
         Keep::Everything => rows * (rank_sum * size_of::<f32>() + bytes_a_row(config)),
     };
     bytes as u64

@@ -30,8 +30,11 @@ pub(super) fn find(
         "router.scale" => made.stored("ffn_gate_inp.scale"),
         "router.per_expert_scale" => made.stored("ffn_down_exps.scale"),
         "layer_scalar" => made.stored("layer_output_scale.weight"),
+        "altup.correct_output_scale" => made.stored("altup_correct_scale.weight"),
         "self_attn.sinks" => made.stored("attn_sinks.weight"),
-        "feed_forward.expert_bias" => made.first_of(&EXPERT_CORRECTION),
+        "feed_forward.expert_bias" | "mlp.gate.e_score_correction_bias" => {
+            made.first_of(&EXPERT_CORRECTION)
+        }
         "mlp.moe_statics.e_score_correction_bias" => made.first_of(&EXPERT_CORRECTION).map(one_row),
         "mlp.shared_expert_gate.weight" => made.one_row("ffn_gate_inp_shexp.weight"),
         "shared_mlp.input_linear.weight" => made.gate_and_up(),
@@ -78,6 +81,29 @@ pub(super) fn find(
         },
     };
     found.map(Some)
+}
+
+/// A tensor of transformers that belongs to no layer and is one of several in a tensor of the file
+/// (Gemma 3n's matrices of states). `None`: there is nothing of the kind.
+pub(super) fn one_of_several(file: &GgufFile, name: &str) -> Option<Result<RawTensor, Error>> {
+    let (module, index) = name.strip_prefix("model.")?.strip_suffix(".weight")?.rsplit_once('.')?;
+    let stored = match module {
+        "altup_projections" => "altup_proj.weight",
+        "altup_unembed_projections" => "altup_unembd_proj.weight",
+        _ => return None,
+    };
+    let index: usize = index.parse().ok()?;
+    let taken = as_stored(file, stored).and_then(|mut raw| {
+        let [several, rows, columns] = raw.shape[..] else {
+            return Err(Made::shape_error(&raw, vec![index + 1, 0, 0]));
+        };
+        if index >= several {
+            return Err(Made::shape_error(&raw, vec![index + 1, rows, columns]));
+        }
+        raw.take_expert(index)?;
+        Ok(raw)
+    });
+    Some(taken)
 }
 
 /// `3.gate_proj.weight` -> (3, "`ffn_gate`")

@@ -4,7 +4,7 @@
 pub(crate) fn has_interleaved_heads(architecture: &str) -> bool {
     matches!(
         architecture,
-        "llama" | "smollm3" | "mistral3" | "granite" | "granitemoe" | "granitehybrid"
+        "llama" | "smollm3" | "mistral3" | "granite" | "granitemoe" | "granitehybrid" | "olmo"
     )
 }
 
@@ -14,9 +14,14 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
         "mistral" | "mixtral" => "llama",
         "gemma3_text" => "gemma3",
         "gemma4_text" => "gemma4",
-        "deepseek_v2" => "deepseek2",
+        "gemma3n_text" => "gemma3n",
+        "cohere" => "command-r",
+        "deepseek_v2" | "deepseek_v3" | "glm4_moe_lite" => "deepseek2",
         "ernie4_5_moe" => "ernie4_5-moe",
         "falcon_h1" => "falcon-h1",
+        "glm" => "chatglm",
+        "glm4_moe" => "glm4moe",
+        "gpt_bigcode" => "starcoder",
         "gpt_neox" => "gptneox",
         "gpt_oss" => "gpt-oss",
         "granitemoehybrid" => "granitehybrid",
@@ -25,12 +30,13 @@ pub(crate) fn gguf_architecture(model_type: &str) -> Option<&str> {
         "lfm2_moe" => "lfm2moe",
         "ministral3" => "mistral3",
         "olmo3" => "olmo2",
+        "phi" => "phi2",
         "qwen2_moe" => "qwen2moe",
         "qwen3_moe" => "qwen3moe",
         "qwen3_next" => "qwen3next",
         "qwen3_5_text" => "qwen35",
         "qwen3_5_moe_text" => "qwen35moe",
-        "gemma" | "gpt_neo" | "gptj" | "lfm3" | "nanochat" | "olmo" | "opt" | "phi" => return None,
+        "codegen" | "gpt_neo" | "gptj" | "lfm3" | "nanochat" | "opt" => return None,
         same => same,
     })
 }
@@ -41,7 +47,7 @@ pub(crate) const EXPERT_CORRECTION: [&str; 3] =
 
 /// The layer that a tensor of transformers belongs to, and its name within it.
 pub(super) fn in_layer(name: &str) -> Option<(&str, &str)> {
-    let prefixes = ["model.layers.", "transformer.h.", "gpt_neox.layers."];
+    let prefixes = ["model.layers.", "transformer.h.", "transformer.blocks.", "gpt_neox.layers."];
     let rest = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix))?;
     rest.split_once('.')
 }
@@ -50,6 +56,9 @@ pub(super) fn in_layer(name: &str) -> Option<(&str, &str)> {
 /// rows of q and k. `None`: there is none, or what it holds is made of others (`gguf_made`).
 pub(crate) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String> {
     let (module, ending) = name.rsplit_once('.')?;
+    if ending == "e_score_correction_bias" {
+        return None; // a tensor of its own, not one of the router's module
+    }
     let whole = match module {
         "model.embed_tokens"
         | "transformer.wte"
@@ -59,6 +68,7 @@ pub(crate) fn gguf_name(name: &str, architecture: Option<&str>) -> Option<String
         "model.norm"
         | "model.final_layernorm"
         | "transformer.ln_f"
+        | "transformer.norm_f"
         | "gpt_neox.final_layer_norm" => Some("output_norm"),
         // LFM2's last norm has this name, though it stands before the head.
         "model.embedding_norm" | "transformer.word_embeddings_layernorm" => Some("token_embd_norm"),
@@ -85,9 +95,11 @@ fn attention(part: &str) -> Option<&'static str> {
         "self_attn.q_proj" => "attn_q",
         "self_attn.k_proj" => "attn_k",
         "self_attn.v_proj" => "attn_v",
-        "self_attn.qkv_proj" | "attn.c_attn" => "attn_qkv",
+        "self_attn.qkv_proj" | "attn.c_attn" | "attn.Wqkv" => "attn_qkv",
         "self_attn.o_proj"
         | "self_attn.out_proj"
+        | "self_attn.dense"
+        | "attn.out_proj"
         | "self_attention.dense"
         | "attention.dense"
         | "attn.c_proj" => "attn_output",
@@ -108,11 +120,15 @@ fn feed_forward(part: &str) -> Option<&'static str> {
         "mlp.up_proj"
         | "mlp.gate_up_proj"
         | "mlp.c_fc"
+        | "mlp.fc1"
+        | "ffn.up_proj"
         | "mlp.dense_h_to_4h"
         | "feed_forward.w3"
         | "feed_forward.up_proj" => "ffn_up",
         "mlp.down_proj"
         | "mlp.c_proj"
+        | "mlp.fc2"
+        | "ffn.down_proj"
         | "mlp.dense_4h_to_h"
         | "feed_forward.w2"
         | "feed_forward.down_proj" => "ffn_down",
@@ -134,24 +150,34 @@ fn feed_forward(part: &str) -> Option<&'static str> {
         | "mlp.shared_mlp.down_proj" => "ffn_down_shexp",
         "per_layer_input_gate" => "inp_gate",
         "per_layer_projection" => "proj",
+        "altup.modality_router" => "altup_router",
+        "altup.prediction_coefs" => "altup_predict_coef",
+        "altup.correction_coefs" => "altup_correct_coef",
+        "laurel.linear_left" => "laurel_l",
+        "laurel.linear_right" => "laurel_r",
         _ => return None,
     })
 }
 
 fn norm(part: &str, architecture: Option<&str>) -> Option<&'static str> {
     Some(match part {
-        "input_layernorm" | "ln_1" | "attention_layernorm" | "operator_norm" | "ln_mlp" => {
-            "attn_norm"
-        }
+        "input_layernorm"
+        | "ln_1"
+        | "norm_1"
+        | "attention_layernorm"
+        | "operator_norm"
+        | "ln_mlp" => "attn_norm",
         "ln_attn" => "attn_norm_2",
-        "pre_feedforward_layernorm" | "ln_2" | "feedforward_layernorm" | "ffn_norm" => "ffn_norm",
+        "pre_feedforward_layernorm" | "ln_2" | "norm_2" | "feedforward_layernorm" | "ffn_norm" => {
+            "ffn_norm"
+        }
         "post_feedforward_layernorm" | "post_mlp_layernorm" => "post_ffw_norm",
         "post_self_attn_layernorm" => "post_attention_norm",
         // Despite its name, in most families the norm before the MLP.
         "post_attention_layernorm" => match architecture {
             Some(
-                "gemma2" | "gemma3" | "gemma4" | "olmo2" | "exaone4" | "gpt-oss" | "seed_oss"
-                | "qwen35" | "qwen35moe" | "qwen3next",
+                "gemma2" | "gemma3" | "gemma3n" | "gemma4" | "glm4moe" | "olmo2" | "exaone4"
+                | "gpt-oss" | "seed_oss" | "qwen35" | "qwen35moe" | "qwen3next",
             ) => "post_attention_norm",
             _ => "ffn_norm",
         },
@@ -159,6 +185,8 @@ fn norm(part: &str, architecture: Option<&str>) -> Option<&'static str> {
         "pre_feedforward_layernorm_2" => "pre_ffw_norm_2",
         "post_feedforward_layernorm_2" => "post_ffw_norm_2",
         "post_per_layer_input_norm" => "post_norm",
+        "altup.router_norm" => "altup_router_norm",
+        "laurel.post_laurel_norm" => "laurel_post_norm",
         _ => return None,
     })
 }

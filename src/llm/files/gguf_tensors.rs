@@ -25,6 +25,9 @@ fn look_up(file: &GgufFile, name: &str, whole: bool) -> Result<RawTensor, Error>
     if let Some(stored) = gguf_name(name, architecture) {
         return as_stored(file, &stored);
     }
+    if let Some(found) = gguf_made::one_of_several(file, name) {
+        return found;
+    }
     let in_layer = gguf_names::in_layer(name);
     match in_layer.and_then(|(layer, part)| gguf_made::find(file, layer, part, whole).transpose()) {
         Some(found) => found,

@@ -109,6 +109,11 @@ impl SafetensorsFiles {
         self.place(name).map(|(stored, _)| stored.as_str())
     }
 
+    /// The `config.json` beside the files, where it can be read.
+    pub fn config(&self) -> Option<Value> {
+        config(&self.folder)
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.tensors.keys()
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tuning_fork_kernels::{Bytes, GgmlType, QMatrix};
 
 use super::gguf::GgufFile;
@@ -122,8 +123,9 @@ impl WeightSource {
     }
 
     /// Tensors that are there and not among the `used`. What is known to be of no use to a decoder
-    /// is left out: tables that it computes itself, and the parts that look at pictures.
-    pub fn unused(&self, used: &BTreeSet<String>) -> Vec<String> {
+    /// is left out: tables that it computes itself, the parts that look at pictures, layers that guess
+    /// further tokens, and keys and values of the layers that see others' (`keyless`).
+    pub fn unused(&self, used: &BTreeSet<String>, keyless: &[usize]) -> Vec<String> {
         const COMPUTED: [&str; 6] = [
             ".rotary_emb.inv_freq",
             ".attn.bias",
@@ -143,6 +145,16 @@ impl WeightSource {
             "v.",
             "mm.",
         ];
+        const KEYS: [&str; 8] = [
+            "self_attn.k_proj.weight",
+            "self_attn.v_proj.weight",
+            "self_attn.k_norm.weight",
+            "self_attn.v_norm.weight",
+            "attn_k.weight",
+            "attn_v.weight",
+            "attn_k_norm.weight",
+            "attn_v_norm.weight",
+        ];
         const BESIDE: [&str; 8] = [
             ".qzeros",
             ".scales",
@@ -160,18 +172,19 @@ impl WeightSource {
                 || name.starts_with("rope_factors_")
                 || PICTURES.iter().any(|part| inner.starts_with(part))
         };
-        let names: Vec<String> = match self {
+        let (names, decoder_layers): (Vec<&String>, _) = match self {
             Self::Gguf(file) => {
-                let decoder_layers = decoder_layers(file);
-                let is_ahead = |name: &str| {
-                    let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
-                    let layer = layer.and_then(|layer| layer.parse::<u64>().ok());
-                    layer.zip(decoder_layers).is_some_and(|(layer, count)| layer >= count)
-                };
-                let names = file.tensors().map(|tensor| &tensor.name);
-                names.filter(|name| !is_ahead(name)).cloned().collect()
+                (file.tensors().map(|tensor| &tensor.name).collect(), decoder_layers(file))
             }
-            Self::Safetensors(files) => files.names().cloned().collect(),
+            Self::Safetensors(files) => {
+                (files.names().collect(), files.config().as_ref().and_then(layers_by_config))
+            }
+        };
+        // Whether a layer is none of the decoder's, or has something that it does not use.
+        let is_idle = |name: &str| {
+            let Some((layer, part)) = layer_of(name) else { return false };
+            decoder_layers.is_some_and(|count| layer >= count)
+                || (KEYS.contains(&part) && keyless.contains(&layer))
         };
         // MXFP4's scales are used with their blocks, and what lies beside packed numbers with those.
         let is_scales = |name: &String| {
@@ -184,8 +197,10 @@ impl WeightSource {
                         .any(|own| used.contains(&format!("{module}.{own}")))
                 })
         };
-        let unused = |name: &String| !used.contains(name) && !known(name) && !is_scales(name);
-        names.into_iter().filter(unused).collect()
+        let unused = |name: &&String| {
+            !used.contains(*name) && !known(name) && !is_scales(name) && !is_idle(name)
+        };
+        names.into_iter().filter(unused).cloned().collect()
     }
 
     /// The request's matrix, checked. Works through all its weights on the threads of whoever asks.
@@ -231,9 +246,26 @@ impl WeightSource {
 
 /// How many layers make up the decoder, where further ones follow, which some files have to guess several
 /// tokens at once.
-fn decoder_layers(file: &GgufFile) -> Option<u64> {
+fn decoder_layers(file: &GgufFile) -> Option<usize> {
     let ahead = file.of_architecture("nextn_predict_layers").filter(|ahead| *ahead > 0)?;
-    Some(file.of_architecture("block_count").unwrap_or(0).saturating_sub(ahead))
+    let count = file.of_architecture("block_count").unwrap_or(0).saturating_sub(ahead);
+    usize::try_from(count).ok()
+}
+
+/// The same by `config.json`.
+fn layers_by_config(config: &Value) -> Option<usize> {
+    let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(config);
+    let number = |key: &str| text.get(key).and_then(Value::as_u64);
+    let ahead = ["num_nextn_predict_layers", "num_mtp_layers"].iter().find_map(|key| number(key));
+    ahead.filter(|ahead| *ahead > 0)?;
+    number("num_hidden_layers").and_then(|count| usize::try_from(count).ok())
+}
+
+/// `model.layers.3.mlp.up_proj.weight` -> (3, `mlp.up_proj.weight`)
+fn layer_of(name: &str) -> Option<(usize, &str)> {
+    let rest = name.strip_prefix("blk.").or_else(|| Some(name.split_once("layers.")?.1))?;
+    let (layer, part) = rest.split_once('.')?;
+    Some((layer.parse().ok()?, part))
 }
 
 impl TensorSource for WeightSource {

@@ -181,14 +181,18 @@ impl Opened {
             Naming::GptNeox,
             Naming::GptJ,
             Naming::Bloom,
+            Naming::CodeGen,
             Naming::Falcon,
+            Naming::GptBigCode,
+            Naming::Mpt,
         ];
         if has_none.contains(&config.naming) {
             return None;
         }
         let usual = || match config.architecture.as_str() {
-            "gemma" | "gemma2" | "gemma3_text" | "cohere" | "cohere2" | "hunyuan_v1_dense"
-            | "hunyuan_v1_moe" | "ernie4_5" | "ernie4_5_moe" | "falcon_h1" | "lfm2" => Some(0),
+            "gemma" | "gemma2" | "gemma3_text" | "gemma3n_text" | "cohere" | "cohere2"
+            | "hunyuan_v1_dense" | "hunyuan_v1_moe" | "ernie4_5" | "ernie4_5_moe" | "falcon_h1"
+            | "lfm2" => Some(0),
             "opt" | "olmo" | "olmo2" | "olmo3" | "nanochat" | "seed_oss" => Some(1),
             "helium" | "apertus" => Some(3),
             "phi3" => Some(32_000),

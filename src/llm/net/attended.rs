@@ -64,7 +64,7 @@ impl Transformer {
                 ControlFlow::Break(())
             })
         };
-        let witness = Some(Witness::States(&mut watch));
+        let witness = Some(Witness::Inputs(&mut watch));
         self.run(config, ids, cache, *adapter, 0..0, witness)?;
         failure.map_or(Ok(()), Err)
     }

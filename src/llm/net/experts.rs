@@ -154,7 +154,7 @@ impl Experts {
         let (normalised, little) = match self.rule.routing {
             Routing::SparseMixer { jitter } => return sparse_mixer(scores, jitter),
             Routing::Softmax { normalised } => (normalised, 1e-20),
-            Routing::Sigmoid { normalised } => (normalised, 1e-6),
+            Routing::Sigmoid { normalised, little } => (normalised, little),
         };
         let mut weights = scores.to_vec();
         match self.rule.routing {

@@ -6,14 +6,15 @@ use std::ops::{ControlFlow, Range};
 use candle_core::Result;
 use tuning_fork_kernels::QMatrix;
 
+use super::altup::product;
 use super::buffers::{self, Buffer};
 use super::cache::KvCache;
 use super::layer::{Batch, Caches, KeysValuesOf, Line, Place, normed};
-use super::linear::add_pair;
+use super::linear::{Linear, add_pair};
 use super::ops::with_f32;
 use super::rows;
 use super::times::Times;
-use super::transformer::Transformer;
+use super::transformer::{Layer, Transformer};
 use super::tree::TokenTree;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair};
 use crate::llm::adapter::soft::VIRTUAL;
@@ -28,6 +29,10 @@ pub(crate) type Watcher<'a> = &'a mut dyn FnMut(&[f32]) -> ControlFlow<()>;
 /// Who sees a run on its way.
 pub(crate) enum Witness<'a> {
     States(Watcher<'a>),
+
+    /// The same, but before a layer what its attention reads, ahead of its norm: another state than the
+    /// layer before gave where a layer predicts it (Gemma 3n).
+    Inputs(Watcher<'a>),
 
     /// Its parts add what they take.
     Times(&'a Times),
@@ -58,7 +63,7 @@ impl Transformer {
         // Where rope depends on the length of a text, it is that of the whole, not of a piece.
         let length = cache.planned().max(start + ids.len());
         // A watcher gets all positions of a layer together.
-        let sees_states = matches!(witness, Some(Witness::States(_)));
+        let sees_states = matches!(witness, Some(Witness::States(_) | Witness::Inputs(_)));
         // So does attention that sees what comes after.
         let is_whole = sees_states || config.both_ways;
         let step = if is_whole { ids.len().max(1) } else { POSITIONS };
@@ -103,17 +108,18 @@ impl Transformer {
         witness: &mut Option<Witness<'_>>,
     ) -> Result<Option<Buffer>> {
         let start = cache.done();
-        let (watch, times) = match witness {
-            Some(Witness::States(watch)) => (Some(watch), None),
-            Some(Witness::Times(times)) => (None, Some(&**times)),
-            None => (None, None),
+        let (watch, of_inputs, times) = match witness {
+            Some(Witness::States(watch)) => (Some(watch), false, None),
+            Some(Witness::Inputs(watch)) => (Some(watch), true, None),
+            Some(Witness::Times(times)) => (None, false, Some(&**times)),
+            None => (None, false, None),
         };
         let embed = || self.embed(config, ids, start, adapter);
         let hidden = Times::around(times, |times| &times.embedding, embed);
         let tables = config.ropes.iter().map(|rope| rope.table_within(start, ids.len(), length));
         let lines = [Line { rows: 0..ids.len(), position: start }];
         let tables = tables.collect();
-        let batch = Batch { ids, lines: &lines, tables, adapter, wanted, times };
+        let batch = Batch { ids, lines: &lines, tables, adapter, wanted, times, of_inputs };
         let hidden = self.run_batch(config, &batch, hidden, &mut Caches::One(cache), watch)?;
         if hidden.is_some() {
             cache.advance(ids.len());
@@ -154,6 +160,7 @@ impl Transformer {
                 adapter,
                 wanted: 0..tree.len(),
                 times: None,
+                of_inputs: false,
             };
             self.run_batch(config, &batch, hidden, &mut Caches::One(cache), None)
         });
@@ -174,10 +181,13 @@ impl Transformer {
         let wanted = &batch.wanted;
         let everything = 0..count;
         let per_layer = self.per_layer.as_ref().map(|tables| tables.inputs(batch.ids, &hidden));
+        if let Some(streams) = &self.streams {
+            hidden = streams.spread(&hidden, count, &product);
+        }
         let mut keys_values: Vec<KeysValuesOf> = self.layers.iter().map(|_| None).collect();
         for (index, layer) in self.layers.iter().enumerate() {
             if let Some(watch) = &mut watch
-                && watch(&hidden).is_break()
+                && self.show(layer, &hidden, batch, watch)?.is_break()
             {
                 return Ok(None);
             }
@@ -189,6 +199,10 @@ impl Transformer {
             let place = Place { index, batch, needed: needed.clone(), own };
             layer.run(config, &mut hidden, caches, &place, &mut keys_values)?;
         }
+        if let Some(streams) = self.streams.as_ref().filter(|_| !hidden.is_empty()) {
+            let left = if watch.is_some() { count } else { wanted.len() };
+            hidden = streams.merge(&hidden, left, &product);
+        }
         let mut normed = normed(self.final_norm.as_ref(), hidden);
         if let Some(watch) = watch {
             if watch(&normed).is_break() {
@@ -197,6 +211,25 @@ impl Transformer {
             normed.keep(wanted.start * width..wanted.end * width);
         }
         Ok(Some(normed))
+    }
+
+    /// Shows what a layer is about to run on.
+    fn show(
+        &self,
+        layer: &Layer,
+        hidden: &[f32],
+        batch: &Batch<'_>,
+        watch: &mut Watcher<'_>,
+    ) -> Result<ControlFlow<()>> {
+        Ok(match (&self.streams, &layer.altup) {
+            (Some(_), Some(altup)) if batch.of_inputs => {
+                let run = |linear: &Linear, x: &[f32], count| linear.run(x, count, batch.adapter);
+                let states = altup.predicted(hidden, batch.ids.len(), &run)?;
+                watch(altup.active_of(&states))
+            }
+            (Some(streams), _) => watch(streams.seen(hidden)),
+            (None, _) => watch(hidden),
+        })
     }
 
     /// [`Self::embed`] for the rows of a tree that stands after `start` tokens.

@@ -47,6 +47,7 @@ impl Transformer {
                 adapter,
                 wanted: 0..ids.len(),
                 times: None,
+                of_inputs: false,
             };
             self.run_batch(config, &batch, hidden, &mut Caches::Lanes(caches), None)
         });

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use candle_core::Result;
 
+use super::altup::AltUp;
 use super::attention::attend;
 use super::buffers::Buffer;
 use super::cache::{KvCache, LayerCache};
@@ -45,6 +46,9 @@ pub(super) struct Batch<'a> {
     /// The rows whose hidden states are asked for.
     pub wanted: Range<usize>,
     pub times: Option<&'a Times>,
+
+    /// Who watches wants what attention reads.
+    pub of_inputs: bool,
 }
 
 /// Keys and values of a layer's rows, kept where another layer sees them and there are several lines.
@@ -82,11 +86,59 @@ impl Layer {
         place: &Place<'_>,
         keys_values: &mut [KeysValuesOf],
     ) -> Result<()> {
+        let (adapter, positions) = (place.batch.adapter, place.batch.ids.len());
+        let Some(altup) = &self.altup else {
+            self.compute(config, hidden, caches, place, keys_values)?;
+            if hidden.is_empty() {
+                return Ok(());
+            }
+            if let Some(more) = self.of_own_vectors(hidden, place)? {
+                rows::add(hidden, &more);
+            }
+            rows::scale(hidden, self.scalar);
+            return Ok(());
+        };
+        let run = |linear: &Linear, x: &[f32], count| linear.run(x, count, adapter);
+        let mut states = altup.predicted(hidden, positions, &run)?;
+        let mut computed = copied(altup.active_of(&states));
+        self.compute(config, &mut computed, caches, place, keys_values)?;
+        altup.keep(&mut states, positions, place.needed.clone());
+        if !computed.is_empty() {
+            altup.correct(&mut states, &computed, place.needed.len(), &run)?;
+            if let Some(more) = self.of_own_vectors(&altup.first(&states), place)? {
+                AltUp::add_to_others(&mut states, &more);
+            }
+        }
+        *hidden = states;
+        Ok(())
+    }
+
+    /// What the layer's own vectors add to hidden states of the needed positions, where there are some.
+    fn of_own_vectors(&self, hidden: &[f32], place: &Place<'_>) -> Result<Option<Buffer>> {
+        let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) else { return Ok(None) };
+        let width = per_layer.gate.weight.rows();
+        let own = &own[place.needed.start * width..place.needed.end * width];
+        per_layer.run(hidden, own, place.batch.adapter).map(Some)
+    }
+
+    /// The same without what comes after attention and the MLP.
+    fn compute(
+        &self,
+        config: &Config,
+        hidden: &mut Buffer,
+        caches: &mut Caches<'_>,
+        place: &Place<'_>,
+        keys_values: &mut [KeysValuesOf],
+    ) -> Result<()> {
         let Batch { adapter, times, .. } = *place.batch;
         let index = place.index;
         if self.adds == Adds::ToNormed {
             *hidden = normed(self.attention_norm.as_ref(), std::mem::take(hidden));
         }
+        let around = self.altup.as_ref().map(|altup| {
+            let needed = place.needed.start * config.width..place.needed.end * config.width;
+            (&altup.laurel, normed(self.attention_norm.as_ref(), copied(&hidden[needed])))
+        });
         let attended = Times::around(
             times,
             |times| &times.layers[index].mixing,
@@ -106,18 +158,15 @@ impl Layer {
             return Ok(());
         }
         self.add(hidden, attended, self.post_attention_norm.as_ref());
+        if let Some((laurel, read)) = around {
+            let run = |linear: &Linear, x: &[f32], count| linear.run(x, count, adapter);
+            laurel.join(hidden, &read, place.needed.len(), &run)?;
+        }
         if self.adds == Adds::ToNormed {
             *hidden = normed(self.mlp_norm.as_ref(), std::mem::take(hidden));
         }
         let fed = feed(hidden)?;
         self.add(hidden, fed, self.post_mlp_norm.as_ref());
-        if let (Some(per_layer), Some(own)) = (&self.per_layer, &place.own) {
-            let width = per_layer.gate.weight.rows();
-            let own = &own[place.needed.start * width..place.needed.end * width];
-            let more = per_layer.run(hidden, own, adapter)?;
-            rows::add(hidden, &more);
-        }
-        rows::scale(hidden, self.scalar);
         Ok(())
     }
 
@@ -308,6 +357,12 @@ impl Layer {
         let read = self.read_through(self.mlp_norm.as_ref()).map(|norm| norm.run(hidden));
         self.feed.run(read.as_deref().unwrap_or(hidden), hidden, count, adapter)
     }
+}
+
+fn copied(x: &[f32]) -> Buffer {
+    let mut out = Buffer::any(x.len());
+    out.copy_from_slice(x);
+    out
 }
 
 /// Each number as many times as a head has dimensions.

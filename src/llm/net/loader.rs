@@ -6,17 +6,15 @@ use tuning_fork_kernels::QMatrix;
 
 use super::attention::AttentionShape;
 use super::feed::Feed;
-use super::latent::{Latent, LatentQueries};
 use super::linear::{Linear, Norm};
 use super::mlp::{Mlp, MlpInputs};
 use super::ops::RowNorm;
-use super::per_layer::{PerLayer, PerLayerTables};
 use super::rows::Stripes;
 use super::transformer::{Adds, Layer, LoadEvent, Qkv, Transformer};
 use crate::jobs::Progress;
 use crate::llm::config::names::Names;
 use crate::llm::config::{
-    Activation, Config, LatentConfig, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout, Xielu,
+    Activation, Config, MlpKind, NormKind, NormPlacement, QkNorm, QkvLayout, Xielu,
 };
 use crate::llm::error::Error;
 use crate::llm::files::weights::{MatrixRequest, SCORE, TensorSource, Weights};
@@ -80,6 +78,10 @@ impl<'a> Loader<'a> {
             Some(length) => Some(self.per_layer_tables(length)?),
             None => None,
         };
+        let streams = match config.altup {
+            Some(altup) => Some(self.streams(altup)?),
+            None => None,
+        };
         let mut layers = Vec::with_capacity(total);
         for index in 0..total {
             progress.check()?;
@@ -107,6 +109,7 @@ impl<'a> Loader<'a> {
             embedding_norm,
             projections,
             per_layer,
+            streams,
             layers,
             final_norm,
             head,
@@ -146,7 +149,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A table of rows.
-    fn table(&self, module: &str, rows: usize, width: usize) -> Result<QMatrix, Error> {
+    pub fn table(&self, module: &str, rows: usize, width: usize) -> Result<QMatrix, Error> {
         self.source.matrix(&MatrixRequest {
             name: &format!("{module}.weight"),
             outputs: rows,
@@ -158,7 +161,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn matrix(&self, module: &str, outputs: usize, inputs: usize) -> Result<QMatrix, Error> {
+    pub fn matrix(&self, module: &str, outputs: usize, inputs: usize) -> Result<QMatrix, Error> {
         self.source.matrix(&MatrixRequest {
             name: &format!("{module}.weight"),
             outputs,
@@ -242,6 +245,12 @@ impl<'a> Loader<'a> {
             QkNorm::None => return Ok(None),
             QkNorm::PerHead | QkNorm::PerHeadTurned => self.norm(module, head_dim)?,
             QkNorm::Whole => self.norm(module, heads * head_dim)?,
+            QkNorm::EachHeadAtOnce => {
+                let name = format!("{module}.weight");
+                let weights = self.source.values(&name, &[heads, head_dim])?.into();
+                let row = RowNorm::LayerOfHeads { weights, head_dim, eps };
+                Norm { name: module.to_owned(), row, has_bias: false }
+            }
             QkNorm::EachHead => {
                 let mut weights = Vec::with_capacity(heads * head_dim);
                 for head in 0..heads {
@@ -354,6 +363,10 @@ impl<'a> Loader<'a> {
                 Some(length) => Some(self.per_layer(index, length)?),
                 None => None,
             },
+            altup: match config.altup {
+                Some(altup) => Some(Box::new(self.altup(index, altup)?)),
+                None => None,
+            },
             scalar: if config.layer_scalars {
                 self.source.vector(&path("layer_scalar"), 1)?.first().copied()
             } else {
@@ -405,66 +418,14 @@ impl<'a> Loader<'a> {
             }
             QkvLayout::Fused => 1,
             QkvLayout::FusedByHead => config.kv_heads,
+            QkvLayout::FusedInFours => {
+                let all = linear(names.qkv, q_width + 2 * kv_width, None)?;
+                let [q, v, k] = Stripes::of([q_width, kv_width, kv_width], 4);
+                return Ok(Qkv::Fused { all, parts: [q, k, v] });
+            }
         };
         let parts = Stripes::of([q_width, kv_width, kv_width], groups);
         Ok(Qkv::Fused { all: linear(names.qkv, q_width + 2 * kv_width, None)?, parts })
-    }
-
-    fn latent(&self, index: usize, dims: LatentConfig) -> Result<Latent, Error> {
-        let (&Config { heads, head_dim, width, .. }, names) = (self.config, &self.names);
-        let LatentConfig { q_rank, kv_rank, turned, still, values, bias } = dims;
-        let linear = |module: &str, outputs, inputs, bias| {
-            let extra = Extra { bias, heads: None };
-            self.linear(self.path(index, module), outputs, inputs, extra)
-        };
-        let norm = |module: &str, width| {
-            // transformers leaves this norm its own default, whatever the configuration says.
-            let eps = 1e-6;
-            let weight =
-                self.source.vector(&format!("{}.weight", self.path(index, module)), width)?;
-            let row = RowNorm::Rms { weight: weight.into(), eps };
-            Ok::<_, Error>(Norm { name: self.path(index, module), row, has_bias: false })
-        };
-        let q_width = heads * (turned + still);
-        Ok(Latent {
-            dims,
-            heads,
-            head_dim,
-            queries: match q_rank {
-                None => LatentQueries::Whole(linear(names.q, q_width, width, false)?),
-                Some(rank) => LatentQueries::Compressed {
-                    low: linear(names.q_low, rank, width, bias)?,
-                    norm: norm(names.q_low_norm, rank)?,
-                    high: linear(names.q_high, q_width, rank, false)?,
-                },
-            },
-            kv_low: linear(names.kv_low, kv_rank + turned, width, bias)?,
-            kv_norm: norm(names.kv_low_norm, kv_rank)?,
-            kv_high: linear(names.kv_high, heads * (still + values), kv_rank, false)?,
-        })
-    }
-
-    /// The tables of vectors for each layer.
-    fn per_layer_tables(&self, length: usize) -> Result<PerLayerTables, Error> {
-        let (config, layers) = (self.config, self.config.layer_count());
-        let total = layers * length;
-        Ok(PerLayerTables {
-            table: self.table("model.embed_tokens_per_layer", config.vocab_size, total)?,
-            projection: self.matrix("model.per_layer_model_projection", total, config.width)?,
-            norm: self.norm("model.per_layer_projection_norm", length)?,
-            layers,
-        })
-    }
-
-    fn per_layer(&self, index: usize, length: usize) -> Result<PerLayer, Error> {
-        let (config, plain) = (self.config, Extra { bias: false, heads: None });
-        let path = |module: &str| self.path(index, module);
-        Ok(PerLayer {
-            gate: self.linear(path("per_layer_input_gate"), length, config.width, plain)?,
-            projection: self.linear(path("per_layer_projection"), config.width, length, plain)?,
-            norm: self.norm(&path("post_per_layer_input_norm"), config.width)?,
-            activation: config.activation,
-        })
     }
 
     pub fn mlp(&self, index: usize) -> Result<Mlp, Error> {
@@ -486,7 +447,8 @@ impl<'a> Loader<'a> {
             other => other,
         };
         let down = self.linear(path(names.down), config.width, mlp_width, plain)?;
-        Ok(Mlp { inputs, activation, down, scales: config.mlp_scales })
+        let sparsity = config.layers[index].sparsity;
+        Ok(Mlp { inputs, activation, down, scales: config.mlp_scales, sparsity })
     }
 
     /// The activation's numbers, as transformers makes them from the stored ones.

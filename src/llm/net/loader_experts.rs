@@ -192,7 +192,8 @@ impl Loader<'_> {
         } else {
             None
         };
-        let mlp = Mlp { inputs, activation: config.activation, down, scales: None };
+        let activation = config.activation;
+        let mlp = Mlp { inputs, activation, down, scales: None, sparsity: None };
         Ok(SharedExpert { mlp, gate })
     }
 }

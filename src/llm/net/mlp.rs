@@ -17,6 +17,41 @@ pub(crate) struct Mlp {
 
     /// What the gate's matrix gives is multiplied by the first, the result by the second (Falcon-H1).
     pub scales: Option<[f32; 2]>,
+
+    /// See [`crate::llm::config::LayerConfig::sparsity`].
+    pub sparsity: Option<f32>,
+}
+
+/// Takes from each number what is `deviations` standard deviations above the mean of its row; nothing is left
+/// of what is below.
+pub(crate) fn cut_below(rows: &mut [f32], width: usize, deviations: f32) {
+    for row in rows.chunks_exact_mut(width) {
+        let mean = row.iter().sum::<f32>() / width as f32;
+        let square = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / width as f32;
+        let cut = mean + square.sqrt() * deviations;
+        row.iter_mut().for_each(|x| *x = (*x - cut).max(0.0));
+    }
+}
+
+/// From the gradient by what [`cut_below`] left of `rows`, in place, to that by the rows themselves.
+pub(crate) fn cut_below_backward(rows: &[f32], width: usize, deviations: f32, grad: &mut [f32]) {
+    let count = width as f32;
+    for (row, grad) in rows.chunks_exact(width).zip(grad.chunks_exact_mut(width)) {
+        let mean = row.iter().sum::<f32>() / count;
+        let square = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / count;
+        let deviation = square.sqrt();
+        let cut = mean + deviation * deviations;
+        for (x, grad) in row.iter().zip(&mut *grad) {
+            if *x <= cut {
+                *grad = 0.0;
+            }
+        }
+        let pull = grad.iter().sum::<f32>() / count;
+        for (x, grad) in row.iter().zip(grad) {
+            let apart = if deviation > 0.0 { (x - mean) / deviation } else { 0.0 };
+            *grad -= pull * (1.0 + deviations * apart);
+        }
+    }
 }
 
 /// What is before the activation.
@@ -55,6 +90,9 @@ impl Mlp {
             MlpInputs::Gated { gate, up } => {
                 let [mut gate, up] = Linear::run_all([gate, up], x, count, adapter)?;
                 rows::scale(&mut gate, self.scales.map(|[of_gate, _]| of_gate));
+                if let Some(deviations) = self.sparsity {
+                    cut_below(&mut gate, up.len() / count, deviations);
+                }
                 rows::gated(activation, &mut gate, &up);
                 gate
             }

@@ -1,5 +1,6 @@
 //! The decoder itself: its parts, the pass that only answers, and what it remembers.
 
+pub(crate) mod altup;
 mod attended;
 pub mod attention;
 pub mod buffers;
@@ -14,7 +15,9 @@ pub(crate) mod layer;
 pub(crate) mod linear;
 pub(crate) mod loader;
 mod loader_experts;
+mod loader_latent;
 mod loader_recurrent;
+mod loader_streams;
 pub(crate) mod mlp;
 pub(crate) mod ops;
 pub mod own;

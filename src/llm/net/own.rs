@@ -46,6 +46,7 @@ impl Transformer {
             embedding_norm: self.embedding_norm.clone(),
             projections: self.projections.clone(),
             per_layer: self.per_layer.clone(),
+            streams: self.streams.clone(),
             layers: layers.collect(),
             final_norm: self.final_norm.clone(),
             head,

@@ -1,4 +1,4 @@
-//! Per-layer embeddings (Gemma 4): each token has a short vector for each layer, which the layer adds
+//! Per-layer embeddings (Gemma 3n and 4): each token has a short vector for each layer, which the layer adds
 //! through a gate.
 
 use candle_core::Result;
@@ -14,7 +14,7 @@ use crate::llm::config::Activation;
 /// What the vectors of all layers come from.
 #[derive(Clone)]
 pub(crate) struct PerLayerTables {
-    /// (vocabulary, layers · length)
+    /// (vocabulary, layers · length); tokens beyond it have the first one's vectors.
     pub table: QMatrix,
 
     /// (layers · length, width)
@@ -38,6 +38,7 @@ pub(crate) struct PerLayer {
 pub(crate) struct PerLayerInputs {
     values: Buffer,
     layers: usize,
+    tokens: usize,
 }
 
 impl PerLayerTables {
@@ -51,15 +52,35 @@ impl PerLayerTables {
         let length = (total / self.layers) as f32;
         let mut own = vec![0.0; total];
         for (id, row) in ids.iter().zip(values.chunks_exact_mut(total)) {
-            self.table.dequantize_row(*id as usize, &mut own);
+            let place = Some(*id as usize).filter(|place| *place < self.table.rows());
+            self.table.dequantize_row(place.unwrap_or(0), &mut own);
             rows::add_scaled(row, length.sqrt(), &own);
         }
         rows::scale(&mut values, Some(std::f32::consts::FRAC_1_SQRT_2));
-        PerLayerInputs { values, layers: self.layers }
+        PerLayerInputs { values, layers: self.layers, tokens: ids.len() }
     }
 }
 
 impl PerLayerInputs {
+    /// As many zeros, for what is put there.
+    pub fn nothing(&self) -> Self {
+        Self { values: Buffer::zeroed(self.values.len()), layers: self.layers, tokens: self.tokens }
+    }
+
+    /// Puts those of one layer there, (tokens, length).
+    pub fn put(&mut self, layer: usize, own: &[f32]) {
+        let length = own.len() / self.tokens;
+        Stripes::one(length * self.layers, layer * length, length).put(own, &mut self.values);
+    }
+
+    pub fn floats(&self) -> usize {
+        self.values.len()
+    }
+
+    pub fn into_values(self) -> Buffer {
+        self.values
+    }
+
     /// Those of one layer, (tokens, length).
     pub fn of(&self, layer: usize, tokens: usize) -> Buffer {
         let step = self.values.len() / tokens;

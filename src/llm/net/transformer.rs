@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tuning_fork_kernels::QMatrix;
 
+use super::altup::{AltUp, Streams};
 use super::attention::AttentionShape;
 use super::experts::Experts;
 use super::feed::Feed;
@@ -27,6 +28,9 @@ pub(crate) struct Transformer {
     /// From the embedding's vectors to the width, and back before the head, where they differ.
     pub projections: Option<[QMatrix; 2]>,
     pub per_layer: Option<PerLayerTables>,
+
+    /// Several hidden states go through the layers (Gemma 3n).
+    pub streams: Option<Streams>,
 
     /// Shared with the graph of a batch that computes layers again.
     pub layers: Vec<Arc<Layer>>,
@@ -74,6 +78,7 @@ pub(crate) struct Layer {
     /// Queries, keys and values are kept within this.
     pub clip_qkv: Option<f32>,
     pub per_layer: Option<PerLayer>,
+    pub altup: Option<Box<AltUp>>,
 
     /// What the layer gives is multiplied by this at last.
     pub scalar: Option<f32>,
@@ -131,6 +136,9 @@ impl Layer {
         if let Some(PerLayer { gate, projection, .. }) = &self.per_layer {
             linears.extend([gate, projection]);
         }
+        if let Some(altup) = &self.altup {
+            linears.extend(altup.linears());
+        }
         linears
     }
 
@@ -153,6 +161,9 @@ impl Layer {
         linears.extend(self.feed.linears_mut());
         if let Some(PerLayer { gate, projection, .. }) = &mut self.per_layer {
             linears.extend([gate, projection]);
+        }
+        if let Some(altup) = &mut self.altup {
+            linears.extend(altup.linears_mut());
         }
         linears
     }

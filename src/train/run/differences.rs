@@ -11,9 +11,9 @@ use crate::train::config::objective::{Reference, Setting};
 /// The shares of `config.json` that drop parts of a decoder, and what they are where a family's class in
 /// transformers has them by itself.
 const SHARES: [(&str, &[(&str, f64)]); 8] = [
-    ("attn_pdrop", &[("gpt2", 0.1)]),
-    ("embd_pdrop", &[("gpt2", 0.1)]),
-    ("resid_pdrop", &[("gpt2", 0.1)]),
+    ("attn_pdrop", &[("gpt2", 0.1), ("gpt_bigcode", 0.1)]),
+    ("embd_pdrop", &[("gpt2", 0.1), ("gpt_bigcode", 0.1)]),
+    ("resid_pdrop", &[("gpt2", 0.1), ("gpt_bigcode", 0.1)]),
     ("dropout", &[("opt", 0.1)]),
     ("attention_dropout", &[("seed_oss", 0.1)]),
     ("residual_dropout", &[("seed_oss", 0.1)]),

@@ -135,9 +135,13 @@ pub fn check_start(
     }
     let is_all = config.lora.target_modules.iter().any(|name| name == "all-linear");
     if is_new && is_all && model.config().per_layer_width.is_some() {
-        let note =
-            "with all-linear PEFT adapts per_layer_model_projection too; here it stands still";
-        notes.push(note.to_owned());
+        let more = match model.config().altup {
+            Some(_) => ", altup_projections, altup_unembed_projections and correction_coefs",
+            None => "",
+        };
+        notes.push(format!(
+            "with all-linear PEFT adapts per_layer_model_projection{more} too; here this stands still"
+        ));
     }
     if matches!(routing, Some(Routing::SparseMixer { .. })) {
         let note = "each token goes to the experts that it goes to in answers; transformers draws them at random \
