@@ -289,7 +289,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("codes", &["annotate", "prefs", "room"]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["models", "prefs", "scores", "slots"]),
-            ("look_inside", &["models", "playground", "slots"]),
+            ("look_inside", &["models", "playground", "prefs", "slots"]),
             ("train", &["command", "models", "series", "slots"]),
         ],
     ),
