@@ -55,6 +55,7 @@ pub mod prepare_prompt;
 pub mod probe_column;
 pub mod probe_server;
 pub mod rate_models;
+pub mod rate_study;
 pub mod read_answers;
 pub mod read_codebook;
 pub mod read_machine;
