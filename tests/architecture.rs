@@ -52,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("serve", &["data", "encoder", "errors", "evaluate", "jobs", "llm", "web"]),
     ("study", &["data", "files", "stats", "words"]),
     ("elsewhere", &["data", "errors", "files", "jobs", "llm", "train", "words"]),
-    ("rounds", &["data", "evaluate", "files", "jobs", "llm", "stats", "train"]),
+    ("rounds", &["data", "eval", "evaluate", "files", "jobs", "llm", "stats", "train"]),
     ("sweep", &["data", "errors", "files", "hub", "jobs", "llm", "stats", "train", "words"]),
     // Workbench state: plain data, no pixels, no tensors
     (

@@ -45,6 +45,7 @@ pub mod make_pair_study;
 pub mod make_round;
 pub mod mask_passes;
 pub mod measure_agreement;
+pub mod measure_drift;
 pub mod measure_run;
 pub mod measure_speed;
 pub mod open_lecture;

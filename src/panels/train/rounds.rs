@@ -6,8 +6,9 @@ use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
 
 use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui, small_button_ui};
 use super::policy::rewards_ui;
+use crate::eval::drift::Moved;
 use crate::rounds::chain::InRow;
-use crate::rounds::record::{Against, AnswerSettings, RoundRecord};
+use crate::rounds::record::{Against, AnswerSettings, RoundRecord, RowDrift, moved_words};
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::TrainState;
 use crate::state::train::rounds::{RoundsState, Who, file_name};
@@ -39,7 +40,10 @@ pub(super) fn rounds_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
                 None => {
                     ui.add(Label::new(theme::muted(ui, "Reading the runs…")));
                 }
-                Some(row) => in_row_ui(ui, row),
+                Some(row) => {
+                    in_row_ui(ui, row);
+                    drift_ui(ui, row, rounds.under_way.is_some() || others_run, commands);
+                }
             }
         });
         if let Some(row) = &rounds.row {
@@ -60,7 +64,7 @@ pub(super) fn rounds_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
 fn in_row_ui(ui: &mut Ui, row: &[InRow]) {
     ScrollArea::horizontal().id_salt("rounds in a row").show(ui, |ui| {
         let spacing = Vec2::new(theme::GAP_LARGE, 4.0);
-        Grid::new("rounds").num_columns(8).spacing(spacing).show(ui, |ui| {
+        Grid::new("rounds").num_columns(10).spacing(spacing).show(ui, |ui| {
             let heads = [
                 ("Round", ""),
                 ("Run", "Its model answered the prompts of the next round"),
@@ -74,6 +78,8 @@ fn in_row_ui(ui: &mut Ui, row: &[InRow]) {
                 ),
                 ("Words", "Of an answer, on average: longer from round to round is the usual drift"),
                 ("Reward", "That the rules of the next round gave an answer"),
+                ("KL to the first", "From what the first run was held to, a token, in nats. 95 % interval"),
+                ("KL to the one before", "From the policy of the round before, a token, in nats. 95 % interval"),
             ];
             for (head, explanation) in heads {
                 let label = ui.label(theme::muted(ui, head));
@@ -103,10 +109,55 @@ fn in_row_ui(ui: &mut Ui, row: &[InRow]) {
                 ] {
                     ui.label(theme::number(words));
                 }
+                let drift = one.drift.as_ref();
+                for moved in [drift.and_then(RowDrift::to_first), drift.and_then(RowDrift::to_before)] {
+                    moved_ui(ui, moved);
+                }
                 ui.end_row();
             }
         });
     });
+}
+
+/// How far a policy is from another one; more of it on hover.
+fn moved_ui(ui: &mut Ui, moved: Option<&Moved>) {
+    let Some(moved) = moved else {
+        ui.label("");
+        return;
+    };
+    let Moved { name, per_answer, k3_per_token, .. } = moved;
+    let about = format!(
+        "From {name}. An answer: {:.2} nats ({:.2} to {:.2}). A token by Schulman's k3, as TRL reports it: {:.3} \
+         ({:.3} to {:.3})",
+        per_answer.value,
+        per_answer.low,
+        per_answer.high,
+        k3_per_token.value,
+        k3_per_token.low,
+        k3_per_token.high
+    );
+    ui.label(theme::number(moved_words(moved))).on_hover_text(about);
+}
+
+/// What the KL is, and how what is missing of it is measured.
+fn drift_ui(ui: &mut Ui, row: &[InRow], is_busy: bool, commands: &mut Commands) {
+    let measured = row.iter().rev().find_map(|one| Some((one.name(), one.drift.as_ref()?)));
+    if let Some((name, found)) = measured {
+        let words = format!("{}. Of {name}: {}.", found.drift.estimator, found.on_what());
+        ui.add_space(theme::GAP_SMALL);
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
+    if row.iter().any(InRow::lacks_drift) {
+        ui.add_space(theme::GAP_SMALL);
+        let measure = ActionButton::new("Measure the KL").icon(icons::PLAY);
+        let hint = "How far each policy has moved from what the first run was held to, and from the round before: it \
+                    answers the held-out prompts of its run. Seconds to minutes";
+        let measure = measure.add_enabled(ui, !is_busy).on_hover_text(hint);
+        let reason = "A run or a round is under way: wait for it or stop it";
+        if measure.on_disabled_hover_text(reason).clicked() {
+            commands.push(TrainCommand::MeasureDrift);
+        }
+    }
 }
 
 /// Held-out accuracy and win rate from round to round.
@@ -209,7 +260,8 @@ fn made_ui(
 fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
     if let Some(under_way) = &rounds.under_way {
         ui.add(Label::new(under_way.sentence()).wrap());
-        let stop = ActionButton::new("Stop the round").icon(icons::STOP);
+        let words = if under_way.is_measuring() { "Stop measuring" } else { "Stop the round" };
+        let stop = ActionButton::new(words).icon(icons::STOP);
         if stop.add_enabled(ui, !under_way.is_stopping).clicked() {
             commands.push(TrainCommand::StopRound);
         }
