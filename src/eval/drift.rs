@@ -24,7 +24,7 @@ use crate::train::config::TrainConfig;
 use crate::train::rows::prepare::{self, Examples};
 
 /// What the numbers are.
-pub const ESTIMATOR: &str = "KL(policy ‖ reference) in nats: exact over the vocabulary at each token of answers that \
+pub const ESTIMATOR: &str = "KL(policy || reference) in nats: exact over the vocabulary at each token of answers that \
                              the policy draws at temperature 1";
 
 /// How answers are drawn.

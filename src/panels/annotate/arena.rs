@@ -59,7 +59,7 @@ pub fn arena_ui(
 }
 
 /// Ratings with their intervals, who won against whom, and what the side does: a card each.
-pub(in crate::panels) fn report_ui(ui: &mut Ui, report: &ArenaReport) {
+pub fn report_ui(ui: &mut Ui, report: &ArenaReport) {
     for note in &report.notes {
         chip_line_ui(ui, note);
     }
@@ -71,7 +71,7 @@ pub(in crate::panels) fn report_ui(ui: &mut Ui, report: &ArenaReport) {
 }
 
 /// Comparisons that would tell the most.
-pub(in crate::panels) fn next_pairs_ui(ui: &mut Ui, report: &ArenaReport) {
+pub fn next_pairs_ui(ui: &mut Ui, report: &ArenaReport) {
     for pair in &report.next {
         let words = format!("{} – {}: {}", pair.first, pair.second, pair.reason);
         ui.add(Label::new(words).wrap());
@@ -82,7 +82,7 @@ pub(in crate::panels) fn next_pairs_ui(ui: &mut Ui, report: &ArenaReport) {
 }
 
 /// `3 models · 120 comparisons · 7 ties`
-pub(in crate::panels) fn title_of(report: &ArenaReport) -> String {
+pub fn title_of(report: &ArenaReport) -> String {
     format!(
         "{} models · {} {} · {} {}",
         report.models.len(),

@@ -208,7 +208,9 @@ fn argilla(row: &Row, folder: &Folder, common: &Said, said: &mut Vec<Said>) -> R
         named.map_or(user.clone(), str::to_owned)
     };
     let mut add = |question: &str, answer: &Json, coder: String| -> Result<(), String> {
-        let Some((_, variable)) = folder.study.codebook.named(question) else {
+        let codebook = &folder.study.codebook;
+        let own = || codebook.named(argilla::variable_name(question));
+        let Some((_, variable)) = codebook.named(question).or_else(own) else {
             return Ok(()); // a question of theirs that the study does not ask
         };
         let value = match answer {

@@ -13,6 +13,19 @@ use crate::study::variable::{Kind, Variable, Variables};
 const CODER: &str = "coder_";
 const NOT_KNOWN: &str = "_dont_know";
 
+/// Names that its collection of questions has for itself.
+const TAKEN: [&str; 5] = ["add", "count", "index", "remove", "serialize"];
+
+/// What a variable's question is called there: `count` is `count_`.
+fn question_name(variable: &str) -> String {
+    if TAKEN.contains(&variable) { format!("{variable}_") } else { variable.to_owned() }
+}
+
+/// The variable of a question that was called so here.
+pub fn variable_name(question: &str) -> &str {
+    question.strip_suffix('_').filter(|name| TAKEN.contains(name)).unwrap_or(question)
+}
+
 fn user_id(place: usize) -> String {
     format!("00000000-0000-0000-0000-{place:012}")
 }
@@ -68,7 +81,8 @@ pub fn records(folder: &Folder) -> Json {
                     "user_id": user_id(number),
                     "status": "submitted",
                 });
-                let answers = responses.entry(variable.name.clone()).or_insert_with(|| json!([]));
+                let answers =
+                    responses.entry(question_name(&variable.name)).or_insert_with(|| json!([]));
                 if let Json::Array(answers) = answers {
                     answers.push(answer);
                 }
@@ -121,7 +135,7 @@ pub fn settings(codebook: &Variables) -> Json {
             (Kind::Number | Kind::Text, _) => json!({"type": "text", "use_markdown": false}),
         };
         json!({
-            "name": variable.name,
+            "name": question_name(&variable.name),
             "title": variable.name,
             "description": variable.question,
             // "Don't know" is no answer there.

@@ -41,8 +41,7 @@ pub fn write(codebook: &Variables) -> Result<Written, String> {
     }
     let (title, instruction) = titled(guideline.trim());
     // A question without words would be read as the instruction of its section.
-    let is_apart = !instruction.is_empty()
-        && variables.iter().any(|variable| variable.question.trim().is_empty());
+    let is_apart = !instruction.is_empty() && annotations.iter().any(|one| one["tooltip"] == "");
     let sections = if is_apart {
         vec![section(title, instruction, Vec::new()), section(name.trim(), "", annotations)]
     } else {
