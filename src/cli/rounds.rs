@@ -13,7 +13,7 @@ use super::columns::columns;
 use super::load;
 use super::out;
 use super::progress::Bar;
-use crate::eval::drift::DriftSettings;
+use crate::eval::drift::{DriftSettings, Moved};
 use crate::jobs::{self, Cancelled, Progress, Quiet};
 use crate::llm::card::ModelSource;
 use crate::llm::{LoadOptions, Model};
@@ -22,7 +22,7 @@ use crate::rounds::drift::measure_row;
 use crate::rounds::judge::By;
 use crate::rounds::make::{Models, Request, RoundEvent, check, make, with_verdicts};
 use crate::rounds::record::{
-    Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, RowDrift, moved_words, new_dir, rounds_dir,
+    Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, RowDrift, new_dir, rounds_dir,
 };
 use crate::train::config::metric::Metric;
 use crate::train::config::rewards::Reward;
@@ -181,6 +181,10 @@ fn show(args: &RoundsArgs) -> anyhow::Result<()> {
         "KL to the first",
         "KL to the one before",
     ];
+    let moved = |one: &InRow, of: fn(&RowDrift) -> Option<&Moved>| {
+        let drift = one.drift.as_ref();
+        drift.and_then(|drift| Some(drift.number(of(drift)?))).unwrap_or_else(dash)
+    };
     let mut rows = vec![heads.map(str::to_owned)];
     for one in &row {
         let record = &one.run.record;
@@ -194,8 +198,8 @@ fn show(args: &RoundsArgs) -> anyhow::Result<()> {
             number(one.held_out(Metric::Loss)),
             one.against().and_then(Against::words).unwrap_or_else(dash),
             answered.map_or_else(dash, |words| format!("{words:.1}")),
-            one.drift.as_ref().and_then(RowDrift::to_first).map_or_else(dash, moved_words),
-            one.drift.as_ref().and_then(RowDrift::to_before).map_or_else(dash, moved_words),
+            moved(one, RowDrift::to_first),
+            moved(one, RowDrift::to_before),
         ]);
     }
     columns(&rows).iter().try_for_each(|line| out::line(line))?;

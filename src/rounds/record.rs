@@ -207,18 +207,28 @@ impl RowDrift {
         })
     }
 
-    /// `2 answers to each of 12 held-out prompts, 310 tokens`
+    /// `24 answers to 12 held-out prompts, 310 tokens`
     pub fn on_what(&self) -> String {
         let Drift { prompts, held_out, answers, tokens, .. } = &self.drift;
-        let what = if *held_out { "held-out prompts" } else { "prompts that it was trained on" };
-        format!("{answers} answers to {prompts} {what}, {tokens} tokens")
+        let plural = if *prompts == 1 { "" } else { "s" };
+        let (before, after) =
+            if *held_out { ("held-out ", "") } else { ("", " that it was trained on") };
+        format!("{answers} answers to {prompts} {before}prompt{plural}{after}, {tokens} tokens")
     }
-}
 
-/// `0.031 (0.025 to 0.040)`
-pub fn moved_words(moved: &Moved) -> String {
-    let Interval { value, low, high } = moved.per_token;
-    format!("{value:.3} ({low:.3} to {high:.3})")
+    /// `0.0310 (0.0250 to 0.0400) from the base model, 0.0120 (0.0090 to 0.0160) from first`
+    pub fn words(&self) -> String {
+        let each = self.drift.from.iter();
+        let each = each.map(|moved| format!("{} from {}", self.number(moved), moved.name));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `0.0310 (0.0250 to 0.0400)`, of a token. One prompt alone has no interval.
+    pub fn number(&self, moved: &Moved) -> String {
+        let Interval { value, low, high } = moved.per_token;
+        let interval = format!(" ({low:.4} to {high:.4})");
+        format!("{value:.4}{}", if self.drift.prompts > 1 { interval.as_str() } else { "" })
+    }
 }
 
 /// A prompt with its two answers: a line of `answers.jsonl`, as Annotate and a judge read it.

@@ -24,6 +24,9 @@ pub struct Comparisons {
 
     /// Verdicts on pairs whose models are not known.
     pub unknown: usize,
+
+    /// Battles of which nobody knows what stood at the left, as codes of a table.
+    pub without_side: usize,
 }
 
 /// The comparisons of a study; else why there are none, in a sentence.
@@ -66,6 +69,7 @@ pub fn comparisons(folder: &Folder) -> Result<Comparisons, String> {
             found.battles.push(left.clone(), right.clone(), winner);
             if found.battles.battles.len() > found.pairs.len() {
                 found.pairs.push(verdict.item);
+                found.without_side += usize::from(verdict.left.is_none());
             }
         }
         found.coders += usize::from(found.pairs.len() > before);
@@ -109,6 +113,12 @@ impl Comparisons {
                     .to_owned(),
             );
         }
+        if self.without_side > 0 {
+            let verdicts = counted(self.without_side, "verdict does", "verdicts do");
+            said.push(format!(
+                "{verdicts} not say what stood at the left: for the side, the first answer of the file counts as left"
+            ));
+        }
         let left_out = [
             (self.battles.undecided, "“don't know”"),
             (self.unknown, "on answers whose models are not known"),
@@ -130,6 +140,7 @@ impl Comparisons {
             "dont_know": self.battles.undecided,
             "models_not_known": self.unknown,
             "of_one_model": self.battles.one_model,
+            "side_not_known": self.without_side,
         })
     }
 }

@@ -129,9 +129,12 @@ fn how_far_the_policies_have_moved_is_measured_and_said_with_its_estimator() {
     row[1].run.config.model = tiny.display().to_string();
     held.feeder.finish(Ok(row.clone()));
     app.run();
-    app.sees("0.031 (0.025 to 0.040)");
-    app.sees("exact over the vocabulary at each token of answers that the policy draws at temperature 1. Of first: 12 \
-              answers to 6 held-out prompts, 240 tokens");
+    app.sees("KL to the first");
+    assert!(app.harness.query_by_label("KL to the one before").is_none(), "of no round yet");
+    app.sees("Round 1: 0.0310 (0.0250 to 0.0400) from the base model. 12 answers to 6 held-out prompts, 240 tokens");
+    app.sees(
+        "exact over the vocabulary at each token of answers that the policy draws at temperature 1",
+    );
     app.click("Measure the KL");
     let held = app.script.borrow_mut().take::<MeasureDrift>().expect("it is measured");
     assert!(held.request.run_dir.ends_with("second"), "{}", held.request.run_dir.display());
@@ -145,7 +148,8 @@ fn how_far_the_policies_have_moved_is_measured_and_said_with_its_estimator() {
     let held = app.script.borrow_mut().take::<ReadRounds>().expect("the row is read again");
     held.feeder.finish(Ok(row));
     app.run();
-    app.sees("0.062 (0.050 to 0.080)");
+    app.sees("0.0310 (0.0250 to 0.0400) from the base model, 0.0620 (0.0500 to 0.0800) from first");
+    app.sees("KL to the one before");
     assert!(app.harness.query_by_label("Measure the KL").is_none(), "all is measured");
 }
 
@@ -277,6 +281,12 @@ fn from_annotate_the_verdicts_go_back_into_the_round() {
     let held = app.script.borrow_mut().take::<ReadRounds>().expect("the row is read");
     let verdicts = folder.path().join("pairs.jsonl");
     assert_eq!(held.request.verdicts, Some((round, verdicts)));
+    let mut row = shown().rounds.row.unwrap();
+    let compared = record("second", Some("people, in Annotate"));
+    row[1].answered_in = Some((folder.path().join("rounds/second-next"), compared));
+    held.feeder.finish(Ok(row));
+    app.run();
+    app.sees("Compared by people, in Annotate: 34 pairs to learn from, 6 without a difference");
     // Other prompts are no answers of a round.
     app.ask(Command::Annotate(AnnotateCommand::UseSamplePrompts));
     assert_eq!(app.harness.state().state.annotate.round, None);

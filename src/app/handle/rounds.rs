@@ -34,7 +34,8 @@ impl Workbench {
             return;
         };
         let (run_dir, rounds) = (open.runs_dir().join(&id), rounds_dir(&open.folder));
-        self.start_instead(ReadRounds { id }, RoundsToRead { run_dir, rounds, verdicts });
+        let taken = verdicts.as_ref().map(|(folder, _)| folder.clone());
+        self.start_instead(ReadRounds { id, taken }, RoundsToRead { run_dir, rounds, verdicts });
     }
 
     pub(super) fn make_round(&mut self) {

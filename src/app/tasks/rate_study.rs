@@ -11,7 +11,6 @@ use crate::eval::arena::report_of_pairs;
 use crate::jobs::Progress;
 use crate::state::codes::{Rated, StudyRating};
 use crate::state::prefs::PanelId;
-use crate::stats::resample::Bootstrap;
 use crate::study::arena::comparisons;
 use crate::study::design::StudyError;
 use crate::study::folder::Folder;
@@ -41,7 +40,7 @@ impl Work for RateStudy {
         // The window has it open: it is only looked at here.
         let folder = Folder::open(&path, Use::Read)?;
         Ok(comparisons(&folder).map(|found| StudyRating {
-            report: report_of_pairs(&found.battles.battles, &found.pairs, Bootstrap::default()),
+            report: report_of_pairs(&found.battles.battles, &found.pairs, Default::default()),
             about: found.sentences().join(". "),
         }))
     }
