@@ -84,8 +84,10 @@ struct Sums {
     k3: f64,
 }
 
-/// Measures how far `policy` is from each of `others`: a name, and an adapter or the model without one. `data`: the
-/// rows of the run that made the policy. Slow: reports each prompt, and looks for Stop at every token that is drawn.
+/// Measures how far `policy` is from each of `others`: a name, and an adapter or the model without one.
+///
+/// `data`: the rows of the run that made the policy. Slow: reports each prompt, and looks for Stop at every token that
+/// is drawn.
 pub fn measure(
     (model, policy): (&Model, &Adapter),
     others: &[(String, Option<&Adapter>)],

@@ -129,8 +129,8 @@ fn how_far_the_policies_have_moved_is_measured_and_said_with_its_estimator() {
     row[1].run.config.model = tiny.display().to_string();
     held.feeder.finish(Ok(row.clone()));
     app.run();
-    app.sees("KL to the first");
-    assert!(app.harness.query_by_label("KL to the one before").is_none(), "of no round yet");
+    app.sees("KL to first");
+    assert!(app.harness.query_by_label("KL to before").is_none(), "of no round yet");
     app.sees("Round 1: 0.0310 (0.0250 to 0.0400) from the base model. 12 answers to 6 held-out prompts, 240 tokens");
     app.sees(
         "exact over the vocabulary at each token of answers that the policy draws at temperature 1",
@@ -149,7 +149,7 @@ fn how_far_the_policies_have_moved_is_measured_and_said_with_its_estimator() {
     held.feeder.finish(Ok(row));
     app.run();
     app.sees("0.0310 (0.0250 to 0.0400) from the base model, 0.0620 (0.0500 to 0.0800) from first");
-    app.sees("KL to the one before");
+    app.sees("KL to before");
     assert!(app.harness.query_by_label("Measure the KL").is_none(), "all is measured");
 }
 

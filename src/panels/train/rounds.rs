@@ -151,12 +151,12 @@ fn columns(row: &[InRow]) -> Vec<Column> {
             Some(format!("{:.3}", answered(one)?.mean_reward?))
         }),
         moved(
-            "KL to the first",
+            "KL to first",
             "From what the first run was held to, a token, in nats",
             RowDrift::to_first,
         ),
         moved(
-            "KL to the one before",
+            "KL to before",
             "From the policy of the round before, a token, in nats",
             RowDrift::to_before,
         ),

@@ -179,8 +179,9 @@ impl Arena {
     }
 }
 
-/// A model's rating each with its percentile interval over resampled units: battles that are of one unit, as
-/// those of several coders about one pair, are drawn together. A resample without finite ratings has none:
+/// A model's rating each with its percentile interval over resampled units.
+///
+/// Battles that are of one unit, as those of several coders about one pair, are drawn together. A resample without finite ratings has none:
 /// [`Interval::undefined`] says how many there were.
 pub fn bootstrap_ratings(
     models: usize,
