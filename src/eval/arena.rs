@@ -82,6 +82,11 @@ pub fn quick_report(battles: &[Battle]) -> ArenaReport {
     report(battles, Bootstrap { resamples: 1000, ..Bootstrap::default() })
 }
 
+/// The same of [`report_of_pairs`].
+pub fn quick_report_of_pairs(battles: &[Battle], pairs: &[usize]) -> ArenaReport {
+    report_of_pairs(battles, pairs, Bootstrap { resamples: 1000, ..Bootstrap::default() })
+}
+
 /// Works everything out. Each battle is drawn by itself for the intervals.
 pub fn report(battles: &[Battle], bootstrap: Bootstrap) -> ArenaReport {
     let alone: Vec<usize> = (0..battles.len()).collect();

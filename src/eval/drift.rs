@@ -236,7 +236,7 @@ mod tests {
         assert!(found.iter().all(|sums| (sums.kl - exact).abs() < 1e-7), "{found:?}");
         // k3 of the drawn token, with r = ½ and 3/2; its mean over the policy's draws is the same number.
         assert!((found[0].k3 - (0.5 - 1.0 - 0.5_f64.ln())).abs() < 1e-7);
-        assert!(((found[0].k3 + found[1].k3) / 2.0 - exact).abs() < 1e-7);
+        assert!((f64::midpoint(found[0].k3, found[1].k3) - exact).abs() < 1e-7);
         let same = at_token(&[1.0, 2.0], &[2.0, 3.0], 1);
         assert_eq!((same.kl, same.k3), (0.0, 0.0), "shifted scores are the same");
         let both = divergence(&[0.0; 4], &[q, q].concat(), &[0, 1]);

@@ -51,20 +51,18 @@ pub fn comparisons(folder: &Folder) -> Result<Comparisons, String> {
             };
             let is_swapped = verdict.left == Some(1);
             let (left, right) = if is_swapped { (second, first) } else { (first, second) };
-            let winner = match value {
-                Value::Words(words) => match words.as_str() {
-                    FIRST if is_swapped => Winner::Second,
-                    FIRST => Winner::First,
-                    SECOND if is_swapped => Winner::First,
-                    SECOND => Winner::Second,
-                    TIE => Winner::Tie,
-                    BOTH_BAD => Winner::BothBad,
-                    _ => continue,
-                },
-                _ => {
-                    found.battles.undecided += 1;
-                    continue;
-                }
+            let Value::Words(words) = value else {
+                found.battles.undecided += 1;
+                continue;
+            };
+            let winner = match words.as_str() {
+                FIRST if is_swapped => Winner::Second,
+                FIRST => Winner::First,
+                SECOND if is_swapped => Winner::First,
+                SECOND => Winner::Second,
+                TIE => Winner::Tie,
+                BOTH_BAD => Winner::BothBad,
+                _ => continue,
             };
             found.battles.push(left.clone(), right.clone(), winner);
             if found.battles.battles.len() > found.pairs.len() {

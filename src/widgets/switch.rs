@@ -128,7 +128,7 @@ pub fn segmented_row_ui<T: Copy + PartialEq>(
                     }
                 }
             });
-            let name = picked.map_or(more.to_owned(), |it| format!("{more}: {}", it.words));
+            let name = picked.map_or_else(|| more.to_owned(), |it| format!("{more}: {}", it.words));
             button.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
         });
     });

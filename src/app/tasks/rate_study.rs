@@ -7,7 +7,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::errors::one_line;
-use crate::eval::arena::report_of_pairs;
+use crate::eval::arena::quick_report_of_pairs;
 use crate::jobs::Progress;
 use crate::state::codes::{Rated, StudyRating};
 use crate::state::prefs::PanelId;
@@ -40,7 +40,7 @@ impl Work for RateStudy {
         // The window has it open: it is only looked at here.
         let folder = Folder::open(&path, Use::Read)?;
         Ok(comparisons(&folder).map(|found| StudyRating {
-            report: report_of_pairs(&found.battles.battles, &found.pairs, Default::default()),
+            report: quick_report_of_pairs(&found.battles.battles, &found.pairs),
             about: found.sentences().join(". "),
         }))
     }

@@ -205,7 +205,7 @@ fn argilla(row: &Row, folder: &Folder, common: &Said, said: &mut Vec<Said>) -> R
         let user = answer.get("user_id").map(cell).unwrap_or_default();
         let named = answer.get("user").and_then(Json::as_str); // as an earlier version wrote it
         let named = named.or_else(|| names.as_ref()?.get(&user).map(String::as_str));
-        named.map_or(user.clone(), str::to_owned)
+        named.map_or_else(|| user.clone(), str::to_owned)
     };
     let mut add = |question: &str, answer: &Json, coder: String| -> Result<(), String> {
         let codebook = &folder.study.codebook;
