@@ -32,6 +32,7 @@ use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::OpenStudy;
 use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
 use crate::app::tasks::rate_models::RateModels;
+use crate::app::tasks::rate_study::RateStudy;
 use crate::app::tasks::read_answers::ReadAnswers;
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_prompts::ReadPrompts;
@@ -148,6 +149,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ExportStudy>(),
         TypeId::of::<PrepareEvaluation>(),
         TypeId::of::<RateModels>(),
+        TypeId::of::<RateStudy>(),
         TypeId::of::<ReadAnswers>(),
         TypeId::of::<ReadCodebook>(),
         TypeId::of::<ReadPrompts>(),

@@ -55,7 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("serve", &["data", "encoder", "errors", "evaluate", "jobs", "llm", "web"]),
     ("study", &["data", "files", "stats", "words"]),
     ("elsewhere", &["data", "errors", "files", "jobs", "llm", "train", "words"]),
-    ("rounds", &["data", "evaluate", "files", "jobs", "llm", "stats", "train"]),
+    ("rounds", &["data", "eval", "evaluate", "files", "jobs", "llm", "stats", "train"]),
     ("sweep", &["data", "errors", "files", "hub", "jobs", "llm", "stats", "train", "words"]),
     // Workbench state: plain data, no pixels, no tensors
     (
@@ -306,7 +306,7 @@ const ROOMS: &[(&str, &[(&str, &[&str])])] = &[
             ("codes", &["annotate", "prefs", "room"]),
             ("evaluate", &["command", "slots"]),
             ("playground", &["models", "prefs", "scores", "slots"]),
-            ("look_inside", &["models", "playground", "slots"]),
+            ("look_inside", &["models", "playground", "prefs", "slots"]),
             ("train", &["command", "models", "series", "slots"]),
         ],
     ),

@@ -178,6 +178,7 @@ impl Workbench {
         workbench.missing_scripts.install(context);
         context.add_plugin(widgets::right_to_left::RightToLeft);
         workbench.state.playground.restore(&workbench.state.prefs.chats);
+        workbench.state.look_inside.restore(&workbench.state.prefs.look);
         workbench.state.models.remote.address.clone_from(&workbench.state.prefs.server);
         workbench.state.models.answer_cache = workbench.state.prefs.answer_cache;
         workbench.state.codes.view = workbench.state.prefs.annotate;
@@ -300,6 +301,7 @@ impl eframe::App for Workbench {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         self.state.prefs.chats = self.state.playground.kept();
+        self.state.prefs.look = self.state.look_inside.kept();
         self.state.prefs.annotate = self.state.codes.view;
         self.state.prefs.coder = self.state.codes.coder.trim().to_owned();
         self.state.prefs.coding_goes_on = self.state.codes.goes_on;

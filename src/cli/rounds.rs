@@ -13,13 +13,16 @@ use super::columns::columns;
 use super::load;
 use super::out;
 use super::progress::Bar;
-use crate::jobs::{self, Cancelled, Progress};
+use crate::eval::drift::{DriftSettings, Moved};
+use crate::jobs::{self, Cancelled, Progress, Quiet};
 use crate::llm::card::ModelSource;
+use crate::llm::{LoadOptions, Model};
 use crate::rounds::chain::{InRow, row_of};
+use crate::rounds::drift::measure_row;
 use crate::rounds::judge::By;
 use crate::rounds::make::{Models, Request, RoundEvent, check, make, with_verdicts};
 use crate::rounds::record::{
-    Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, new_dir, rounds_dir,
+    Against, AnswerSettings, NEXT_RUN_FILE, RoundRecord, RowDrift, new_dir, rounds_dir,
 };
 use crate::train::config::metric::Metric;
 use crate::train::config::rewards::Reward;
@@ -70,6 +73,11 @@ pub struct RoundsArgs {
 
     #[arg(long, default_value_t = AnswerSettings::default().seed)]
     seed: u64,
+
+    /// Measure how far the policy of every run of the row has moved, where that is not known yet: the KL divergence to
+    /// what the first run was held to and to the round before, on held-out prompts (--max-new-tokens, --seed, --most)
+    #[arg(long, conflicts_with_all = ["prompts", "verdicts"])]
+    kl: bool,
 
     /// Do not compare with the answers of the model that the run began with: a third less work
     #[arg(long, requires = "prompts")]
@@ -152,13 +160,31 @@ fn said(args: &RoundsArgs, folder: &Path, record: &RoundRecord) -> anyhow::Resul
 /// The rounds in a row.
 fn show(args: &RoundsArgs) -> anyhow::Result<()> {
     let rounds = args.out.clone().unwrap_or_else(|| rounds_dir(Path::new(".")));
-    let row = row_of(&args.run, Some(&rounds))?;
+    let mut row = row_of(&args.run, Some(&rounds))?;
+    if args.kl && row.iter().any(InRow::lacks_drift) {
+        measure(args, &row)?;
+        row = row_of(&args.run, Some(&rounds))?;
+    }
     if args.json {
         return out::json(&json!({ "rounds": row.iter().map(InRow::json).collect::<Vec<_>>() }));
     }
     let number = |value: Option<f64>| value.map_or_else(dash, |value| format!("{value:.4}"));
-    let heads =
-        ["round", "run", "pairs", "held-out accuracy", "margin", "loss", "win rate", "words"];
+    let heads = [
+        "round",
+        "run",
+        "pairs",
+        "held-out accuracy",
+        "margin",
+        "loss",
+        "win rate",
+        "words",
+        "KL to the first",
+        "KL to the one before",
+    ];
+    let moved = |one: &InRow, of: fn(&RowDrift) -> Option<&Moved>| {
+        let drift = one.drift.as_ref();
+        drift.and_then(|drift| Some(drift.number(of(drift)?))).unwrap_or_else(dash)
+    };
     let mut rows = vec![heads.map(str::to_owned)];
     for one in &row {
         let record = &one.run.record;
@@ -172,12 +198,39 @@ fn show(args: &RoundsArgs) -> anyhow::Result<()> {
             number(one.held_out(Metric::Loss)),
             one.against().and_then(Against::words).unwrap_or_else(dash),
             answered.map_or_else(dash, |words| format!("{words:.1}")),
+            moved(one, RowDrift::to_first),
+            moved(one, RowDrift::to_before),
         ]);
     }
     columns(&rows).iter().try_for_each(|line| out::line(line))?;
     out::note(
         "win rate: its answers against those of the round before, ties half, with a 95 % interval",
     );
+    match row.iter().rev().find_map(|one| one.drift.as_ref()) {
+        Some(drift) => out::note(&format!(
+            "KL, a token, with a 95 % interval over prompts: {}; of the last run {}",
+            drift.drift.estimator,
+            drift.on_what()
+        )),
+        None => out::note("KL: not measured yet (--kl)"),
+    }
+    Ok(())
+}
+
+fn measure(args: &RoundsArgs, row: &[InRow]) -> anyhow::Result<()> {
+    let Some(last) = row.last() else { return Ok(()) };
+    let source = ModelSource::at(&load::find_model(&last.run.config.model)?);
+    let model = Model::load(&source, &LoadOptions::default(), &Quiet)
+        .with_context(|| format!("{} could not be loaded", last.run.config.model))?;
+    let settings = DriftSettings::default();
+    let prompts = if args.most == 0 { settings.prompts } else { args.most };
+    let (max_new_tokens, seed) = (args.max_new_tokens, args.seed);
+    jobs::give_way();
+    let screen = Screen(Bar::new());
+    let settings = DriftSettings { prompts, max_new_tokens, seed, ..settings };
+    let measured = measure_row(&model, row, settings, &screen);
+    screen.0.clear();
+    measured?;
     Ok(())
 }
 
@@ -239,6 +292,7 @@ mod tests {
             "rounds runs/1 --prompts p.jsonl --rewards r.toml --no-win-rate --out rounds/2",
             "rounds runs/1 --prompts p.jsonl --judge --criterion short",
             "rounds runs/1 --out rounds/2 --verdicts pairs.jsonl",
+            "rounds runs/1 --kl --most 20 --max-new-tokens 32",
         ] {
             assert!(read(line).is_ok(), "{line}");
         }
@@ -246,6 +300,7 @@ mod tests {
             "rounds runs/1 --rewards r.toml",
             "rounds runs/1 --prompts p.jsonl --judge --rewards r.toml",
             "rounds runs/1 --verdicts pairs.jsonl",
+            "rounds runs/1 --kl --prompts p.jsonl",
         ] {
             assert!(read(line).is_err(), "{line}");
         }

@@ -171,7 +171,8 @@ impl Battles {
         }
     }
 
-    fn push(&mut self, first: String, second: String, winner: Winner) {
+    /// Counts a comparison.
+    pub fn push(&mut self, first: String, second: String, winner: Winner) {
         if first == second {
             self.one_model += 1;
         } else {

@@ -1,13 +1,24 @@
 //! The `codebook.json` of `CodeBook Studio` and `CodeBook Lab` (`McLaren`, arXiv 2603.26898), as a codebook of ours.
 //!
 //! Sections with instructions hold annotations: a drop-down list is one label, a Likert scale has two ends, a text box
-//! is free text, and a box that is ticked or not is a label yes or no.
+//! is free text, and a box that is ticked or not is a label yes or no. What a label means has no field of its own
+//! there: it is written into the example, a line each (`good means: It praises.`), and read from there.
 
+use serde_json::map::Entry;
 use serde_json::{Map, Value, json};
 
 /// How a section's and an annotation's key begin.
 const SECTION: &str = "section_";
 const ANNOTATION: &str = "annotation_";
+
+/// What follows a label in a line of an example, and which field of its class that is.
+pub const SAID: [(&str, &str); 5] = [
+    (" means: ", "definition"),
+    (" also: ", "clarification"),
+    (" is not: ", "negative_clarification"),
+    (", for example: ", "positive_examples"),
+    (", but not: ", "negative_examples"),
+];
 
 /// Whether it is such a file.
 pub fn is_one(value: &Value) -> bool {
@@ -35,23 +46,59 @@ pub fn to_study(value: &Value) -> Result<Value, String> {
     Ok(json!({ "guideline": guideline.join("\n\n"), "variables": variables }))
 }
 
+/// A section as the form has it, with what is asked in it.
+pub fn section(name: &str, instruction: &str, annotations: Vec<Value>) -> Value {
+    let numbered = (1..).zip(annotations);
+    let annotations: Map<String, Value> =
+        numbered.map(|(number, one)| (format!("{ANNOTATION}{number}"), one)).collect();
+    json!({
+        "section_name": name, "section_instruction": instruction, "annotations": annotations,
+    })
+}
+
+/// The classes of these labels, as far as every line of `example` says something of one of them. `None`: it is an
+/// example as other people write it.
+fn classes_of(labels: &[String], example: &str) -> Option<Vec<Value>> {
+    let mut classes: Vec<Map<String, Value>> =
+        labels.iter().map(|label| Map::from_iter([("label".to_owned(), json!(label))])).collect();
+    for line in example.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        // “good, but late means: …” begins with “good”, too.
+        let about = labels.iter().enumerate().filter_map(|(place, label)| {
+            let rest = line.strip_prefix(label.as_str())?;
+            let (words, field) = SAID.into_iter().find(|(words, _)| rest.starts_with(words))?;
+            Some((place, field, rest[words.len()..].trim()))
+        });
+        let (place, field, said) = about.max_by_key(|(place, ..)| labels[*place].len())?;
+        match classes[place].entry(field) {
+            Entry::Vacant(entry) if field.ends_with("_examples") => _ = entry.insert(json!([said])),
+            Entry::Vacant(entry) => _ = entry.insert(json!(said)),
+            Entry::Occupied(mut entry) => entry.get_mut().as_array_mut()?.push(json!(said)),
+        }
+    }
+    Some(classes.into_iter().map(Value::Object).collect())
+}
+
 fn variable(annotation: &Value, instruction: &str) -> Result<Value, String> {
     let name = said(annotation, "name");
     if name.is_empty() {
         return Err("one of its annotations has no name".to_owned());
     }
-    let hints = [said(annotation, "tooltip"), said(annotation, "example")];
+    let kind = said(annotation, "type").to_lowercase();
+    let labels = match kind.as_str() {
+        "dropdown" => options(annotation),
+        "checkbox" => vec!["yes".to_owned(), "no".to_owned()],
+        _ => Vec::new(),
+    };
+    let example = said(annotation, "example");
+    let classes = classes_of(&labels, &example);
+    let example = if classes.is_some() { String::new() } else { example };
+    let classes =
+        classes.unwrap_or_else(|| labels.iter().map(|label| json!({ "label": label })).collect());
+    let hints = [said(annotation, "tooltip"), example];
     let question: Vec<String> = hints.into_iter().filter(|hint| !hint.is_empty()).collect();
     let question = if question.is_empty() { instruction.to_owned() } else { question.join("\n") };
-    let labels = |labels: Vec<String>| -> Vec<Value> {
-        labels.into_iter().map(|label| json!({ "label": label })).collect()
-    };
-    let kind = said(annotation, "type").to_lowercase();
     let answer = match kind.as_str() {
-        "dropdown" => json!({ "kind": "choice", "classes": labels(options(annotation)) }),
-        "checkbox" => {
-            json!({ "kind": "choice", "classes": labels(vec!["yes".to_owned(), "no".to_owned()]) })
-        }
+        "dropdown" | "checkbox" => json!({ "kind": "choice", "classes": classes }),
         "likert" => {
             let end = |key: &str| number(&annotation[key]);
             let (Some(low), Some(high)) = (end("min_value"), end("max_value")) else {

@@ -1,7 +1,7 @@
 //! Which of several models is preferred: ratings from comparisons in pairs, how sure they are, what
 //! the side does, and which two to compare next.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::stats::resample::Bootstrap;
 const MOST_NEXT: usize = 5;
 
 /// Everything about the comparisons.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArenaReport {
     pub battles: usize,
 
@@ -36,7 +36,7 @@ pub struct ArenaReport {
     pub notes: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelReport {
     pub name: String,
 
@@ -58,7 +58,7 @@ pub struct ModelReport {
 }
 
 /// How often what was shown first, or at the left, won.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PositionReport {
     pub decided: usize,
     pub first_won: usize,
@@ -70,7 +70,7 @@ pub struct PositionReport {
 }
 
 /// Two models whose comparison would tell the most.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NextPair {
     pub first: String,
     pub second: String,
@@ -82,8 +82,20 @@ pub fn quick_report(battles: &[Battle]) -> ArenaReport {
     report(battles, Bootstrap { resamples: 1000, ..Bootstrap::default() })
 }
 
-/// Works everything out.
+/// The same of [`report_of_pairs`].
+pub fn quick_report_of_pairs(battles: &[Battle], pairs: &[usize]) -> ArenaReport {
+    report_of_pairs(battles, pairs, Bootstrap { resamples: 1000, ..Bootstrap::default() })
+}
+
+/// Works everything out. Each battle is drawn by itself for the intervals.
 pub fn report(battles: &[Battle], bootstrap: Bootstrap) -> ArenaReport {
+    let alone: Vec<usize> = (0..battles.len()).collect();
+    report_of_pairs(battles, &alone, bootstrap)
+}
+
+/// The same where several people judge one pair: `pairs` says of each battle which it is about, and battles of
+/// one pair are drawn together.
+pub fn report_of_pairs(battles: &[Battle], pairs: &[usize], bootstrap: Bootstrap) -> ArenaReport {
     let names: BTreeSet<&str> =
         battles.iter().flat_map(|battle| [battle.first.as_str(), battle.second.as_str()]).collect();
     let names: Vec<&str> = names.into_iter().collect();
@@ -116,7 +128,7 @@ pub fn report(battles: &[Battle], bootstrap: Bootstrap) -> ArenaReport {
         }
     }
     for (number, group) in groups.iter().enumerate() {
-        let rated = Group::of(group, &numbered, bootstrap);
+        let rated = Group::of(group, (&numbered, pairs), bootstrap);
         if let Err(reason) = &rated.ratings {
             notes.push(unbounded(&arena, group, &names).unwrap_or_else(|| reason.clone()));
         }
@@ -213,15 +225,24 @@ struct Group {
 }
 
 impl Group {
-    fn of(group: &[usize], all: &[(usize, usize, Outcome)], bootstrap: Bootstrap) -> Self {
+    fn of(
+        group: &[usize],
+        (all, pairs): (&[(usize, usize, Outcome)], &[usize]),
+        bootstrap: Bootstrap,
+    ) -> Self {
         let place = |model: &usize| group.iter().position(|member| member == model);
-        let own: Vec<(usize, usize, Outcome)> = all
-            .iter()
-            .filter_map(|(first, second, outcome)| Some((place(first)?, place(second)?, *outcome)))
-            .collect();
+        let mut own = Vec::new();
+        let mut units: BTreeMap<usize, Vec<(usize, usize, Outcome)>> = BTreeMap::new();
+        for ((first, second, outcome), pair) in all.iter().zip(pairs) {
+            if let (Some(first), Some(second)) = (place(first), place(second)) {
+                own.push((first, second, *outcome));
+                units.entry(*pair).or_default().push((first, second, *outcome));
+            }
+        }
         let ratings = Arena::new(group.len(), &own).ratings().map_err(|why| why.to_string());
+        let units: Vec<_> = units.into_values().collect();
         let intervals = if ratings.is_ok() {
-            bootstrap_ratings(group.len(), &own, bootstrap)
+            bootstrap_ratings(group.len(), &units, bootstrap)
         } else {
             Vec::new()
         };
@@ -360,6 +381,22 @@ mod tests {
         assert!((rating("a").unwrap() - 1000.0).abs() < 1e-6);
         assert_eq!(rating("e"), None);
         assert_eq!(report.next[0].reason, "it links two groups that were never compared");
+    }
+
+    #[test]
+    fn coders_who_say_the_same_of_a_pair_do_not_make_it_surer() {
+        let winner = |pair: usize| if pair % 5 < 3 { Winner::First } else { Winner::Second };
+        let once: Vec<Battle> = (0..60).map(|pair| battle("a", "b", winner(pair))).collect();
+        let pairs: Vec<usize> = (0..60).flat_map(|pair| [pair; 4]).collect();
+        let four: Vec<Battle> = pairs.iter().map(|pair| once[*pair].clone()).collect();
+        let width =
+            |report: &ArenaReport| report.models[0].high.unwrap() - report.models[0].low.unwrap();
+        let (alone, together) = (report(&once, few()), report_of_pairs(&four, &pairs, few()));
+        assert!((width(&together) / width(&alone) - 1.0).abs() < 1e-9, "the same draws");
+        assert!(width(&report(&four, few())) < 0.7 * width(&alone), "as if they were 240 pairs");
+        assert!(
+            (together.models[0].rating.unwrap() - alone.models[0].rating.unwrap()).abs() < 1e-6
+        );
     }
 
     #[test]

@@ -134,13 +134,15 @@ fn paragraph_kl(model: &Model, adapter: &Adapter, text: &str) -> Result<(f64, f6
     Ok((sums.iter().sum(), ids.len() as f64))
 }
 
+/// ln Σ e^score.
+pub(super) fn log_sum(scores: &[f32]) -> f64 {
+    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|score| f64::from(score - highest).exp()).sum();
+    f64::from(highest) + sum.ln()
+}
+
 /// KL(p ‖ q) in nats, from raw scores.
 fn kl(p: &[f32], q: &[f32]) -> f64 {
-    let log_sum = |scores: &[f32]| {
-        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = scores.iter().map(|score| f64::from(score - highest).exp()).sum();
-        f64::from(highest) + sum.ln()
-    };
     let (p_sum, q_sum) = (log_sum(p), log_sum(q));
     let terms = p.iter().zip(q).map(|(p, q)| {
         let log_p = f64::from(*p) - p_sum;

@@ -3,5 +3,6 @@
 pub mod arena;
 pub mod closest;
 pub mod comparison;
+pub mod drift;
 pub mod intervals;
 pub mod preference;

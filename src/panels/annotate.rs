@@ -27,8 +27,9 @@ use self::verdicts::{CHOICES, counts_ui, judge, undo_button_ui, verdict_buttons_
 use crate::data::remarks::Strength;
 use crate::panels::shortcuts::DIGITS;
 use crate::state::annotate::draft::Field;
+use crate::state::annotate::given::AnswersOfRound;
 use crate::state::annotate::{AnnotateState, Phase, STILL_READING};
-use crate::state::command::{AnnotateCommand, Commands, ViewCommand, WindowCommand};
+use crate::state::command::{AnnotateCommand, Commands, TrainCommand, ViewCommand, WindowCommand};
 use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
@@ -313,13 +314,20 @@ fn all_judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Comma
             pair_count(pairs)
         ),
     };
+    let round = annotate.round.clone();
+    let of_round =
+        "These are the answers of a round: the next run learns from what you said of them.";
     let empty = EmptyState {
         icon: icons::DONE,
         title: "Every prompt is judged",
-        sentence: &sentence,
-        actions: &["Go to Train", "Prompts from a file…"],
+        sentence: if round.is_some() { of_round } else { &sentence },
+        actions: match &round {
+            Some(_) => &["Take the verdicts into the round"],
+            None => &["Go to Train", "Prompts from a file…"],
+        },
     };
     match empty.show(ui) {
+        Some(_) if round.is_some() => take_into_round(round, commands),
         Some(0) => commands.push(ViewCommand::ShowPanel(PanelId::Train)),
         Some(_) => commands.push(AnnotateCommand::ChoosePrompts),
         None => {}
@@ -329,6 +337,14 @@ fn all_judged_ui(ui: &mut Ui, annotate: &mut AnnotateState, commands: &mut Comma
         let list = ActionButton::quiet("List").shortcut("L");
         annotate.lists |= ui.add(list).on_hover_text("All prompts and their verdicts").clicked();
     });
+}
+
+/// The verdicts become the pairs of the round, and its page comes to the front.
+fn take_into_round(round: Option<AnswersOfRound>, commands: &mut Commands) {
+    let Some(AnswersOfRound { folder, run }) = round else { return };
+    commands.push(ViewCommand::ShowPanel(PanelId::Train));
+    commands.push(TrainCommand::ShowRounds(run));
+    commands.push(TrainCommand::TakeVerdicts(folder));
 }
 
 /// What is being done, or what to do next: one line between the answers and the verdicts.

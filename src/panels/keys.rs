@@ -195,6 +195,9 @@ fn codes_actions(state: &AppState, actions: &mut Actions) {
     let codes = &state.codes;
     if let Some(session) = &codes.session {
         actions.add("How far do the coders agree?", CodesCommand::Agreement);
+        if session.folder.is_of_pairs() {
+            actions.add("Which models do the verdicts prefer?", CodesCommand::Arena);
+        }
         actions.add("Package for a colleague…", CodesCommand::ExportPackage);
         actions.add("Send my codes back…", CodesCommand::ExportCodes);
         actions.add("Merge the codes of a colleague…", CodesCommand::ChooseMerge);

@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::error::Error;
-use super::record::{Against, RoundRecord};
+use super::record::{Against, RoundRecord, RowDrift};
+use crate::data::forms::Want;
 use crate::data::forms::mapping::Mapping;
 use crate::data::import;
 use crate::data::pair::Text;
 use crate::jobs::Quiet;
+use crate::train::config::TrainConfig;
 use crate::train::config::metric::Metric;
+use crate::train::config::objective::Head;
 use crate::train::record::runs::{self, RunEntry};
 use crate::train::record::{DATA_FILE, RECORD_FILE};
 
@@ -27,6 +30,9 @@ pub struct InRow {
 
     /// The round that its model answered in. `None`: none has been made.
     pub answered_in: Option<(PathBuf, RoundRecord)>,
+
+    /// How far its policy has moved. `None`: that was not measured.
+    pub drift: Option<RowDrift>,
 }
 
 impl InRow {
@@ -38,6 +44,11 @@ impl InRow {
     /// Its answers against those of the round before it.
     pub fn against(&self) -> Option<&Against> {
         self.answered_in.as_ref()?.1.against.as_ref()
+    }
+
+    /// Whether it is still to be measured how far its policy has moved.
+    pub fn lacks_drift(&self) -> bool {
+        self.drift.is_none() && self.run.has_adapter && learns_from_pairs(&self.run.config)
     }
 
     pub fn name(&self) -> &str {
@@ -71,8 +82,24 @@ impl InRow {
             "mean_words": answered.map(|round| round.mean_words),
             "mean_reward": answered.and_then(|round| round.mean_reward),
             "against_the_round_before": against,
+            "kl": self.drift.as_ref().map(RowDrift::json),
         })
     }
+}
+
+/// Whether an objective can go on from round to round.
+pub fn learns_from_pairs(config: &TrainConfig) -> bool {
+    let facts = config.objective.facts();
+    facts.columns == Want::Pairs
+        && facts.head == Head::Tokens
+        && config.method.own().is_none()
+        && config.method.soft().is_none()
+}
+
+/// What the first preference run of a row was held to: the adapter that it began with. `None`: the base model.
+pub fn first_reference(row: &[InRow]) -> Option<&Path> {
+    let first = row.iter().find(|one| learns_from_pairs(&one.run.config));
+    first?.run.config.adapter.as_deref()
 }
 
 /// The run whose adapter a run began with. `None`: it began a new one, or one that is no run's.
@@ -110,7 +137,11 @@ pub fn row_of(run_dir: &Path, rounds: Option<&Path>) -> Result<Vec<InRow>, Error
         let own = real(&run.run_dir);
         let of_run = |(_, round): &&(PathBuf, RoundRecord)| real(&round.of) == own;
         let answered_in = made.iter().rfind(of_run).cloned();
-        found.push(InRow { number: place + 1, run, learned_from, answered_in });
+        found.push(InRow { number: place + 1, run, learned_from, answered_in, drift: None });
+    }
+    let first = first_reference(&found).map(Path::to_owned);
+    for one in &mut found {
+        one.drift = RowDrift::read(&one.run.run_dir, first.as_deref());
     }
     // Where the folder of a round is gone, the run that learned from it has its record.
     for place in 1..found.len() {

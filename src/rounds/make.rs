@@ -13,8 +13,8 @@ use super::record::{
     ANSWERS_FILE, Against, AnswerSettings, AnsweredTwice, NEXT_RUN_FILE, PAIRS_FILE, RoundRecord,
     read_answers,
 };
+use crate::data::forms::Fields;
 use crate::data::forms::mapping::Mapping;
-use crate::data::forms::{Fields, Want};
 use crate::data::import;
 use crate::data::pair::Text;
 use crate::data::record::Form;
@@ -23,7 +23,6 @@ use crate::files;
 use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::card::ModelSource;
 use crate::llm::{Adapter, LoadOptions, Model};
-use crate::train::config::objective::Head;
 use crate::train::config::{TrainConfig, run_file};
 use crate::train::record::runs::{self, RunEntry};
 use crate::train::record::{DATA_FILE, ROUND_FILE};
@@ -60,6 +59,7 @@ pub enum Doing {
     Judging,
     AnsweringBefore,
     JudgingBefore,
+    Measuring,
 }
 
 impl Doing {
@@ -69,6 +69,7 @@ impl Doing {
             Self::Judging => "Comparing the answers",
             Self::AnsweringBefore => "The model before answers them too",
             Self::JudgingBefore => "Comparing with the model before",
+            Self::Measuring => "Measuring the KL",
         }
     }
 }
@@ -94,7 +95,7 @@ impl Models {
 pub fn check(run_dir: &Path) -> Result<RunEntry, Error> {
     let no = |why: &str| Error::NoRound { run: run_dir.to_owned(), why: why.to_owned() };
     let run = runs::entry(run_dir)?;
-    if !learns_from_pairs(&run.config) {
+    if !chain::learns_from_pairs(&run.config) {
         let name = run.config.objective.facts().name;
         return Err(no(&format!("{name} does not learn from pairs of answers, as DPO does")));
     }
@@ -104,15 +105,6 @@ pub fn check(run_dir: &Path) -> Result<RunEntry, Error> {
         ));
     }
     Ok(run)
-}
-
-/// Whether an objective can go on from round to round.
-pub fn learns_from_pairs(config: &TrainConfig) -> bool {
-    let facts = config.objective.facts();
-    facts.columns == Want::Pairs
-        && facts.head == Head::Tokens
-        && config.method.own().is_none()
-        && config.method.soft().is_none()
 }
 
 /// Makes the round, and its folder. Without a judge the pairs are missing: see [`with_verdicts`].

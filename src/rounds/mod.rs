@@ -5,6 +5,7 @@
 
 pub mod answers;
 pub mod chain;
+pub mod drift;
 pub mod error;
 pub mod judge;
 pub mod make;

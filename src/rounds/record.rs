@@ -4,9 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::error::Error;
 use crate::data::pair::Text;
+use crate::eval::drift::{Drift, Moved};
+use crate::eval::intervals::Interval;
 use crate::files;
 use crate::stats::paired::wilson;
 use crate::train::record::ROUND_FILE;
@@ -151,6 +154,80 @@ impl RoundRecord {
         let mut text = serde_json::to_string_pretty(self).expect("a round has only plain values");
         text.push('\n');
         files::write_atomic(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
+    }
+}
+
+/// How far the policy of a run has moved, in its folder.
+const DRIFT_FILE: &str = "drift.json";
+
+/// How far the policy of a run in a row has moved: from what the first preference run was held to, and from what this
+/// run began with, where that is another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowDrift {
+    /// The adapter of the first reference. `None`: the base model.
+    pub first: Option<PathBuf>,
+    pub drift: Drift,
+}
+
+impl RowDrift {
+    pub fn to_first(&self) -> Option<&Moved> {
+        self.drift.from.first()
+    }
+
+    pub fn to_before(&self) -> Option<&Moved> {
+        self.drift.from.get(1)
+    }
+
+    /// `None`: it was not measured, or of a row that began with another model.
+    pub fn read(run_dir: &Path, first: Option<&Path>) -> Option<Self> {
+        let bytes = std::fs::read(run_dir.join(DRIFT_FILE)).ok()?;
+        let read: Self = serde_json::from_slice(&bytes).ok()?;
+        (read.first.as_deref() == first).then_some(read)
+    }
+
+    pub fn write(&self, run_dir: &Path) -> Result<(), Error> {
+        let path = run_dir.join(DRIFT_FILE);
+        let text = serde_json::to_string_pretty(self).expect("numbers can be written as JSON");
+        files::write_atomic(&path, text.as_bytes()).map_err(|source| Error::Write { path, source })
+    }
+
+    pub fn json(&self) -> Value {
+        let Drift { estimator, prompts, held_out, answers, tokens, max_new_tokens, seed, .. } =
+            &self.drift;
+        json!({
+            "estimator": estimator,
+            "to_first": self.to_first(),
+            "to_round_before": self.to_before(),
+            "prompts": prompts,
+            "prompts_were_held_out": held_out,
+            "answers": answers,
+            "tokens": tokens,
+            "max_new_tokens": max_new_tokens,
+            "seed": seed,
+        })
+    }
+
+    /// `24 answers to 12 held-out prompts, 310 tokens`
+    pub fn on_what(&self) -> String {
+        let Drift { prompts, held_out, answers, tokens, .. } = &self.drift;
+        let plural = if *prompts == 1 { "" } else { "s" };
+        let (before, after) =
+            if *held_out { ("held-out ", "") } else { ("", " that it was trained on") };
+        format!("{answers} answers to {prompts} {before}prompt{plural}{after}, {tokens} tokens")
+    }
+
+    /// `0.0310 (0.0250 to 0.0400) from the base model, 0.0120 (0.0090 to 0.0160) from first`
+    pub fn words(&self) -> String {
+        let each = self.drift.from.iter();
+        let each = each.map(|moved| format!("{} from {}", self.number(moved), moved.name));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    /// `0.0310 (0.0250 to 0.0400)`, of a token. One prompt alone has no interval.
+    pub fn number(&self, moved: &Moved) -> String {
+        let Interval { value, low, high } = moved.per_token;
+        let interval = format!(" ({low:.4} to {high:.4})");
+        format!("{value:.4}{}", if self.drift.prompts > 1 { interval.as_str() } else { "" })
     }
 }
 

@@ -5,24 +5,32 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::answers::Answer;
-use super::chain::{before, row_of};
+use super::chain::{InRow, before, row_of};
+use super::drift::measure_row;
 use super::error::Error;
 use super::judge::By;
 use super::make::{Models, Request, check, make, next_config, with_verdicts};
 use super::record::{
-    ANSWERS_FILE, Against, AnswerSettings, NEXT_RUN_FILE, PAIRS_FILE, RoundRecord, read_answers,
+    ANSWERS_FILE, Against, AnswerSettings, NEXT_RUN_FILE, PAIRS_FILE, RoundRecord, RowDrift,
+    read_answers,
 };
 use crate::data::pair::{Text, Verdict};
+use crate::eval::drift::{DriftSettings, Moved, measure};
 use crate::examples;
 use crate::files;
 use crate::jobs::Quiet;
 use crate::llm::card::ModelSource;
-use crate::llm::{LoadOptions, Model};
+use crate::llm::model::Positions;
+use crate::llm::{Adapter, LoadOptions, Model};
+use crate::stats::divergence::kullback_leibler;
+use crate::stats::tokens::NextToken;
 use crate::train;
 use crate::train::StartRequest;
 use crate::train::config::metric::Metric;
 use crate::train::config::rewards::{LengthUnit, Reward, Rule};
 use crate::train::config::{LoraConfig, Objective, TrainConfig, run_file};
+use crate::train::record::{DATA_FILE, runs};
+use crate::train::rows::prepare;
 
 fn tiny_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample_data/tiny_model")
@@ -152,6 +160,72 @@ fn a_round_answers_new_prompts_and_the_next_run_goes_on_from_the_adapter() {
     let entry = check(&second).unwrap();
     let models = Models::load(&ModelSource::at(&tiny_model()), &entry).unwrap();
     assert!(models.before.is_some());
+}
+
+#[test]
+fn how_far_policies_have_moved_is_measured_against_the_first_reference_and_the_round_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = first_run(folder.path());
+    let model = load();
+    let adapter = Adapter::load(&first, &model).unwrap();
+    let entry = runs::entry(&first).unwrap();
+    let data = first.join(DATA_FILE);
+    let one = DriftSettings { max_new_tokens: 1, ..DriftSettings::default() };
+    let others = [("the base model".to_owned(), None), ("itself".to_owned(), Some(&adapter))];
+    let rows = (&entry.config, data.as_path());
+    let drift = measure((&model, &adapter), &others, rows, one, &Quiet).unwrap();
+    // A quarter of eight prompts is held out, and of one token the draw says nothing.
+    assert_eq!((drift.prompts, drift.held_out, drift.answers, drift.tokens), (2, true, 4, 4));
+    let config = TrainConfig { packing: false, ..entry.config.clone() };
+    let read = prepare::examples(&model, &config, &data, &Quiet).unwrap();
+    let next = |row: usize, adapter| {
+        let chosen = &read.examples[row].chosen;
+        let ids = &chosen.ids[..chosen.completion_start];
+        let scores = model.logits(ids, &mut model.new_cache(), adapter, Positions::Last).unwrap();
+        let scores = scores.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+        NextToken::new(&scores, 1.0).unwrap().probabilities
+    };
+    let exact =
+        |row: &usize| kullback_leibler(&next(*row, Some(&adapter)), &next(*row, None)).unwrap();
+    let mean = read.split.held_out.iter().map(exact).sum::<f64>() / 2.0;
+    assert!(mean > 1e-6 && (drift.from[0].per_answer.value / mean - 1.0).abs() < 1e-3, "{drift:?}");
+    assert_eq!(drift.from[1].per_token.value, 0.0);
+
+    // A second run, from the adapter of the first one.
+    let more = folder.path().join("more.jsonl");
+    for number in 20..28 {
+        let row = json!({
+            "prompt": [{ "role": "user", "content": format!("What is number {number}?") }],
+            "chosen": [{ "role": "assistant", "content": format!("It is {number}.") }],
+            "rejected": [{ "role": "assistant", "content": "Well, who could say, one might ask." }],
+        });
+        files::append_json(&more, &row).unwrap();
+    }
+    let config = TrainConfig { adapter: Some(first.clone()), ..config_of_second(more) };
+    let second = train(&config, &folder.path().join("runs/second"));
+    let row = row_of(&second, None).unwrap();
+    assert!(row.iter().all(InRow::lacks_drift));
+    let few = DriftSettings { max_new_tokens: 6, ..DriftSettings::default() };
+    assert_eq!(measure_row(&model, &row, few, &Quiet).unwrap(), 2);
+    let row = row_of(&first, None).unwrap();
+    let drifts: Vec<_> = row.iter().map(|one| one.drift.clone().unwrap()).collect();
+    let names = |of: &RowDrift| of.drift.from.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&drifts[0]), ["the base model"], "it began with the first reference");
+    assert_eq!(names(&drifts[1]), ["the base model", "first"]);
+    let kl = |moved: Option<&Moved>| moved.unwrap().per_token.value;
+    assert!(kl(drifts[1].to_first()) > 0.0 && kl(drifts[1].to_before()) > 0.0);
+    assert!(kl(drifts[1].to_first()) > kl(drifts[0].to_first()), "{drifts:?}");
+    let json = row[1].json();
+    assert_eq!(json["kl"]["to_round_before"]["name"], "first");
+    assert!(json["kl"]["estimator"].as_str().unwrap().contains("exact over the vocabulary"));
+    assert_eq!(measure_row(&model, &row, few, &Quiet).unwrap(), 0, "nothing is measured twice");
+    // Of a row with another beginning they would be other numbers.
+    assert_eq!(RowDrift::read(&second, Some(&first)), None);
+}
+
+fn config_of_second(data: PathBuf) -> TrainConfig {
+    TrainConfig { max_steps: Some(4), ..config(data) }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 pub mod arena;
 pub mod difference;
 pub mod draft;
-mod given;
+pub mod given;
 mod history;
 mod item;
 mod judging;
@@ -21,7 +21,7 @@ use rand_chacha::ChaCha20Rng;
 use self::arena::ArenaPage;
 use self::difference::Places;
 use self::draft::Draft;
-use self::given::GivenPair;
+use self::given::{AnswersOfRound, GivenPair};
 use self::history::History;
 use self::item::{Asked, Item};
 pub use self::item::{Mark, Phase};
@@ -97,6 +97,9 @@ pub struct AnnotateState {
 
     /// Why an earlier verdict could not be shown again. The app tells it.
     pub unreadable: Option<String>,
+
+    /// The round of preference learning whose answers these are.
+    pub round: Option<AnswersOfRound>,
 
     /// Where the prompts come from: `the sample prompts`, `questions.csv`.
     source: String,
@@ -181,7 +184,7 @@ impl AnnotateState {
     /// Takes a new queue of prompts. Those that have a verdict already are not asked again.
     pub fn set_prompts(&mut self, source: &str, prompts: Vec<Text>) {
         source.clone_into(&mut self.source);
-        self.table = None;
+        (self.table, self.round) = (None, None);
         self.given = vec![None; prompts.len()];
         self.prompts = prompts;
         self.groups.clear();
@@ -212,7 +215,7 @@ impl AnnotateState {
         }
         source.clone_into(&mut self.source);
         (self.prompts, self.given, self.shown_at) = (prompts, given, now);
-        self.table = Some(imported.report);
+        (self.table, self.round) = (Some(imported.report), None);
         self.match_prompts();
     }
 

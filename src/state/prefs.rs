@@ -119,6 +119,17 @@ pub struct KeptTurn {
     pub answer: String,
 }
 
+/// The text of Look inside, how it is read, and the view.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptLook {
+    pub text: String,
+    pub as_question: bool,
+
+    /// As the row of views names it.
+    pub view: String,
+}
+
 /// Kept by eframe; what cannot be read becomes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -156,6 +167,9 @@ pub struct Prefs {
     /// The address of the server whose model was looked at last.
     pub server: String,
 
+    /// What of Look inside was in front.
+    pub look: KeptLook,
+
     /// What of Annotate was in front, and who codes here.
     pub annotate: AnnotateView,
     pub coder: String,
@@ -181,6 +195,7 @@ impl Default for Prefs {
             last_used: BTreeMap::new(),
             hub: HubSettings::default(),
             server: String::new(),
+            look: KeptLook::default(),
             annotate: AnnotateView::default(),
             coder: String::new(),
             coding_goes_on: false,

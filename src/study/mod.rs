@@ -8,6 +8,7 @@
 
 pub mod agreement;
 pub mod agreement_words;
+pub mod arena;
 pub mod design;
 pub mod disagreement;
 pub mod draw;

@@ -15,7 +15,7 @@ fn sample_data(name: &str) -> String {
 }
 
 /// In a folder of its own, which is its home too.
-fn call(folder: &Path, arguments: &[&str]) -> Output {
+pub fn call(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tuning-fork"));
     for name in ["HOME", "XDG_DATA_HOME", "USERPROFILE", "APPDATA"] {
         command.env(name, folder);
@@ -23,7 +23,7 @@ fn call(folder: &Path, arguments: &[&str]) -> Output {
     command.args(arguments).current_dir(folder).output().unwrap()
 }
 
-fn said(folder: &Path, arguments: &[&str]) -> String {
+pub fn said(folder: &Path, arguments: &[&str]) -> String {
     let output = call(folder, arguments);
     let problem = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {problem}");

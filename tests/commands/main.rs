@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::iter_over_hash_type, reason = "a test fails where it is")]
 
 mod again;
+mod arena;
 mod explored;
 mod filled;
 mod killed;

@@ -609,7 +609,7 @@ fn who_codes_and_what_of_annotate_was_in_front_is_remembered() {
 
 /// What eframe keeps between starts.
 #[derive(Default)]
-struct Stored(std::collections::BTreeMap<String, String>);
+pub struct Stored(pub std::collections::BTreeMap<String, String>);
 
 impl eframe::Storage for Stored {
     fn get_string(&self, key: &str) -> Option<String> {

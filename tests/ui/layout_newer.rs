@@ -115,7 +115,8 @@ fn guideline() -> AppState {
     state
 }
 
-pub const PAIRS: [Named; 5] = [
+pub const PAIRS: [Named; 6] = [
+    ("the arena of a study", pair_study::rated),
     ("strength and criteria", criteria),
     ("how pairs are judged", criteria_set_up),
     ("four answers in an order", ranked),

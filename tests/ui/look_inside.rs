@@ -22,12 +22,14 @@ use tuning_fork::explore::two_models::{Found, ModelSide, TwoModels};
 use tuning_fork::llm;
 use tuning_fork::state::AppState;
 use tuning_fork::state::command::{Command, LookInsideCommand, ViewCommand};
+use tuning_fork::state::look_inside::LookInsideState;
 use tuning_fork::state::look_inside::heads::Heads;
 use tuning_fork::state::look_inside::slot::Slot;
 use tuning_fork::state::look_inside::subject::{Form, Subject};
 use tuning_fork::state::look_inside::view::View;
-use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::prefs::{KeptLook, PanelId, Theme};
 
+use crate::codes::Stored;
 use crate::layout_states::adapter;
 use crate::support::{Window, answer, empty_state, loaded_state, tokenizer};
 use crate::whole_app::App;
@@ -658,4 +660,59 @@ fn attention_reads_out_as_it_looks() {
 #[test]
 fn the_comparison_reads_out_as_it_looks() {
     insta::assert_snapshot!(Window::new(compared("The library opens")).tree());
+}
+
+#[test]
+fn the_views_stand_in_one_row_whatever_the_window_is_like() {
+    for (width, height, zoom, theme) in [
+        (1280.0, 800.0, 1.0, Theme::Light),
+        (1280.0, 720.0, 1.5, Theme::Light),
+        (1000.0, 640.0, 1.0, Theme::Light),
+        (1000.0, 640.0, 1.5, Theme::Projector),
+    ] {
+        let mut state = looked_at(TEXT);
+        state.prefs.theme = theme;
+        let mut window = Window::zoomed(state, width, height, zoom);
+        let what = format!("{width} x {height}, {zoom}, {theme:?}");
+        let of = |window: &Window, name: &str| {
+            let mut nodes = window.0.query_all_by_role_and_label(Role::Button, name);
+            nodes.next().map(|node| node.rect())
+        };
+        let more = of(&window, "More views").expect(&what);
+        assert!(more.right() <= width / zoom, "{what}: {more}");
+        let seen: Vec<View> =
+            View::ALL.into_iter().filter(|view| of(&window, view.name()).is_some()).collect();
+        assert!(seen.len() > 1 && seen.len() < View::ALL.len(), "{what}: {seen:?}");
+        for view in &seen {
+            let rect = of(&window, view.name()).unwrap();
+            assert!((rect.center().y - more.center().y).abs() < 1.0, "{what}: {view:?} {rect}");
+        }
+        // The last one is in the menu, which has its name from then on.
+        window.click("More views");
+        window.click("The machine");
+        assert_eq!(window.state().look_inside.view, View::Machine, "{what}");
+        window.run();
+        let named = of(&window, "More views: The machine").expect(&what);
+        assert_eq!(named.min, more.min, "{what}: nothing moves");
+    }
+}
+
+#[test]
+fn the_text_and_the_view_are_there_again_after_a_restart() {
+    let mut app = App::with_model();
+    let look = &mut app.harness.state_mut().state.look_inside;
+    (look.view, look.form, look.text) = (View::Surprise, Form::Question, TEXT.to_owned());
+    // As eframe does it when the window is closed.
+    let mut storage = Stored::default();
+    eframe::App::save(app.harness.state_mut(), &mut storage);
+    let prefs = app.harness.state().state.prefs.clone();
+    let kept = serde_json::to_string(&prefs).unwrap();
+    assert!(storage.0.values().any(|kept| kept.contains(TEXT)), "{:?}", storage.0);
+    let app = App::open_with(serde_json::from_str(&kept).unwrap());
+    let look = &app.harness.state().state.look_inside;
+    assert_eq!((look.view, look.form, look.text.as_str()), (View::Surprise, Form::Question, TEXT));
+    // What a later version may have called otherwise is no reason to begin with nothing.
+    let mut again = LookInsideState::default();
+    again.restore(&KeptLook { view: "Something else".to_owned(), ..look.kept() });
+    assert_eq!((again.view, again.text.as_str()), (View::Tokens, TEXT));
 }

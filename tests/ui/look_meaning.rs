@@ -70,6 +70,7 @@ fn a_list_is_mapped_and_asked_again_once_an_anchor_or_the_layer_is_another() {
     app.run();
     app.script.borrow_mut().take::<ReadTokens>().expect("a split").feeder.finish(Ok(pieces(LIST)));
     app.run();
+    app.click("More views");
     app.click("Meaning");
     let Held { request: (_, request), feeder } = asked(&app);
     assert_eq!(request.items, ["nurse", "engineer", "pilot", "cook"]);

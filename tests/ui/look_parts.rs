@@ -164,6 +164,7 @@ fn a_model_is_taken_apart_when_the_view_is_in_front_and_again_when_another_is_lo
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::LookInside)));
     app.run();
+    app.click("More views");
     app.click("The machine");
     let old = app.script.borrow_mut().take::<ReadMachine>().expect("it is read").feeder;
     let AppState { model, .. } = &mut app.harness.state_mut().state;

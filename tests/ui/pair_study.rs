@@ -13,7 +13,7 @@ use tuning_fork::state::command::{CodesCommand, Command, ViewCommand};
 use tuning_fork::state::prefs::PanelId;
 use tuning_fork::study::folder::Folder;
 use tuning_fork::study::forms::export::Export;
-use tuning_fork::study::log::Use;
+use tuning_fork::study::log::{Use, Verdict};
 use tuning_fork::study::plan::Order;
 use tuning_fork::study::value::Value;
 
@@ -141,6 +141,69 @@ fn pairs_are_judged_by_keys_and_the_sides_are_those_that_were_drawn() {
     app.sees("Every pair is judged");
     app.ask(Command::Codes(CodesCommand::Agreement));
     app.sees("share on the left");
+}
+
+/// Two coders have judged four pairs of two models, and the arena of the study is in front.
+pub fn rated() -> AppState {
+    let parent = tempfile::tempdir().unwrap();
+    std::mem::take(&mut rated_in(parent.path()).harness.state_mut().state)
+}
+
+fn rated_in(parent: &Path) -> App {
+    let mut app = begun(parent, 0);
+    app.click("Begin to code");
+    app.ask(Command::Codes(CodesCommand::Close));
+    let study = parent.join("project/studies/helpful");
+    let mut folder = Folder::open(&study, Use::Write).unwrap();
+    for (coder, labels) in [
+        ("Ada", ["first", "second", "tie", "first"]),
+        ("Ben", ["first", "first", "both bad", "second"]),
+    ] {
+        let log = folder.join(coder).unwrap();
+        for (id, label) in ["one", "two", "three", "four"].into_iter().zip(labels) {
+            let verdict = Verdict {
+                item: folder.item_named(id).unwrap(),
+                pass: 1,
+                values: [(0, Value::words(label))].into(),
+                left: Some(1),
+                ..Verdict::default()
+            };
+            folder.append(log, verdict).unwrap();
+        }
+    }
+    drop(folder);
+    app.ask(Command::Codes(CodesCommand::Open(study)));
+    app.click("Study arena");
+    app
+}
+
+#[test]
+fn the_models_behind_the_answers_are_rated_by_every_coder() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut app = rated_in(parent.path());
+    for words in [
+        "2 models · 8 comparisons · 2 ties",
+        "8 verdicts of 2 coders on 4 pairs. Where several coders judged a pair, each verdict counts",
+        "small: ",
+        "5 of 8 won",
+        "won 2 of 6 decided comparisons", // the second answer stood at the left
+        "More comparisons that would tell the most",
+    ] {
+        app.sees(words);
+    }
+    // The other pages are there, and computed when they come to the front.
+    app.click("Disagreements");
+    app.sees("1 of 3 · 0 settled");
+    app.click("Agreement");
+    app.sees("share on the left");
+    app.click("Back to the texts");
+    app.ask(Command::Codes(CodesCommand::Agreement));
+    app.sees("share on the left");
+    // Where nobody knows the models, that is said, and it is not asked again and again.
+    let session = app.harness.state().state.codes.session.as_ref().unwrap();
+    std::fs::remove_file(session.folder.path.join("origins.jsonl")).unwrap();
+    app.ask(Command::Codes(CodesCommand::Arena));
+    app.sees("This study does not know which models gave its answers");
 }
 
 #[test]

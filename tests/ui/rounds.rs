@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::app::tasks::make_round::MakeRound;
+use tuning_fork::app::tasks::measure_drift::MeasureDrift;
 use tuning_fork::app::tasks::read_rounds::ReadRounds;
+use tuning_fork::data::pair::Verdict;
+use tuning_fork::eval::drift::{Drift, ESTIMATOR, Moved};
+use tuning_fork::eval::intervals::Interval;
 use tuning_fork::files;
 use tuning_fork::llm::card::ModelIdentity;
 use tuning_fork::rounds::chain::InRow;
 use tuning_fork::rounds::make::{Doing, RoundEvent};
-use tuning_fork::rounds::record::{Against, AnswerSettings, RoundRecord};
-use tuning_fork::state::command::{Command, TrainCommand, ViewCommand};
-use tuning_fork::state::prefs::PanelId;
+use tuning_fork::rounds::record::{Against, AnswerSettings, RoundRecord, RowDrift};
+use tuning_fork::state::command::{AnnotateCommand, Command, TrainCommand, ViewCommand};
+use tuning_fork::state::prefs::{AnnotateView, PanelId};
 use tuning_fork::state::train::TrainState;
 use tuning_fork::state::train::rounds::Who;
 use tuning_fork::train::config::TrainConfig;
@@ -90,6 +94,65 @@ fn record(of: &str, judged_by: Option<&str>) -> RoundRecord {
     }
 }
 
+/// A policy that has moved twice as far from each as from the one before it in the list.
+fn drift(from: &[&str]) -> RowDrift {
+    let interval =
+        |scale: f64| Interval { value: 0.031, low: 0.025, high: 0.04 }.map(|it| it * scale);
+    let moved = (1..).zip(from).map(|(number, name)| Moved {
+        name: (*name).to_owned(),
+        per_answer: interval(20.0 * f64::from(number)),
+        per_token: interval(f64::from(number)),
+        k3_per_token: interval(f64::from(number)),
+    });
+    let drift = Drift {
+        estimator: ESTIMATOR.to_owned(),
+        prompts: 6,
+        held_out: true,
+        answers: 12,
+        tokens: 240,
+        max_new_tokens: 128,
+        seed: 42,
+        from: moved.collect(),
+    };
+    RowDrift { first: None, drift }
+}
+
+#[test]
+fn how_far_the_policies_have_moved_is_measured_and_said_with_its_estimator() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = App::with_model_in(folder.path());
+    app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
+    app.ask(Command::Train(TrainCommand::ShowRounds("second".to_owned())));
+    let held = app.script.borrow_mut().take::<ReadRounds>().expect("the runs are read");
+    let mut row = shown().rounds.row.unwrap();
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data/tiny_model");
+    row[1].run.config.model = tiny.display().to_string();
+    held.feeder.finish(Ok(row.clone()));
+    app.run();
+    app.sees("KL to first");
+    assert!(app.harness.query_by_label("KL to before").is_none(), "of no round yet");
+    app.sees("Round 1: 0.0310 (0.0250 to 0.0400) from the base model. 12 answers to 6 held-out prompts, 240 tokens");
+    app.sees(
+        "exact over the vocabulary at each token of answers that the policy draws at temperature 1",
+    );
+    app.click("Measure the KL");
+    let held = app.script.borrow_mut().take::<MeasureDrift>().expect("it is measured");
+    assert!(held.request.run_dir.ends_with("second"), "{}", held.request.run_dir.display());
+    held.feeder.emit(RoundEvent { what: Doing::Measuring, done: 3, total: 6 });
+    app.run();
+    app.sees("Measuring the KL · 3 of 6 prompts");
+    app.sees("Stop measuring");
+    held.feeder.finish(Ok(()));
+    app.run();
+    row[1].drift = Some(drift(&["the base model", "first"]));
+    let held = app.script.borrow_mut().take::<ReadRounds>().expect("the row is read again");
+    held.feeder.finish(Ok(row));
+    app.run();
+    app.sees("0.0310 (0.0250 to 0.0400) from the base model, 0.0620 (0.0500 to 0.0800) from first");
+    app.sees("KL to before");
+    assert!(app.harness.query_by_label("Measure the KL").is_none(), "all is measured");
+}
+
 /// Two rounds that are done, and a third whose answers wait for a person.
 pub fn shown() -> TrainState {
     let mut train = with_pairs(60);
@@ -101,12 +164,14 @@ pub fn shown() -> TrainState {
             run: run("first", 0.67),
             learned_from: None,
             answered_in: Some((folder("first-next"), record("first", Some("rewards: length")))),
+            drift: Some(drift(&["the base model"])),
         },
         InRow {
             number: 2,
             run: run("second", 0.83),
             learned_from: Some(record("first", Some("rewards: length"))),
             answered_in: Some((folder("second-next"), record("second", None))),
+            drift: None,
         },
     ]);
     train.results_in_front = true;
@@ -195,4 +260,34 @@ fn a_round_under_way_says_how_far_it_is_and_its_run_goes_into_the_form() {
     app.sees("it goes on from the adapter of second");
     let adapter = app.harness.state().state.train.form.adapter.clone();
     assert_eq!(adapter.as_deref().and_then(Path::file_name), Some("second".as_ref()));
+}
+
+#[test]
+fn from_annotate_the_verdicts_go_back_into_the_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut app = App::with_model_in(folder.path());
+    let round = folder.path().join("rounds/second-next");
+    record("second", None).write(&round).unwrap();
+    let answers = "{\"prompt\":\"Why?\",\"answer_a\":\"So.\",\"answer_b\":\"Because.\"}\n";
+    files::write_atomic(&round.join("answers.jsonl"), answers.as_bytes()).unwrap();
+    // Whatever of Annotate was in front before.
+    app.harness.state_mut().state.codes.view = AnnotateView::Codes;
+    app.ask(Command::Train(TrainCommand::LabelRound(round.clone())));
+    app.sees("Which answer is better?");
+    app.ask(Command::Annotate(AnnotateCommand::Judge(Verdict::Left)));
+    app.sees("the next run learns from what you said of them");
+    app.click("Take the verdicts into the round");
+    assert_eq!(app.harness.state().state.prefs.panel, PanelId::Train);
+    let held = app.script.borrow_mut().take::<ReadRounds>().expect("the row is read");
+    let verdicts = folder.path().join("pairs.jsonl");
+    assert_eq!(held.request.verdicts, Some((round, verdicts)));
+    let mut row = shown().rounds.row.unwrap();
+    let compared = record("second", Some("people, in Annotate"));
+    row[1].answered_in = Some((folder.path().join("rounds/second-next"), compared));
+    held.feeder.finish(Ok(row));
+    app.run();
+    app.sees("Compared by people, in Annotate: 34 pairs to learn from, 6 without a difference");
+    // Other prompts are no answers of a round.
+    app.ask(Command::Annotate(AnnotateCommand::UseSamplePrompts));
+    assert_eq!(app.harness.state().state.annotate.round, None);
 }

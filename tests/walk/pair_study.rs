@@ -9,12 +9,12 @@ use crate::window::{Window, key};
 
 /// Six: one of them is shown a second time.
 const PAIRS: [&str; 6] = [
-    r#"{"id": "one", "prompt": "What is a DOI?", "answer_a": "A name that stays.", "answer_b": "A name that goes."}"#,
-    r#"{"id": "two", "prompt": "What is a panel?", "answer_a": "The same people, asked again.", "answer_b": "A piece of wood."}"#,
-    r#"{"id": "three", "prompt": "What is a sample?", "answer_a": "A part.", "answer_b": "A part that is drawn."}"#,
-    r#"{"id": "four", "prompt": "What is a census?", "answer_a": "All of them.", "answer_b": "A part."}"#,
-    r#"{"id": "five", "prompt": "What is a mean?", "answer_a": "The sum by the count.", "answer_b": "The middle."}"#,
-    r#"{"id": "six", "prompt": "What is a mode?", "answer_a": "A fashion.", "answer_b": "The commonest value."}"#,
+    r#"{"id": "one", "prompt": "What is a DOI?", "answer_a": "A name that stays.", "answer_b": "A name that goes.", "model_a": "small", "model_b": "large"}"#,
+    r#"{"id": "two", "prompt": "What is a panel?", "answer_a": "The same people, asked again.", "answer_b": "A piece of wood.", "model_a": "small", "model_b": "large"}"#,
+    r#"{"id": "three", "prompt": "What is a sample?", "answer_a": "A part.", "answer_b": "A part that is drawn.", "model_a": "small", "model_b": "large"}"#,
+    r#"{"id": "four", "prompt": "What is a census?", "answer_a": "All of them.", "answer_b": "A part.", "model_a": "small", "model_b": "large"}"#,
+    r#"{"id": "five", "prompt": "What is a mean?", "answer_a": "The sum by the count.", "answer_b": "The middle.", "model_a": "small", "model_b": "large"}"#,
+    r#"{"id": "six", "prompt": "What is a mode?", "answer_a": "A fashion.", "answer_b": "The commonest value.", "model_a": "small", "model_b": "large"}"#,
 ];
 
 const CODEBOOK: &str = r#"
@@ -48,6 +48,9 @@ pub fn judge_pairs_by_keyboard(window: &mut Window, home: &Path) {
     command(window, "how far do the coders", "How far do the coders agree?");
     window.sees("Disagreements", 20);
     window.shot("pair-study-agreement");
+    command(window, "which models", "Which models do the verdicts prefer?");
+    window.sees("of 2 coders on 6 pairs", 20);
+    window.shot("pair-study-arena");
     let out = home.join("helpful.csv");
     command(window, &path(&out), &format!("Export the codes, a row a code, to {}", path(&out)));
     wait_for("the export", 20, || out.is_file());

@@ -1,4 +1,5 @@
-//! A second round of DPO: the first run's model answers new prompts, a rule compares, the next run goes on.
+//! A second round of DPO: the first run's model answers new prompts, a rule compares, the next run goes on; and how
+//! far both policies have moved.
 
 use std::path::Path;
 
@@ -77,5 +78,8 @@ pub fn two_rounds(window: &mut Window, home: &Path) {
     window.click("Next round…", 10);
     window.sees("win rate over the round before 1", 20);
     window.shot("rounds-row");
+    window.click("Measure the KL", 10);
+    window.sees("answers that the policy draws at temperature 1", 180);
+    window.shot("rounds-kl");
     window.click("Close", 10);
 }

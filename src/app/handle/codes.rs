@@ -9,6 +9,7 @@ use crate::app::tasks::list_studies::ListStudies;
 use crate::app::tasks::make_pair_study::{MakePairStudy, PairsToStudy};
 use crate::app::tasks::measure_agreement::MeasureAgreement;
 use crate::app::tasks::open_study::{OpenStudy, Wanted};
+use crate::app::tasks::rate_study::RateStudy;
 use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::app::tasks::take_suggestions::{SuggestionsAsked, TakeSuggestions};
@@ -18,7 +19,7 @@ use crate::evaluate::asking::prepared::Prepared;
 use crate::evaluate::results::folder::TABLE;
 use crate::state::codes::session::Session;
 use crate::state::codes::setup::{Setup, What};
-use crate::state::codes::{AnnotateView, CodesState, Front};
+use crate::state::codes::{AgreementPage, AgreementTab, AnnotateView, CodesState, Front, Rated};
 use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -88,7 +89,16 @@ impl Workbench {
             }
             CodesCommand::Undo => self.step_in_history(false),
             CodesCommand::Redo => self.step_in_history(true),
-            CodesCommand::Agreement => self.measure_agreement(),
+            CodesCommand::Agreement => {
+                let codes = &mut self.state.codes;
+                if let Some(page) =
+                    codes.agreement.as_mut().filter(|_| codes.front != Front::Agreement)
+                {
+                    page.tab = AgreementTab::Numbers; // the arena has its own button
+                }
+                self.measure_agreement();
+            }
+            CodesCommand::Arena => self.rate_study(),
             CodesCommand::Settle { item, variable, value, reason } => {
                 let reason = reason.trim();
                 let verdict = Verdict {
@@ -328,6 +338,19 @@ impl Workbench {
         let path = session.folder.path.clone();
         self.state.codes.busy = Some("Computing the agreement…");
         self.start_instead(MeasureAgreement, path);
+    }
+
+    fn rate_study(&mut self) {
+        let codes = &mut self.state.codes;
+        let Some(session) = &codes.session else { return };
+        let path = session.folder.path.clone();
+        let page = codes
+            .agreement
+            .get_or_insert_with(|| AgreementPage { is_outdated: true, ..AgreementPage::default() });
+        (page.tab, page.arena) = (AgreementTab::Arena, Rated::Asked);
+        codes.front = Front::Agreement;
+        codes.busy = Some("Rating the models…");
+        self.start_instead(RateStudy { study: path.clone() }, path);
     }
 
     fn settle(&mut self, variable: usize, mut verdict: Verdict) {

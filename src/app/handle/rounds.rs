@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::tasks::make_round::{MakeRound, RoundToMake};
+use crate::app::tasks::measure_drift::{DriftToMeasure, MeasureDrift};
 use crate::app::tasks::read_rounds::{ReadRounds, RoundsToRead};
 use crate::data::forms::mapping::Mapping;
 use crate::rounds::record::{ANSWERS_FILE, NEXT_RUN_FILE, PAIRS_FILE, new_dir, rounds_dir};
@@ -33,11 +34,12 @@ impl Workbench {
             return;
         };
         let (run_dir, rounds) = (open.runs_dir().join(&id), rounds_dir(&open.folder));
-        self.start_instead(ReadRounds { id }, RoundsToRead { run_dir, rounds, verdicts });
+        let taken = verdicts.as_ref().map(|(folder, _)| folder.clone());
+        self.start_instead(ReadRounds { id, taken }, RoundsToRead { run_dir, rounds, verdicts });
     }
 
     pub(super) fn make_round(&mut self) {
-        if self.tasks.has::<MakeRound>() {
+        if self.tasks.has::<MakeRound>() || self.tasks.has::<MeasureDrift>() {
             return;
         }
         self.state.notices.clear(PanelId::Train);
@@ -78,6 +80,23 @@ impl Workbench {
             under_way.is_stopping = true;
         }
         self.tasks.stop::<MakeRound>();
+        self.tasks.stop::<MeasureDrift>();
+    }
+
+    pub(super) fn measure_drift(&mut self) {
+        if self.tasks.has::<MakeRound>() || self.tasks.has::<MeasureDrift>() {
+            return;
+        }
+        self.state.notices.clear(PanelId::Train);
+        let rounds = &self.state.train.rounds;
+        let (Some(open), Some(last)) = (&self.project, rounds.last()) else { return };
+        let (run_dir, of) = (last.run.run_dir.clone(), last.run.id.clone());
+        let rounds = rounds_dir(&open.folder);
+        let model = last.run.config.model.clone();
+        let Some(source) = self.base_model(&model, PanelId::Train) else { return };
+        self.state.train.rounds.under_way =
+            Some(RoundUnderWay { of, event: None, is_stopping: false });
+        self.start(MeasureDrift, DriftToMeasure { source, run_dir, rounds });
     }
 
     /// The answers of a round, to be compared blind.

@@ -102,6 +102,7 @@ impl Workbench {
             TrainCommand::RoundPrompts(path) => self.state.train.rounds.prompts = Some(path),
             TrainCommand::MakeRound => self.make_round(),
             TrainCommand::StopRound => self.stop_round(),
+            TrainCommand::MeasureDrift => self.measure_drift(),
             TrainCommand::LabelRound(folder) => self.label_round(&folder),
             TrainCommand::TakeVerdicts(folder) => self.take_verdicts(folder),
             TrainCommand::UseRound(folder) => self.use_round(&folder),

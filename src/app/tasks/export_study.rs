@@ -15,7 +15,7 @@ use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::study::design::StudyError;
 use crate::study::folder::Folder;
-use crate::study::forms::export::files_of;
+use crate::study::forms::export::{files_of, lost};
 use crate::study::log::Use;
 use crate::study::package;
 
@@ -34,7 +34,9 @@ pub struct StudyToExport {
 impl Work for ExportStudy {
     type Request = StudyToExport;
     type Event = ();
-    type Output = ();
+
+    /// What the form has no place for, in sentences.
+    type Output = Vec<String>;
     type Error = StudyError;
 
     const RULES: Rules =
@@ -44,10 +46,14 @@ impl Work for ExportStudy {
         request: StudyToExport,
         _services: &Services,
         _progress: &dyn Progress<()>,
-    ) -> Result<(), StudyError> {
+    ) -> Result<Vec<String>, StudyError> {
         let StudyToExport { study, file, coder, path } = request;
         let folder = Folder::open(&study, Use::Read)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let lost = match file {
+            StudyFile::Export(form) => lost(&folder, form),
+            StudyFile::Package | StudyFile::Codes => Vec::new(),
+        };
         let written = match file {
             StudyFile::Package => vec![(None, package::for_colleague(&folder))],
             StudyFile::Codes => vec![(None, package::with_codes(&folder, &[coder])?)],
@@ -61,14 +67,17 @@ impl Work for ExportStudy {
             files::write_atomic(&path, &bytes)
                 .map_err(|source| StudyError::Write { path, source })?;
         }
-        Ok(())
+        Ok(lost)
     }
 }
 
 impl Task<Workbench> for ExportStudy {
-    fn done(self, (): (), app: &mut Workbench) {
+    fn done(self, lost: Vec<String>, app: &mut Workbench) {
         let summary = format!("Written to {}", self.path.display());
-        let notice = Notice::info(PanelId::Annotate, summary);
+        let mut notice = Notice::info(PanelId::Annotate, summary);
+        if !lost.is_empty() {
+            notice = notice.hint(format!("Not all of it fits into this form. {}", lost.join(". ")));
+        }
         let notice = notice.remedy("Show the file", WindowCommand::Reveal(self.path));
         app.state.notices.push(notice);
     }

@@ -1,6 +1,6 @@
 //! Reads prompts whose answers are there already, to be compared blind.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::app::Workbench;
 use crate::app::import::activity;
@@ -12,6 +12,8 @@ use crate::data::import::{self, Imported};
 use crate::data::joined;
 use crate::data::table::{ImportError, Reading};
 use crate::jobs::Progress;
+use crate::rounds::record::{ANSWERS_FILE, RoundRecord};
+use crate::state::annotate::given::AnswersOfRound;
 use crate::state::command::AnnotateCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -26,7 +28,9 @@ pub struct ReadAnswers {
 impl Work for ReadAnswers {
     type Request = PathBuf;
     type Event = Reading;
-    type Output = Imported<Candidates>;
+
+    /// And the round that they are of.
+    type Output = (Imported<Candidates>, Option<AnswersOfRound>);
     type Error = ImportError;
 
     const RULES: Rules = Rules::short("Reading the answers");
@@ -35,13 +39,21 @@ impl Work for ReadAnswers {
         path: PathBuf,
         _services: &Services,
         progress: &dyn Progress<Reading>,
-    ) -> Result<Imported<Candidates>, ImportError> {
+    ) -> Result<(Imported<Candidates>, Option<AnswersOfRound>), ImportError> {
         // A folder has a file for each model.
         if path.is_dir() {
-            return joined::candidates(&path, progress);
+            return Ok((joined::candidates(&path, progress)?, None));
         }
-        import::candidates(&path, progress)
+        Ok((import::candidates(&path, progress)?, round_of(&path)))
     }
+}
+
+/// `None`: they are any other answers.
+fn round_of(path: &Path) -> Option<AnswersOfRound> {
+    let folder = path.parent().filter(|_| path.ends_with(ANSWERS_FILE))?;
+    let record = RoundRecord::read(folder).ok()??;
+    let run = record.of.file_name()?.to_string_lossy().into_owned();
+    Some(AnswersOfRound { folder: folder.to_owned(), run })
 }
 
 impl Task<Workbench> for ReadAnswers {
@@ -49,9 +61,14 @@ impl Task<Workbench> for ReadAnswers {
         self.at = event;
     }
 
-    fn done(self, answers: Imported<Candidates>, app: &mut Workbench) {
+    fn done(
+        self,
+        (answers, round): (Imported<Candidates>, Option<AnswersOfRound>),
+        app: &mut Workbench,
+    ) {
         let now = app.host.seconds();
         app.state.annotate.set_candidates(&self.name, answers, now);
+        app.state.annotate.round = round;
     }
 
     fn failed(self, error: ImportError, app: &mut Workbench) {

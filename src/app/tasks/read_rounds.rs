@@ -16,6 +16,9 @@ use crate::state::prefs::PanelId;
 pub struct ReadRounds {
     /// The run that was asked for.
     pub id: String,
+
+    /// The round whose verdicts are taken in, by its folder.
+    pub taken: Option<PathBuf>,
 }
 
 /// A run and the folder of the project's rounds. `verdicts`: of a round, by its folder, and the project's verdicts.
@@ -47,6 +50,12 @@ impl Work for ReadRounds {
 
 impl Task<Workbench> for ReadRounds {
     fn done(self, row: Vec<InRow>, app: &mut Workbench) {
+        let answered = row.iter().filter_map(|one| one.answered_in.as_ref());
+        let taken = answered.filter(|(folder, _)| Some(folder) == self.taken.as_ref());
+        if let Some((_, record)) = taken.last() {
+            // What was told when its answers were written is no longer so.
+            app.state.notices.push(Notice::info(PanelId::Train, record.sentences().join(". ")));
+        }
         let rounds = &mut app.state.train.rounds;
         if rounds.of.as_ref() == Some(&self.id) {
             rounds.row = Some(row);

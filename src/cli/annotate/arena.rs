@@ -4,18 +4,24 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 
+use super::shared::open;
 use crate::cli::out;
 use crate::cli::progress::Bar;
 use crate::data::battles;
-use crate::eval::arena::{ArenaReport, report};
+use crate::eval::arena::{ArenaReport, report, report_of_pairs};
 use crate::stats::resample::{Bootstrap, RESAMPLES};
+use crate::study::arena::comparisons;
+use crate::study::folder::STUDY;
+use crate::study::log::Use;
 use crate::words::counted;
 
 #[derive(Debug, Args)]
 pub struct ArenaArgs {
-    /// Comparisons: a table with `model_a`, `model_b` and winner, LLM Comparator's JSON, or a
-    /// project's pairs.jsonl
+    /// Comparisons: a table with `model_a`, `model_b` and winner, LLM Comparator's JSON, a project's
+    /// pairs.jsonl, or the folder of a study of pairs, with the verdicts of all its coders
+    #[arg(value_name = "FILE OR STUDY")]
     file: PathBuf,
 
     /// Resamples of the intervals
@@ -46,12 +52,15 @@ pub fn run(args: &ArenaArgs) -> anyhow::Result<()> {
         "{} resamples are asked for. Expected: 1 to 1,000,000",
         args.resamples
     );
+    let bootstrap = Bootstrap { resamples: args.resamples, level: args.level, seed: args.seed };
+    if args.file.join(STUDY).is_file() {
+        return of_study(args, bootstrap);
+    }
     let bar = Bar::new();
     let read = battles::read(&args.file, &bar)
         .with_context(|| format!("{} cannot be rated", args.file.display()))?;
     bar.clear();
-    let (resamples, level, seed) = (args.resamples, args.level, args.seed);
-    let report = report(&read.battles, Bootstrap { resamples, level, seed });
+    let report = report(&read.battles, bootstrap);
     for (count, what) in [
         (read.undecided, "no decision"),
         (read.one_model, "a model beside itself, or not the names of two models"),
@@ -61,7 +70,22 @@ pub fn run(args: &ArenaArgs) -> anyhow::Result<()> {
             out::note(&format!("{rows} left out, with {what}"));
         }
     }
-    if args.json { out::json(&report) } else { show(&report, level) }
+    if args.json { out::json(&report) } else { show(&report, args.level) }
+}
+
+/// A study's: what is said of the file stands beside the ratings.
+fn of_study(args: &ArenaArgs, bootstrap: Bootstrap) -> anyhow::Result<()> {
+    let folder = open(&args.file, Use::Read)?;
+    let found = comparisons(&folder)
+        .map_err(|why| anyhow::anyhow!("{} cannot be rated: {why}", args.file.display()))?;
+    let report = report_of_pairs(&found.battles.battles, &found.pairs, bootstrap);
+    if args.json {
+        let mut value = json!(report);
+        value["study"] = found.json(&folder.study.name);
+        return out::json(&value);
+    }
+    found.sentences().iter().for_each(|sentence| out::note(sentence));
+    show(&report, args.level)
 }
 
 fn show(report: &ArenaReport, level: f64) -> anyhow::Result<()> {

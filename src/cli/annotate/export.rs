@@ -9,7 +9,7 @@ use serde_json::json;
 use super::shared::{beside, file_name, open};
 use crate::cli::out;
 use crate::files;
-use crate::study::forms::export::{Export, files_of};
+use crate::study::forms::export::{Export, files_of, lost};
 use crate::study::log::Use;
 use crate::study::package;
 
@@ -51,6 +51,9 @@ enum As {
     CodebookJson,
     CodebookCsv,
     CodebookMarkdown,
+
+    /// The codebook for `CodeBook` Studio; what its form has no place for is said
+    CodebookStudio,
 }
 
 #[derive(Debug, Args)]
@@ -96,9 +99,11 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
                 As::Trl => Export::Trl,
                 As::CodebookJson => Export::CodebookJson,
                 As::CodebookCsv => Export::CodebookCsv,
+                As::CodebookStudio => Export::CodebookStudio,
                 As::CodebookMarkdown | As::Package | As::Codes => Export::CodebookMarkdown,
             };
             let files = files_of(&folder, form, &file_name(&args.out))?;
+            lost(&folder, form).iter().for_each(|sentence| out::note(sentence));
             let place = |ending: Option<&str>| match ending {
                 None => args.out.clone(),
                 Some(ending) => beside(&args.out, ending),

@@ -45,14 +45,7 @@ pub fn arena_ui(
             head_ui(ui, annotate, report, commands);
             ui.add_space(theme::GAP_SMALL);
         }
-        for note in &report.notes {
-            chip_line_ui(ui, note);
-        }
-        titled_card_ui(ui, "Ratings", |_| {}, |ui| ratings_ui(ui, report));
-        ui.add_space(theme::GAP);
-        titled_card_ui(ui, "Who wins against whom", |_| {}, |ui| matrix_ui(ui, report));
-        ui.add_space(theme::GAP);
-        titled_card_ui(ui, "The side", |_| {}, |ui| position_ui(ui, &report.position));
+        report_ui(ui, report);
         ui.add_space(theme::GAP);
         titled_card_ui(
             ui,
@@ -63,6 +56,41 @@ pub fn arena_ui(
             },
         );
     });
+}
+
+/// Ratings with their intervals, who won against whom, and what the side does: a card each.
+pub fn report_ui(ui: &mut Ui, report: &ArenaReport) {
+    for note in &report.notes {
+        chip_line_ui(ui, note);
+    }
+    titled_card_ui(ui, "Ratings", |_| {}, |ui| ratings_ui(ui, report));
+    ui.add_space(theme::GAP);
+    titled_card_ui(ui, "Who wins against whom", |_| {}, |ui| matrix_ui(ui, report));
+    ui.add_space(theme::GAP);
+    titled_card_ui(ui, "The side", |_| {}, |ui| position_ui(ui, &report.position));
+}
+
+/// Comparisons that would tell the most.
+pub fn next_pairs_ui(ui: &mut Ui, report: &ArenaReport) {
+    for pair in &report.next {
+        let words = format!("{} – {}: {}", pair.first, pair.second, pair.reason);
+        ui.add(Label::new(words).wrap());
+    }
+    if report.next.is_empty() {
+        ui.label(theme::muted(ui, "There is nothing to tell apart"));
+    }
+}
+
+/// `3 models · 120 comparisons · 7 ties`
+pub fn title_of(report: &ArenaReport) -> String {
+    format!(
+        "{} models · {} {} · {} {}",
+        report.models.len(),
+        format::count(report.battles),
+        if report.battles == 1 { "comparison" } else { "comparisons" },
+        format::count(report.ties),
+        if report.ties == 1 { "tie" } else { "ties" },
+    )
 }
 
 fn empty_ui(
@@ -99,15 +127,7 @@ fn empty_ui(
 fn head_ui(ui: &mut Ui, annotate: &AnnotateState, report: &ArenaReport, commands: &mut Commands) {
     let page = &annotate.arena;
     ui.horizontal_wrapped(|ui| {
-        let words = format!(
-            "{} models · {} {} · {} {}",
-            report.models.len(),
-            format::count(report.battles),
-            if report.battles == 1 { "comparison" } else { "comparisons" },
-            format::count(report.ties),
-            if report.ties == 1 { "tie" } else { "ties" },
-        );
-        ui.add(Label::new(theme::title(ui, words)).wrap());
+        ui.add(Label::new(theme::title(ui, title_of(report))).wrap());
         let from = match &page.file {
             Some(file) => file.clone(),
             None => "the verdicts of this project".to_owned(),
@@ -263,13 +283,7 @@ fn next_ui(
     view: &mut AnnotateView,
     commands: &mut Commands,
 ) {
-    for pair in &report.next {
-        let words = format!("{} – {}: {}", pair.first, pair.second, pair.reason);
-        ui.add(Label::new(words).wrap());
-    }
-    if report.next.is_empty() {
-        ui.label(theme::muted(ui, "There is nothing to tell apart"));
-    }
+    next_pairs_ui(ui, report);
     ui.add_space(theme::GAP_SMALL);
     let mut first = annotate.prefers();
     let about = "The queue of answers then begins with the two models whose order is least certain, \

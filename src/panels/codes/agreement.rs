@@ -2,13 +2,14 @@
 
 use eframe::egui::{Label, ScrollArea, Sides, TextEdit, Ui};
 
+use crate::panels::annotate::arena;
 use crate::state::codes::session::Session;
-use crate::state::codes::{AgreementPage, AgreementTab, CodesState, Front};
+use crate::state::codes::{AgreementPage, AgreementTab, CodesState, Front, Rated};
 use crate::state::command::{CodesCommand, Commands, WindowCommand};
 use crate::study::disagreement;
 use crate::study::value::Value;
 use crate::widgets::button::{ActionButton, Weight};
-use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::card::{Tone, card_ui, chip_ui, titled_card_ui};
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::markdown::markdown_ui;
@@ -21,9 +22,18 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
         codes.front = Front::Coding;
         return;
     };
-    if page.tab == AgreementTab::Numbers && page.is_outdated {
+    // What was settled changes the numbers, not the list that it was settled in.
+    let is_wanted = match page.tab {
+        AgreementTab::Numbers => true,
+        AgreementTab::Disagreements => page.markdown.is_empty(),
+        AgreementTab::Arena => false,
+    };
+    if page.is_outdated && is_wanted {
         page.is_outdated = false;
         commands.push(CodesCommand::Agreement);
+    }
+    if page.tab == AgreementTab::Arena && page.arena == Rated::NotYet {
+        commands.push(CodesCommand::Arena);
     }
     // The numbers are seen below the buttons, or all of it scrolls.
     let whole = ui.available_height();
@@ -31,12 +41,13 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
     let busy = codes.busy;
     Stacked::new("agreement", least, whole).show(ui, |ui, part| match part {
         Part::Above => {
-            closes = bar_ui(ui, page, commands);
+            closes = bar_ui(ui, page, session.folder.is_of_pairs(), commands);
             ui.add_space(theme::GAP_SMALL);
         }
         Part::Rest => match page.tab {
             AgreementTab::Numbers => markdown_ui(ui, "agreement", &page.markdown, |_| false),
             AgreementTab::Disagreements => disagreements_ui(ui, page, session, commands),
+            AgreementTab::Arena => rated_ui(ui, &page.arena),
         },
         Part::Below => {
             if let Some(busy) = busy {
@@ -50,11 +61,16 @@ pub(super) fn agreement_ui(ui: &mut Ui, codes: &mut CodesState, commands: &mut C
 }
 
 /// The two pages, and what is done with the numbers. True: back to the texts.
-fn bar_ui(ui: &mut Ui, page: &mut AgreementPage, commands: &mut Commands) -> bool {
+fn bar_ui(
+    ui: &mut Ui,
+    page: &mut AgreementPage,
+    is_of_pairs: bool,
+    commands: &mut Commands,
+) -> bool {
     let mut closes = false;
     ui.horizontal_wrapped(|ui| {
         closes = ui.add(ActionButton::only_icon(icons::BACK, "Back to the texts")).clicked();
-        let segments = [
+        let mut segments = vec![
             Segment {
                 value: AgreementTab::Numbers,
                 words: "Agreement",
@@ -66,19 +82,58 @@ fn bar_ui(ui: &mut Ui, page: &mut AgreementPage, commands: &mut Commands) -> boo
                 explanation: "Items with different codes, to be settled",
             },
         ];
+        if is_of_pairs {
+            segments.push(Segment {
+                value: AgreementTab::Arena,
+                words: "Study arena",
+                explanation: "Which models the verdicts of all coders prefer",
+            });
+        }
         segmented_ui(ui, &mut page.tab, &segments);
-        let copy = ActionButton::new("Copy").icon(icons::COPY);
-        if ui.add(copy).on_hover_text("The numbers as Markdown").clicked() {
-            commands.push(WindowCommand::CopyText(page.markdown.clone()));
+        if page.tab != AgreementTab::Arena {
+            let copy = ActionButton::new("Copy").icon(icons::COPY);
+            if ui.add(copy).on_hover_text("The numbers as Markdown").clicked() {
+                commands.push(WindowCommand::CopyText(page.markdown.clone()));
+            }
         }
         if ui.add(ActionButton::new("Compute again").icon(icons::REFRESH)).clicked() {
-            commands.push(CodesCommand::Agreement);
+            commands.push(match page.tab {
+                AgreementTab::Arena => CodesCommand::Arena,
+                AgreementTab::Numbers | AgreementTab::Disagreements => CodesCommand::Agreement,
+            });
         }
         if ui.add(ActionButton::new("Merge codes of a colleague…")).clicked() {
             commands.push(CodesCommand::ChooseMerge);
         }
     });
     closes
+}
+
+/// The models behind the answers, rated by what every coder said.
+fn rated_ui(ui: &mut Ui, arena: &Rated) {
+    let (report, about) = match arena {
+        Rated::NotYet | Rated::Asked => return, // what is computed is said below
+        Rated::Problem(problem) => {
+            EmptyState {
+                icon: icons::ANNOTATE,
+                title: "Which model is preferred?",
+                sentence: problem,
+                actions: &[],
+            }
+            .show(ui);
+            return;
+        }
+        Rated::Ready(rated) => (&rated.report, &rated.about),
+    };
+    ScrollArea::vertical().id_salt("arena of a study").auto_shrink(false).show(ui, |ui| {
+        ui.add(Label::new(theme::title(ui, arena::title_of(report))).wrap());
+        ui.add(Label::new(theme::muted(ui, about)).wrap());
+        ui.add_space(theme::GAP_SMALL);
+        arena::report_ui(ui, report);
+        ui.add_space(theme::GAP);
+        let title = "More comparisons that would tell the most";
+        titled_card_ui(ui, title, |_| {}, |ui| arena::next_pairs_ui(ui, report));
+    });
 }
 
 fn disagreements_ui(

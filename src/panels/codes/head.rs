@@ -41,6 +41,10 @@ pub(super) fn head_ui(
             commands.push(CodesCommand::Agreement);
         }
         if session.folder.is_of_pairs() {
+            let hint = "Which models the verdicts of all coders prefer";
+            if ui.add(ActionButton::new("Study arena")).on_hover_text(hint).clicked() {
+                commands.push(CodesCommand::Arena);
+            }
             show_menu_ui(ui, session);
         }
         let guideline = ActionButton::new("Guideline").shortcut("?");

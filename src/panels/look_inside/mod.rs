@@ -43,7 +43,7 @@ use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::layout;
 use crate::widgets::layout::scrolled_ui;
-use crate::widgets::switch::{Segment, segmented_ui};
+use crate::widgets::switch::{Segment, segmented_row_ui, segmented_ui};
 use crate::widgets::theme;
 use crate::widgets::theme::icons;
 
@@ -291,7 +291,7 @@ fn views_ui(ui: &mut Ui, look: &mut LookInsideState) {
         words: view.name(),
         explanation: view.question(),
     });
-    segmented_ui(ui, &mut look.view, &segments);
+    segmented_row_ui(ui, &mut look.view, &segments, "More views");
 }
 
 fn view_ui(

@@ -96,11 +96,8 @@ pub fn guesses_ui(
                 let words = if is_hidden { "No guess yet" } else { "Nobody has guessed" };
                 ui.label(theme::muted(ui, words));
             }
-            if is_hidden {
-                if ui.add(ActionButton::primary("Reveal").shortcut("R")).clicked() {
-                    vote.is_revealed = true;
-                }
-            } else {
+            // Revealed is where the bars are hidden.
+            if !is_hidden {
                 if let Some(bits) = vote.bits_a_vote() {
                     let words = format!(
                         "{}, {bits:.1} bits a vote: the fewer, the more the room thinks as the model \

@@ -6,7 +6,9 @@ use eframe::egui::{DragValue, Label, TextEdit, Ui, vec2};
 use super::ask::{PlaygroundStop, Start, ask_ui, below_prompt};
 use super::shared::guessing_ui;
 use crate::llm::card::ModelCard;
+use crate::llm::generate::sampling::{ChainOrder, SamplingParams, Step};
 use crate::llm::generate::{Answer, StopReason};
+use crate::panels::sampling::step_words;
 use crate::state::command::{Commands, PlaygroundCommand};
 use crate::state::playground::PlaygroundState;
 use crate::state::playground::repeats::{Grid, TemperatureRow, parse_temperatures};
@@ -48,6 +50,11 @@ pub fn repeats_ui(
 fn view_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs, model: &ModelCard) {
     scrolled_ui(ui, "repeats", |ui| {
         settings_ui(ui, playground);
+        let words = format!(
+            "Each token is drawn with {}, as set in Talk and Sampler; their temperature and Greedy do not count here.",
+            chain_words(&prefs.sampling)
+        );
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
         guessing_ui(ui, &playground.drafts, &mut prefs.guessing, model);
         let Some(grid) = &playground.repeats.grid else {
             ui.add_space(theme::GAP);
@@ -58,11 +65,48 @@ fn view_ui(ui: &mut Ui, playground: &mut PlaygroundState, prefs: &mut Prefs, mod
             return;
         };
         ui.add_space(theme::GAP);
+        let drawn = chain_words(&grid.request.sampling);
+        if drawn != chain_words(&prefs.sampling) {
+            let words = format!("The answers below were drawn with {drawn}.");
+            ui.add(Label::new(theme::muted(ui, words)).wrap());
+            ui.add_space(theme::GAP_SMALL);
+        }
         for (index, row) in grid.rows.iter().enumerate() {
             ui.push_id(("temperature", index), |ui| row_ui(ui, grid, row));
             ui.add_space(theme::GAP);
         }
     });
+}
+
+/// What acts on the scores beside the temperature: `top-k 50 and top-p 0.95, in transformers' order`.
+fn chain_words(params: &SamplingParams) -> String {
+    // Any temperature: the rows have their own, and never the likeliest token alone.
+    let drawn = SamplingParams { greedy: false, temperature: 1.0, ..params.clone() };
+    let mut on = Vec::new();
+    for step in drawn.steps().into_iter().filter(|step| drawn.is_on(*step)) {
+        if step != Step::Penalties {
+            let (name, _, value) = step_words(step, &drawn);
+            on.push(format!("{} {value}", name.to_lowercase()));
+            continue;
+        }
+        if drawn.repetition_penalty != 1.0 {
+            on.push(format!("a repetition penalty of {:.2}", drawn.repetition_penalty));
+        }
+        if drawn.no_repeat_ngram_size > 0 {
+            on.push(format!("no {} tokens in a row twice", drawn.no_repeat_ngram_size));
+        }
+    }
+    let order = match drawn.order {
+        ChainOrder::Transformers => "transformers' order",
+        ChainOrder::LlamaCpp => "llama.cpp's order",
+    };
+    match on.split_last() {
+        None => "nothing but the temperature".to_owned(),
+        Some((only, [])) => format!("{only} and the temperature, in {order}"),
+        Some((last, others)) => {
+            format!("{}, {last} and the temperature, in {order}", others.join(", "))
+        }
+    }
 }
 
 fn settings_ui(ui: &mut Ui, playground: &mut PlaygroundState) {

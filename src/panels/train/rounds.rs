@@ -6,8 +6,9 @@ use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
 
 use super::fields::{check_ui, number_row_ui, number_ui, row_ui, section_ui, small_button_ui};
 use super::policy::rewards_ui;
+use crate::eval::drift::Moved;
 use crate::rounds::chain::InRow;
-use crate::rounds::record::{Against, AnswerSettings, RoundRecord};
+use crate::rounds::record::{Against, AnswerSettings, RoundRecord, RowDrift};
 use crate::state::command::{Commands, TrainCommand, WindowCommand};
 use crate::state::train::TrainState;
 use crate::state::train::rounds::{RoundsState, Who, file_name};
@@ -39,7 +40,10 @@ pub(super) fn rounds_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
                 None => {
                     ui.add(Label::new(theme::muted(ui, "Reading the runs…")));
                 }
-                Some(row) => in_row_ui(ui, row),
+                Some(row) => {
+                    in_row_ui(ui, row);
+                    drift_ui(ui, row, rounds.under_way.is_some() || others_run, commands);
+                }
             }
         });
         if let Some(row) = &rounds.row {
@@ -56,57 +60,149 @@ pub(super) fn rounds_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comm
     });
 }
 
-/// A line for each round.
+/// A line for each round; what is not known of any of them has no column.
 fn in_row_ui(ui: &mut Ui, row: &[InRow]) {
+    let columns: Vec<Column> = columns(row)
+        .into_iter()
+        .filter(|column| column.cells.iter().any(|(words, _)| !words.is_empty()))
+        .collect();
     ScrollArea::horizontal().id_salt("rounds in a row").show(ui, |ui| {
         let spacing = Vec2::new(theme::GAP_LARGE, 4.0);
-        Grid::new("rounds").num_columns(8).spacing(spacing).show(ui, |ui| {
-            let heads = [
-                ("Round", ""),
-                ("Run", "Its model answered the prompts of the next round"),
-                ("Pairs", "That it learned from and was measured on"),
-                ("Accuracy", "Share of the held-out pairs whose better answer has the higher reward"),
-                ("Margin", "Reward of the chosen minus that of the rejected answer, on the held-out pairs"),
-                (
-                    "Win rate",
-                    "Its answers to the next round's prompts against those of the round before, by the judge of that \
-                     round; a tie counts half. 95 % interval (Wilson)",
-                ),
-                ("Words", "Of an answer, on average: longer from round to round is the usual drift"),
-                ("Reward", "That the rules of the next round gave an answer"),
-            ];
-            for (head, explanation) in heads {
-                let label = ui.label(theme::muted(ui, head));
+        Grid::new("rounds").num_columns(columns.len()).spacing(spacing).show(ui, |ui| {
+            for Column { head, explanation, .. } in &columns {
+                let label = ui.label(theme::muted(ui, *head));
                 if !explanation.is_empty() {
-                    label.on_hover_text(explanation);
+                    label.on_hover_text(*explanation);
                 }
             }
             ui.end_row();
-            for one in row {
-                let record = &one.run.record;
-                let answered = one.answered_in.as_ref().map(|(_, round)| round);
-                let share = |value: Option<f64>| {
-                    value.map_or_else(String::new, |value| format!("{:.0} %", value * 100.0))
-                };
-                let number = |value: Option<f64>, decimals: usize| {
-                    value.map_or_else(String::new, |value| format!("{value:.decimals$}"))
-                };
-                ui.label(theme::number(one.number.to_string()));
-                ui.label(one.name());
-                for words in [
-                    (record.train_rows + record.held_out_rows).to_string(),
-                    share(one.held_out(Metric::RewardsAccuracies)),
-                    number(one.held_out(Metric::RewardsMargins), 3),
-                    one.against().and_then(Against::words).unwrap_or_default(),
-                    number(answered.map(|round| round.mean_words), 1),
-                    number(answered.and_then(|round| round.mean_reward), 3),
-                ] {
-                    ui.label(theme::number(words));
+            for place in 0..row.len() {
+                for Column { head, cells, .. } in &columns {
+                    let (words, about) = &cells[place];
+                    let is_name = *head == "Run";
+                    let label =
+                        if is_name { ui.label(words) } else { ui.label(theme::number(words)) };
+                    if !about.is_empty() {
+                        label.on_hover_text(about);
+                    }
                 }
                 ui.end_row();
             }
         });
     });
+}
+
+/// What is said of every round.
+struct Column {
+    head: &'static str,
+    explanation: &'static str,
+
+    /// Of each round what stands there, and more of it.
+    cells: Vec<(String, String)>,
+}
+
+fn columns(row: &[InRow]) -> Vec<Column> {
+    let column = |head, explanation, of: &dyn Fn(&InRow) -> Option<String>| {
+        let cells = row.iter().map(|one| (of(one).unwrap_or_default(), String::new()));
+        Column { head, explanation, cells: cells.collect() }
+    };
+    let moved = |head, explanation, of: fn(&RowDrift) -> Option<&Moved>| {
+        let cell = |one: &InRow| {
+            let moved = one.drift.as_ref().and_then(of);
+            let value = |moved: &Moved| format!("{:.4}", moved.per_token.value);
+            moved.map(|moved| (value(moved), more_of(moved))).unwrap_or_default()
+        };
+        Column { head, explanation, cells: row.iter().map(cell).collect() }
+    };
+    let answered = |one: &InRow| one.answered_in.as_ref().map(|(_, round)| round.clone());
+    vec![
+        column("Round", "", &|one| Some(one.number.to_string())),
+        column("Run", "Its model answered the prompts of the next round", &|one| {
+            Some(one.name().to_owned())
+        }),
+        column("Pairs", "That it learned from and was measured on", &|one| {
+            Some((one.run.record.train_rows + one.run.record.held_out_rows).to_string())
+        }),
+        column(
+            "Accuracy",
+            "Share of the held-out pairs whose better answer has the higher reward",
+            &|one| {
+                let share = one.held_out(Metric::RewardsAccuracies)?;
+                Some(format!("{:.0} %", share * 100.0))
+            },
+        ),
+        column(
+            "Margin",
+            "Reward of the chosen minus that of the rejected answer, on the held-out pairs",
+            &|one| Some(format!("{:.3}", one.held_out(Metric::RewardsMargins)?)),
+        ),
+        column(
+            "Win rate",
+            "Its answers to the next round's prompts against those of the round before, by the judge of that \
+             round; a tie counts half. 95 % interval (Wilson)",
+            &|one| one.against().and_then(Against::words),
+        ),
+        column(
+            "Words",
+            "Of an answer, on average: longer from round to round is the usual drift",
+            &|one| Some(format!("{:.1}", answered(one)?.mean_words)),
+        ),
+        column("Reward", "That the rules of the next round gave an answer", &|one| {
+            Some(format!("{:.3}", answered(one)?.mean_reward?))
+        }),
+        moved(
+            "KL to first",
+            "From what the first run was held to, a token, in nats",
+            RowDrift::to_first,
+        ),
+        moved(
+            "KL to before",
+            "From the policy of the round before, a token, in nats",
+            RowDrift::to_before,
+        ),
+    ]
+}
+
+/// How far a policy is from another one, beside the number of a token.
+fn more_of(moved: &Moved) -> String {
+    let Moved { name, per_answer, k3_per_token, .. } = moved;
+    format!(
+        "From {name}. An answer: {:.3} nats ({:.3} to {:.3}). A token by Schulman's k3, as TRL's GRPO reports it: \
+         {:.4} ({:.4} to {:.4})",
+        per_answer.value,
+        per_answer.low,
+        per_answer.high,
+        k3_per_token.value,
+        k3_per_token.low,
+        k3_per_token.high
+    )
+}
+
+/// How far each policy has moved and what that is, and how what is missing of it is measured.
+fn drift_ui(ui: &mut Ui, row: &[InRow], is_busy: bool, commands: &mut Commands) {
+    let measured: Vec<(&InRow, &RowDrift)> =
+        row.iter().filter_map(|one| Some((one, one.drift.as_ref()?))).collect();
+    if let Some((_, last)) = measured.last() {
+        ui.add_space(theme::GAP_SMALL);
+        let words =
+            format!("{}. A token, with a 95 % interval over prompts:", last.drift.estimator);
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+        for (one, drift) in &measured {
+            let words = format!("Round {}: {}. {}", one.number, drift.words(), drift.on_what());
+            ui.add(Label::new(words).wrap());
+        }
+    }
+    if row.iter().any(InRow::lacks_drift) {
+        ui.add_space(theme::GAP_SMALL);
+        let measure = ActionButton::new("Measure the KL").icon(icons::PLAY);
+        let hint = "How far each policy has moved from what the first run was held to, and from the round before: it \
+                    answers the held-out prompts of its run. Seconds to minutes";
+        let measure = measure.add_enabled(ui, !is_busy).on_hover_text(hint);
+        let reason = "A run or a round is under way: wait for it or stop it";
+        if measure.on_disabled_hover_text(reason).clicked() {
+            commands.push(TrainCommand::MeasureDrift);
+        }
+    }
 }
 
 /// Held-out accuracy and win rate from round to round.
@@ -209,7 +305,8 @@ fn made_ui(
 fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
     if let Some(under_way) = &rounds.under_way {
         ui.add(Label::new(under_way.sentence()).wrap());
-        let stop = ActionButton::new("Stop the round").icon(icons::STOP);
+        let words = if under_way.is_measuring() { "Stop measuring" } else { "Stop the round" };
+        let stop = ActionButton::new(words).icon(icons::STOP);
         if stop.add_enabled(ui, !under_way.is_stopping).clicked() {
             commands.push(TrainCommand::StopRound);
         }

@@ -1,6 +1,8 @@
 //! Two answers that a file brought: who gave them stays hidden until the verdict, and is written
 //! into it.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value};
 
 use super::item::{Asked, Item, Phase};
@@ -11,6 +13,15 @@ use crate::data::record::ShownAnswer;
 
 /// Why such an answer ended: nobody knows.
 const GIVEN: &str = "given";
+
+/// Answers of a run's model to new prompts, which the next run learns from once they are compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswersOfRound {
+    pub folder: PathBuf,
+
+    /// The run whose model answered, by its name among the runs.
+    pub run: String,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenPair(pub [Candidate; 2]);

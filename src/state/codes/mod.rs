@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use session::Session;
 use setup::Setup;
 
+use crate::eval::arena::ArenaReport;
 pub use crate::state::prefs::AnnotateView; // remembered between starts
 use crate::study::disagreement::Place;
 
@@ -72,8 +73,32 @@ pub struct AgreementPage {
     pub reason: String,
     pub tab: AgreementTab,
 
-    /// Something was settled since `markdown` was written.
+    /// Something was settled since `markdown` was written, or it was not yet.
     pub is_outdated: bool,
+
+    /// Of pairs: the models that gave the answers.
+    pub arena: Rated,
+}
+
+/// The models behind the answers of a study, as they are rated by its verdicts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Rated {
+    #[default]
+    NotYet,
+    Asked,
+
+    /// Why they cannot be, in a sentence.
+    Problem(String),
+    Ready(Box<StudyRating>),
+}
+
+/// See [`Rated`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct StudyRating {
+    pub report: ArenaReport,
+
+    /// What was counted, in sentences.
+    pub about: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +106,7 @@ pub enum AgreementTab {
     #[default]
     Numbers,
     Disagreements,
+    Arena,
 }
 
 impl CodesState {

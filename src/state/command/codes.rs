@@ -58,6 +58,9 @@ pub enum CodesCommand {
     /// Computes how far the coders agree.
     Agreement,
 
+    /// Rates the models behind the answers of a study of pairs, and shows it.
+    Arena,
+
     /// What an item is, where coders disagree.
     Settle {
         item: usize,

@@ -92,6 +92,9 @@ pub enum TrainCommand {
     MakeRound,
     StopRound,
 
+    /// How far the policies of the row in front have moved.
+    MeasureDrift,
+
     /// The answers of a round, by its folder, are compared in Annotate; what was said of them is taken; the run
     /// that learns from it goes into the form.
     LabelRound(PathBuf),

@@ -39,10 +39,14 @@ use self::subject::{Form, PassRequest, Question, Subject};
 use self::versus::Versus;
 use self::view::{Pass, View};
 use super::playground::{LaneView, PlaygroundState, Rendered};
+use super::prefs::KeptLook;
 use super::slots::{AdapterSlot, ModelSlot};
 use crate::explore::surprise::SurpriseView;
 use crate::explore::tokens::TokenView;
 use crate::explore::word_map::WordsRequest;
+
+/// The longest text that is kept between starts, in bytes.
+const LONGEST_KEPT: usize = 1_000_000;
 
 /// An answer of the Playground with its prompt, token for token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +169,23 @@ impl LookInsideState {
         let Subject::Text { text, .. } = &self.question.as_ref()?.subject else { return None };
         let request = self.meaning.request(text, self.layer_count);
         (request.items.len() >= FEWEST_ITEMS).then_some(request)
+    }
+
+    /// What is there again at the next start. A text that is longer than any model reads is not: all of it
+    /// would be written again and again.
+    pub fn kept(&self) -> KeptLook {
+        KeptLook {
+            text: if self.text.len() > LONGEST_KEPT { String::new() } else { self.text.clone() },
+            as_question: self.form == Form::Question,
+            view: self.view.name().to_owned(),
+        }
+    }
+
+    /// What was in front at the last start.
+    pub fn restore(&mut self, kept: &KeptLook) {
+        self.text.clone_from(&kept.text);
+        self.form = if kept.as_question { Form::Question } else { Form::Text };
+        self.view = View::named(&kept.view).unwrap_or_default();
     }
 
     /// Another layer is looked at.

@@ -66,6 +66,10 @@ impl View {
         }
     }
 
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.name() == name)
+    }
+
     /// What it answers, as a room would ask it.
     pub fn question(self) -> &'static str {
         match self {

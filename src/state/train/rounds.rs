@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::rounds::chain::InRow;
-use crate::rounds::make::RoundEvent;
+use crate::rounds::make::{Doing, RoundEvent};
 use crate::rounds::record::AnswerSettings;
 use crate::train::config::rewards::{Reward, Rule};
 use crate::train::record::runs::RunState;
@@ -132,6 +132,10 @@ impl RoundUnderWay {
                 format!("{} · {done} of {total} prompts", what.words())
             }
         }
+    }
+
+    pub fn is_measuring(&self) -> bool {
+        self.event.is_some_and(|event| event.what == Doing::Measuring)
     }
 
     pub fn fraction(&self) -> Option<f32> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::eval::comparison::Comparison;
-use crate::rounds::make::learns_from_pairs;
+use crate::rounds::chain::learns_from_pairs;
 use crate::train::config::metric::{Metric, Said, Written};
 use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::metrics::{EvalMetrics, StepMetrics};

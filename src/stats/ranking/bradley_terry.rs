@@ -179,15 +179,17 @@ impl Arena {
     }
 }
 
-/// A model's rating each with its percentile interval over resampled battles. A resample without
-/// finite ratings has none: [`Interval::undefined`] says how many there were.
+/// A model's rating each with its percentile interval over resampled units.
+///
+/// Battles that are of one unit, as those of several coders about one pair, are drawn together. A resample without finite ratings has none:
+/// [`Interval::undefined`] says how many there were.
 pub fn bootstrap_ratings(
     models: usize,
-    battles: &[(usize, usize, Outcome)],
+    units: &[Vec<(usize, usize, Outcome)>],
     bootstrap: Bootstrap,
 ) -> Vec<Interval> {
-    bootstrap.intervals(battles.len(), |drawn| {
-        let drawn: Vec<_> = drawn.iter().map(|battle| battles[*battle]).collect();
+    bootstrap.intervals(units.len(), |drawn| {
+        let drawn: Vec<_> = drawn.iter().flat_map(|unit| &units[*unit]).copied().collect();
         match Arena::new(models, &drawn).ratings() {
             Ok(of) => of.ratings.into_iter().map(Ok).collect(),
             Err(reason) => vec![Err(reason); models],
@@ -214,7 +216,8 @@ mod tests {
         let battles: Vec<_> = (0..300).map(battle).collect();
         let errors = Arena::new(3, &battles).ratings().unwrap().standard_errors;
         let settings = Bootstrap { resamples: 400, ..Default::default() };
-        for (interval, error) in bootstrap_ratings(3, &battles, settings).iter().zip(errors) {
+        let alone: Vec<_> = battles.iter().map(|battle| vec![*battle]).collect();
+        for (interval, error) in bootstrap_ratings(3, &alone, settings).iter().zip(errors) {
             let width = interval.high.clone().unwrap() - interval.low.clone().unwrap();
             assert!((width / (2.0 * 1.96 * error) - 1.0).abs() < 0.25, "{width} for {error}");
         }

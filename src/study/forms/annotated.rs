@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::argilla;
 use super::said::Said;
 use crate::data::table::Row;
 use crate::study::folder::Folder;
 use crate::study::item::cell;
-use crate::study::value::{Span, Value};
+use crate::study::value::{DONT_KNOW, Span, Value};
 use crate::study::variable::{Kind, Variable};
 
 /// Where they keep what was read.
@@ -198,13 +199,18 @@ fn argilla(row: &Row, folder: &Folder, common: &Said, said: &mut Vec<Said>) -> R
     let is_draft = |answer: &Json| {
         matches!(answer.get("status").and_then(Json::as_str), Some("draft" | "discarded"))
     };
-    // Records that were written here name the coder, too.
+    // Records that were written here say what their coders are called.
+    let names = row.get("metadata").and_then(Json::as_object).map(argilla::names);
     let coder = |answer: &Json| {
-        let named = answer.get("user").and_then(Json::as_str).map(str::to_owned);
-        named.or_else(|| answer.get("user_id").map(cell)).unwrap_or_default()
+        let user = answer.get("user_id").map(cell).unwrap_or_default();
+        let named = answer.get("user").and_then(Json::as_str); // as an earlier version wrote it
+        let named = named.or_else(|| names.as_ref()?.get(&user).map(String::as_str));
+        named.map_or_else(|| user.clone(), str::to_owned)
     };
     let mut add = |question: &str, answer: &Json, coder: String| -> Result<(), String> {
-        let Some((_, variable)) = folder.study.codebook.named(question) else {
+        let codebook = &folder.study.codebook;
+        let own = || codebook.named(argilla::variable_name(question));
+        let Some((_, variable)) = codebook.named(question).or_else(own) else {
             return Ok(()); // a question of theirs that the study does not ask
         };
         let value = match answer {
@@ -239,6 +245,13 @@ fn argilla(row: &Row, folder: &Folder, common: &Said, said: &mut Vec<Said>) -> R
             }
         }
         _ => {}
+    }
+    let metadata = row.get("metadata").and_then(Json::as_object);
+    for (coder, variable) in metadata.map(argilla::not_known).unwrap_or_default() {
+        if folder.study.codebook.named(&variable).is_some() {
+            let value = DONT_KNOW.to_owned();
+            said.push(Said { coder, variable, value, ..common.clone() });
+        }
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Every form in which a study's codes or its codebook leave, with the files that each of them has.
 
 use super::data_package::{Table, describe};
-use super::{argilla, codebook, codebook_markdown, label_studio, pairs, potato, qdpx, tables};
+use super::{
+    argilla, codebook, codebook_markdown, codebook_studio, label_studio, pairs, potato, qdpx,
+    tables,
+};
 use crate::data::pair_forms::{self, PairForm};
 use crate::data::record::VerdictRecord;
 use crate::study::design::StudyError;
@@ -20,6 +23,7 @@ pub enum Export {
     CodebookJson,
     CodebookCsv,
     CodebookMarkdown,
+    CodebookStudio,
 
     /// Of pairs: what was settled, or what most say, as TRL's preference pairs.
     Trl,
@@ -45,7 +49,14 @@ impl Export {
     /// The forms that make sense of a study: of pairs, or of texts.
     pub fn of(is_of_pairs: bool) -> Vec<Self> {
         // Forms of pairs take the place of those of texts that other programs have for both.
-        let of_texts = [Self::LabelStudio, Self::LabelStudioMin, Self::Argilla, Self::Potato];
+        // CodeBook Studio does not compare answers.
+        let of_texts = [
+            Self::LabelStudio,
+            Self::LabelStudioMin,
+            Self::Argilla,
+            Self::Potato,
+            Self::CodebookStudio,
+        ];
         let is_of_both = |form: &Self| !of_texts.contains(form);
         if is_of_pairs {
             OF_PAIRS.into_iter().chain(Self::ALL.into_iter().filter(is_of_both)).collect()
@@ -54,7 +65,7 @@ impl Export {
         }
     }
 
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Long,
         Self::Wide,
         Self::JsonLines,
@@ -66,6 +77,7 @@ impl Export {
         Self::CodebookJson,
         Self::CodebookCsv,
         Self::CodebookMarkdown,
+        Self::CodebookStudio,
     ];
 
     /// As a menu names it.
@@ -82,6 +94,7 @@ impl Export {
             Self::CodebookJson => "Codebook (JSON)",
             Self::CodebookCsv => "Codebook (CSV)",
             Self::CodebookMarkdown => "Codebook (Markdown)",
+            Self::CodebookStudio => "Codebook (CodeBook Studio)",
             Self::Trl => "TRL, a pair an item: settled, or what most say",
             Self::Pairs(form) => form.words(),
         }
@@ -98,7 +111,7 @@ impl Export {
             Self::Argilla => "argilla.json",
             Self::Potato => "annotated_instances.jsonl",
             Self::Qdpx => "codes.qdpx",
-            Self::CodebookJson => "codebook.json",
+            Self::CodebookJson | Self::CodebookStudio => "codebook.json",
             Self::CodebookCsv => "codebook.csv",
             Self::CodebookMarkdown => "codebook.md",
             Self::Trl => "preferences.jsonl",
@@ -109,6 +122,19 @@ impl Export {
 
 /// A file beside the one that was asked for has another ending.
 pub type Written = (Option<&'static str>, Vec<u8>);
+
+/// What a form has no place for, in sentences.
+pub fn lost(folder: &Folder, form: Export) -> Vec<String> {
+    match form {
+        Export::CodebookStudio => studio(folder).map(|written| written.lost).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+fn studio(folder: &Folder) -> Result<codebook_studio::Written, StudyError> {
+    codebook_studio::write(&folder.study.codebook)
+        .map_err(|problem| StudyError::Unusable { path: folder.path.clone(), problem })
+}
 
 /// What is written: the file itself, and what stands beside it under another ending. `name`: of the
 /// file itself.
@@ -128,7 +154,10 @@ pub fn files_of(folder: &Folder, form: Export, name: &str) -> Result<Vec<Written
             (Some("config.xml"), label_studio::config(&folder.study.codebook).into_bytes()),
         ],
         Export::LabelStudioMin => vec![(None, pretty(&label_studio::min(folder)))],
-        Export::Argilla => vec![(None, pretty(&argilla::records(folder)))],
+        Export::Argilla => vec![
+            (None, pretty(&argilla::records(folder))),
+            (Some("settings.json"), pretty(&argilla::settings(&folder.study.codebook))),
+        ],
         Export::Potato => vec![(None, potato::lines(folder))],
         Export::Qdpx => {
             let bytes = qdpx::project(folder).map_err(|err| StudyError::Unusable {
@@ -159,6 +188,10 @@ pub fn files_of(folder: &Folder, form: Export, name: &str) -> Result<Vec<Written
             let (text, _) = pair_forms::text(&pairs::records(folder, form), form)
                 .map_err(|source| StudyError::Write { path: folder.path.clone(), source })?;
             vec![(None, text.into_bytes())]
+        }
+        Export::CodebookStudio => {
+            let written = studio(folder)?;
+            vec![(None, pretty(&written.file))]
         }
         Export::CodebookMarkdown => {
             vec![(None, codebook_markdown::write(&folder.study.codebook).into_bytes())]

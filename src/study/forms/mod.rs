@@ -4,6 +4,7 @@ pub mod annotated;
 pub mod argilla;
 pub mod codebook;
 pub mod codebook_markdown;
+pub mod codebook_studio;
 pub mod data_package;
 pub mod export;
 pub mod label_studio;
