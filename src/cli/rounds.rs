@@ -27,6 +27,7 @@ use crate::rounds::record::{
 use crate::train::config::metric::Metric;
 use crate::train::config::rewards::Reward;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
 #[derive(Debug, Args)]
 pub struct RoundsArgs {
     /// The folder of a run that has learned from pairs of answers

@@ -50,9 +50,9 @@ impl Work for ReadRounds {
 
 impl Task<Workbench> for ReadRounds {
     fn done(self, row: Vec<InRow>, app: &mut Workbench) {
-        let answered = row.iter().filter_map(|one| one.answered_in.as_ref());
-        let taken = answered.filter(|(folder, _)| Some(folder) == self.taken.as_ref());
-        if let Some((_, record)) = taken.last() {
+        let mut answered = row.iter().filter_map(|one| one.answered_in.as_ref());
+        let taken = answered.find(|(folder, _)| Some(folder) == self.taken.as_ref());
+        if let Some((_, record)) = taken {
             // What was told when its answers were written is no longer so.
             app.state.notices.push(Notice::info(PanelId::Train, record.sentences().join(". ")));
         }
