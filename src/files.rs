@@ -319,7 +319,6 @@ fn nearest_of_many(message: &str) -> String {
 }
 
 /// For serde: whether a file leaves out a count because there is nothing to count.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 pub fn is_zero(count: &usize) -> bool {
     *count == 0
 }

@@ -7,9 +7,10 @@ pub fn meant<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option
     best.map(|(_, other)| other)
 }
 
-/// How many letters have to be typed, left out or changed, or two neighbours exchanged, until two names are the
-/// same (Damerau and Levenshtein's distance), whatever their case. A last part alone may be meant: `r` of `lora.r`,
-/// `model` of `owner/model`.
+/// How many letters have to be changed until two names are the same, whatever their case.
+///
+/// Typed, left out, replaced, or exchanged with a neighbour: Damerau and Levenshtein's distance. The last part of
+/// `other` alone may be meant: `r` of `lora.r`, `model` of `owner/model`.
 pub fn letters_apart(one: &str, other: &str) -> usize {
     let apart = |(one, other): &(String, String)| strsim::damerau_levenshtein(one, other);
     pairs(one, other).iter().map(apart).min().unwrap_or_default()

@@ -152,7 +152,8 @@ fn alternative_annotator(test: &AltTest) -> String {
         let stands_in = if person.replaceable { "yes" } else { "no" };
         table.row(&[&person.who, &person.items, &model, &human, &p, &stands_in]);
     }
-    out + &table.after("")
+    out.push_str(&table.after(""));
+    out
 }
 
 /// What the passages of documents were chosen by.

@@ -205,7 +205,7 @@ impl Stability {
     /// A section of the report.
     pub fn markdown(&self) -> String {
         let needed = self.outcomes.first().map_or(0.0, |outcome| outcome.needed);
-        let out = format!(
+        let mut out = format!(
             "\n## Stability\n\nTested with {} rows, drawn with seed {}, and {}. The first seven \
              tests are those of Halterman and Keith (2025), who name no threshold: {:.0} % is \
              ours. The last is the prompt stability score of Barrie et al. (2024), who call {STABLE} \
@@ -236,7 +236,8 @@ impl Stability {
             let value = value.unwrap_or_default();
             table.row(&[&name, &words, &outcome.asked, &value, &interval, &needed, &verdict]);
         }
-        out + &table.after("")
+        out.push_str(&table.after(""));
+        out
     }
 }
 
