@@ -61,6 +61,6 @@ mod tests {
         assert_eq!(meant("step", ["steps_", "steps"]), Some("steps"));
         assert_eq!(meant("lora_rank", ["local_rank", "lora_r"]), Some("lora_r"));
         assert_eq!(meant("quite-other.gguf", ["abstracts.csv", "abstracts.gguf"]), None);
-        assert_eq!(letters_apart("modle", "elsewhere/model"), 1);
+        assert_eq!(letters_apart("qwem", "elsewhere/qwen"), 1);
     }
 }
