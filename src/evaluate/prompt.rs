@@ -253,11 +253,9 @@ impl Form {
         Self { wording, orders, ..self.with_reminder("") }
     }
 
-    /// The same with texts that stand before each question about one of several labels, each with the labels
-    /// that it has.
-    #[must_use]
-    pub fn showing(self, shown: Vec<(String, Vec<usize>)>) -> Self {
-        Self { shown, ..self }
+    /// Puts texts before each question about one of several labels, each with the labels that it has.
+    pub fn show(&mut self, shown: Vec<(String, Vec<usize>)>) {
+        self.shown = shown;
     }
 
     /// The prompt as it was written.

@@ -42,8 +42,7 @@ pub fn show(
         let shown = known.into_iter().take(examples.count);
         let text =
             |question: &Question| question.part("text").unwrap_or_default().trim().to_owned();
-        *form =
-            form.clone().showing(shown.map(|(question, right)| (text(&question), right)).collect());
+        form.show(shown.map(|(question, right)| (text(&question), right)).collect());
         return Ok(());
     }
     for question in &mut questions.list {

@@ -375,7 +375,7 @@ impl Layer {
                 back(q, &by.q)?;
             }
             Qkv::Latent(_) | Qkv::Recurrent(_) => {
-                candle_core::bail!("these layers went another way back")
+                candle_core::bail!("these layers have a backward pass of their own")
             }
         }
         if let (Some(beside), Some(x), Some(low)) = (&self.beside, &read_beside, &beside_low) {
