@@ -40,6 +40,7 @@ use crate::app::tasks::read_study_codebook::ReadStudyCodebook;
 use crate::app::tasks::read_study_table::ReadStudyTable;
 use crate::app::tasks::read_table::{ReadBeside, ReadRows};
 use crate::app::tasks::read_training_file::ReadTrainingFile;
+use crate::app::tasks::redraw_labels::RedrawLabels;
 use crate::app::tasks::save_chats::SaveChats;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::save_run_file::SaveRunFile;
@@ -156,6 +157,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadBeside>(),
         TypeId::of::<ReadRows>(),
         TypeId::of::<ReadTrainingFile>(),
+        TypeId::of::<RedrawLabels>(),
         TypeId::of::<SaveDraft>(),
         TypeId::of::<SaveRunFile>(),
         TypeId::of::<TakeSuggestions>(),

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::evaluate::write_table;
 use super::out;
 use crate::data::sheet::form::SheetForm;
 use crate::evaluate::asking::prepared::Prepared;
+use crate::evaluate::asking::redraw::redraw;
 use crate::evaluate::measures::compare::Comparison;
 use crate::evaluate::report::Report;
 use crate::evaluate::report::documents;
@@ -35,6 +38,12 @@ pub struct ReportArgs {
     #[arg(long, value_name = "STUDY")]
     people: Option<PathBuf>,
 
+    /// First decide again which labels apply, of answers about codebooks of which a text can have several: those
+    /// with this probability or more. The model is not asked; what comes of it is an evaluation of its own
+    /// beside the folder, and that is reported
+    #[arg(long, value_name = "PROBABILITY")]
+    threshold: Option<f64>,
+
     /// Only the paragraph for a methods section
     #[arg(long, conflicts_with = "json")]
     methods: bool,
@@ -58,13 +67,20 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
         let taken = people::take(&args.folder, study, &Quiet)?;
         out::note(&taken.sentence());
     }
+    let mut folder = args.folder.clone();
+    if let Some(threshold) = args.threshold {
+        let now = OffsetDateTime::now_utc().format(&Rfc3339)?;
+        let redrawn = redraw(&folder, threshold, &now, &Quiet)?;
+        out::note(&redrawn.sentence());
+        folder = redrawn.folder;
+    }
     if let Some(path) = &args.table {
-        return table(&args.folder, path);
+        return table(&folder, path);
     }
     if let Some(other) = &args.against {
-        return compare(args, other);
+        return compare(args, (&folder, other));
     }
-    let (evaluation, answered) = Folder::read(&args.folder)?;
+    let (evaluation, answered) = Folder::read(&folder)?;
     let report = Report::of(&evaluation, &answered);
     let missing = evaluation.rows.saturating_sub(answered.len());
     if missing > 0 {
@@ -73,7 +89,7 @@ pub fn run(args: &ReportArgs) -> anyhow::Result<()> {
             evaluation.rows
         ));
     }
-    let Page { markdown, paragraph, stability } = Page::of(&args.folder, &evaluation, &report)?;
+    let Page { markdown, paragraph, stability } = Page::of(&folder, &evaluation, &report)?;
     write_out(args, &markdown)?;
     let Evaluation { task, .. } = &evaluation;
     if args.json {
@@ -103,8 +119,8 @@ fn table(folder: &Path, path: &Path) -> anyhow::Result<()> {
     out::line(&format!("{} rows with their answers in {}", answered.len(), path.display()))
 }
 
-fn compare(args: &ReportArgs, other: &Path) -> anyhow::Result<()> {
-    let comparison = Comparison::of(&Folder::read(&args.folder)?, &Folder::read(other)?);
+fn compare(args: &ReportArgs, (folder, other): (&Path, &Path)) -> anyhow::Result<()> {
+    let comparison = Comparison::of(&Folder::read(folder)?, &Folder::read(other)?);
     let comparison = comparison.map_err(anyhow::Error::msg)?;
     let markdown = comparison.markdown();
     write_out(args, &markdown)?;

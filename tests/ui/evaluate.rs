@@ -283,8 +283,7 @@ pub fn report() -> AppState {
             .to_owned(),
         paragraph: "Three rows were labelled.".to_owned(),
         testable: state.model.ready().map(|card| card.identity.clone()),
-        survey: None,
-        comparison: None,
+        ..ReportPage::default()
     });
     state
 }

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tuning_fork::app::tasks::ask_rows::{AskRows, AskingEvent};
+use tuning_fork::app::tasks::report_evaluation::ReportEvaluation;
 use tuning_fork::app::work::Held;
+use tuning_fork::data::codebook::Codebook;
 use tuning_fork::data::sheet::form::SheetForm;
 use tuning_fork::data::table;
 use tuning_fork::evaluate::asking::prepared::Prepared;
 use tuning_fork::evaluate::results::answered::Answered;
 use tuning_fork::evaluate::results::folder::Folder;
 use tuning_fork::evaluate::results::written::{Window as TextWindow, Written};
+use tuning_fork::evaluate::rows::several::Several;
 use tuning_fork::evaluate::task::extract::Extract;
 use tuning_fork::evaluate::task::perplexity::Likelihood;
 use tuning_fork::evaluate::task::schema::Field;
@@ -28,8 +31,8 @@ use tuning_fork::state::evaluate::{
 };
 
 use crate::evaluate::{
-    TEXTS, at_evaluate, begun, evaluated, fill_in, filled_form, form_of_fields, report, settle,
-    with_texts,
+    TEXTS, at_evaluate, begun, codebook, evaluated, fill_in, filled_form, form_of_fields, report,
+    settle, with_texts,
 };
 use crate::support::{Window, loaded_state};
 
@@ -276,6 +279,47 @@ fn an_evaluation_is_compared_with_another_of_the_same_rows() {
     assert_eq!(comparison.with, "“Tone” (two)");
     app.sees("Against “Tone” (two)");
     assert!(first.join("comparison.md").is_file());
+}
+
+#[test]
+fn which_labels_apply_is_decided_again_and_the_new_report_is_shown() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    let first = begun(&folder.path().join("project"), &path);
+    let (mut evaluation, mut answers) = Folder::read(&first).unwrap();
+    evaluation.several = true;
+    evaluation.prompt = "{text}\n\nIs it {label}?".to_owned();
+    let codebook = Codebook { several: true, ..codebook() };
+    let codebook = codebook.to_toml();
+    files::write_atomic(&first.join("codebook.toml"), codebook.as_bytes()).unwrap();
+    evaluation.codebook_sha256 = Some(files::sha256_of_bytes(codebook.as_bytes()));
+    for answer in answers.values_mut() {
+        let several = Several { applies: vec![0], ..Several::default() };
+        (answer.index, answer.several) = (None, Some(several));
+    }
+    for row in [3, 4] {
+        answers.insert(row, Answered { row, ..answers[&1].clone() });
+    }
+    Folder::keep(&first, &evaluation, &answers).unwrap();
+    app.ask(Command::Evaluate(EvaluateCommand::OpenKept(first.clone())));
+    settle(&mut app);
+    let page = ReportPage { folder: first.clone(), threshold: Some(0.2), ..ReportPage::default() };
+    app.harness.state_mut().state.evaluate.report = Some(page);
+    settle(&mut app);
+    app.click("Another threshold…");
+    settle(&mut app);
+    app.click("Decide again");
+    settle(&mut app);
+    app.sees("From 0.2 on, 4 of 4 rows have other labels");
+    let AppState { evaluate, notices, .. } = &app.harness.state().state;
+    let open = evaluate.open.as_ref().unwrap_or_else(|| panic!("{notices:?}"));
+    let answer = open.answers.values().next().unwrap();
+    assert_eq!(answer.answer.as_deref(), Some("praise, blame"));
+    let name = first.file_name().unwrap().to_string_lossy();
+    let again = first.with_file_name(format!("{name}-from-0.2"));
+    assert_eq!(open.kept.as_ref().unwrap().folder, again);
+    assert!(again.join("codebook.toml").is_file());
+    let held = app.script.borrow_mut().take::<ReportEvaluation>().expect("a report");
+    assert_eq!(held.request, (again, None));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::prepare_evaluation::{PrepareEvaluation, TaskSource};
 use crate::app::tasks::read_codebook::ReadCodebook;
 use crate::app::tasks::read_table::{BesideItems, ReadRows, ReadTable, TableRows};
+use crate::app::tasks::redraw_labels::{LabelsToRedraw, RedrawLabels};
 use crate::app::tasks::report_evaluation::ReportEvaluation;
 use crate::app::tasks::save_draft::SaveDraft;
 use crate::app::tasks::show_prompt::ShowPrompt;
@@ -79,6 +80,10 @@ impl Workbench {
             EvaluateCommand::TakeLabels { folder, study } => {
                 let request = (folder.clone(), Some(study));
                 self.start_instead(ReportEvaluation { folder }, request);
+            }
+            EvaluateCommand::Redraw { folder, threshold } => {
+                let at = self.host.timestamp();
+                self.start_instead(RedrawLabels, LabelsToRedraw { folder, threshold, at });
             }
             EvaluateCommand::Compare { folder, other } => {
                 let task = CompareEvaluations { folder: folder.clone() };

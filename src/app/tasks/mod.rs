@@ -70,6 +70,7 @@ pub mod read_table;
 pub mod read_tokens;
 pub mod read_training_file;
 pub mod read_verdicts;
+pub mod redraw_labels;
 pub mod repeat_prompt;
 pub mod report_evaluation;
 pub mod run_away;

@@ -17,6 +17,7 @@ use crate::evaluate::results::evaluation::Evaluation;
 use crate::evaluate::results::folder::{Folder, FolderError};
 use crate::evaluate::results::people;
 use crate::evaluate::results::people::{PeopleError, Taken};
+use crate::evaluate::task::code::USUAL_THRESHOLD;
 use crate::files;
 use crate::jobs::{Checks, Progress};
 use crate::state::command::WindowCommand;
@@ -88,10 +89,13 @@ fn write(folder: &Path) -> Result<ReportPage, ReportError> {
         let path = folder.join(name);
         files::write_atomic(&path, &bytes).map_err(|source| ReportError::Write { path, source })?;
     }
+    let asks_each = evaluation.several && !answered.values().any(|row| row.approximate);
+    let threshold = evaluation.task.threshold().unwrap_or(USUAL_THRESHOLD);
+    let threshold = asks_each.then_some(threshold);
     let testable = evaluation.task.code.is_some().then_some(evaluation.model);
     let survey = report.survey.map(SurveyPage::new);
     let (folder, comparison) = (folder.to_owned(), None);
-    Ok(ReportPage { folder, markdown, paragraph, testable, survey, comparison })
+    Ok(ReportPage { folder, markdown, paragraph, testable, threshold, survey, comparison })
 }
 
 impl Task<Workbench> for ReportEvaluation {

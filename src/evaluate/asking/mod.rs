@@ -8,6 +8,7 @@ pub mod merging;
 pub mod pair_scoring;
 pub mod prepared;
 pub mod quote;
+pub mod redraw;
 pub mod respondent;
 pub mod run;
 pub mod scoring;

@@ -220,6 +220,7 @@ impl Prepared {
                 consts::OS
             )),
             started: started.to_owned(),
+            threshold_set: None,
         }
     }
 }

@@ -69,6 +69,10 @@ pub struct Evaluation {
 
     /// RFC 3339, UTC.
     pub started: String,
+
+    /// When the task's threshold was set, where that was after the answers were there. RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_set: Option<String>,
 }
 
 /// What was different when an evaluation was begun, a few words each.

@@ -88,10 +88,13 @@ fn of_each(evaluation: &Evaluation) -> String {
         Some(threshold) => format!("{threshold} or more"),
         None => "one half or more".to_owned(),
     };
+    let day = evaluation.threshold_set.as_ref().map(|at| at.get(..10).unwrap_or(at));
+    let set = day.map(|day| format!(", which was set on {day}, after the answers were there"));
+    let set = set.unwrap_or_default();
     format!(
         "A row can have several labels: the model was asked about each by itself. Nothing was sampled: the \
          probability of a label is that of “Yes” after the prompt beside that of “No”, computed from their \
-         log-probabilities{scoring}, and made to add up to one; a label applies where it is {line}."
+         log-probabilities{scoring}, and made to add up to one; a label applies where it is {line}{set}."
     )
 }
 

@@ -38,6 +38,9 @@ pub struct Code {
     pub regression: Option<Regress>,
 }
 
+/// From which probability on a label applies where a task says nothing.
+pub const USUAL_THRESHOLD: f64 = 0.5;
+
 impl Code {
     /// What keeps it from being used, as a sentence.
     pub fn problem(&self) -> Option<String> {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{Frame, Margin, Ui};
+use eframe::egui::containers::menu::{MenuButton, MenuConfig};
+use eframe::egui::{DragValue, Frame, Margin, PopupCloseBehavior, Ui};
 
 use super::distributions::distributions_ui;
 use crate::evaluate::results::kept::Kept;
@@ -43,6 +44,9 @@ pub(super) fn report_ui(
             others_ui(ui, &page.folder, &others, commands);
             if page.testable.is_some() {
                 labels_ui(ui, &page.folder, &evaluate.studies, commands);
+            }
+            if let Some(threshold) = &mut page.threshold {
+                threshold_ui(ui, &page.folder, threshold, commands);
             }
             if let Some(model) = &page.testable {
                 let test = ActionButton::new("Test the stability").icon(icons::VERIFY);
@@ -141,6 +145,28 @@ fn labels_ui(ui: &mut Ui, folder: &Path, studies: &[(String, PathBuf)], commands
         }
     });
     menu.response.on_hover_text(hint);
+}
+
+/// From which probability on labels apply, decided again.
+fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut Commands) {
+    let hint = "Which labels apply is decided again from the probabilities that are kept: an evaluation of its own, \
+                and one more configuration that was tried. The model is not asked";
+    let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let menu = MenuButton::new("Another threshold…").config(stays);
+    let (response, _) = menu.ui(ui, |ui| {
+        ui.horizontal(|ui| {
+            let value = DragValue::new(threshold).range(0.01..=0.99).speed(0.01).max_decimals(2);
+            let words = "A label applies from";
+            ui.label(words);
+            ui.add(value).accessible_name(words);
+            if ui.button("Decide again").clicked() {
+                let (folder, threshold) = (folder.to_owned(), *threshold);
+                commands.push(EvaluateCommand::Redraw { folder, threshold });
+                ui.close();
+            }
+        });
+    });
+    response.on_hover_text(hint);
 }
 
 /// Why the stability cannot be tested now. `None`: it can.

@@ -6,6 +6,7 @@ use super::column::{column_ui, optional_column_ui, short};
 use super::scored::{orders_ui, scored_ui};
 use super::{codebook, fields, options, perplexity, shown, survey};
 use crate::evaluate::results::scored::{ALIKE, begin_alike};
+use crate::evaluate::task::code::USUAL_THRESHOLD;
 use crate::evaluate::task::{AnswerForm, Scoring};
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
@@ -211,12 +212,12 @@ fn asking_ui(ui: &mut Ui, form: &mut CodeForm) {
         let words =
             "Each label is asked about by itself: the probability of “Yes” against that of “No”.";
         ui.add(Label::new(theme::muted(ui, words)).wrap());
-        let mut threshold = form.threshold.unwrap_or(0.5);
+        let mut threshold = form.threshold.unwrap_or(USUAL_THRESHOLD);
         let hint = "With which probability a label applies, at the least. Below one half more texts get it";
         let changed =
             number_row_ui(ui, "Applies from", hint, &mut threshold, 0.01..=0.99).changed();
         if changed {
-            form.threshold = (threshold != 0.5).then_some(threshold);
+            form.threshold = (threshold != USUAL_THRESHOLD).then_some(threshold);
         }
         orders_ui(ui, form, "two answers");
         scored_ui(ui, &mut form.score);

@@ -61,6 +61,12 @@ pub enum EvaluateCommand {
         study: PathBuf,
     },
 
+    /// Decides again which labels apply, from this probability on, and shows the report of that.
+    Redraw {
+        folder: PathBuf,
+        threshold: f64,
+    },
+
     /// Shows what another evaluation of the same rows has over this one, both by their folders.
     Compare {
         folder: PathBuf,

@@ -97,6 +97,9 @@ pub struct ReportPage {
     /// The model whose stability can be tested; of a task without a codebook there is none.
     pub testable: Option<ModelIdentity>,
 
+    /// Where a text can have several labels, from which probability on they are to be decided again.
+    pub threshold: Option<f64>,
+
     /// Of a survey, what is drawn.
     pub survey: Option<SurveyPage>,
 
