@@ -248,7 +248,8 @@ impl Keys<'_> {
             norm_eps: self.layer_norm_eps()?,
             mlp: MlpKind::Plain,
             activation: Activation::GeluTanh,
-            qkv: QkvLayout::Fused,
+            // With one key head this is all queries, the key, the value, as llama.cpp takes it.
+            qkv: if config.kv_heads == 1 { QkvLayout::FusedByHead } else { QkvLayout::Fused },
             qkv_bias: self.has("blk.0.attn_qkv.bias"),
             naming: Naming::GptBigCode,
             ..config
