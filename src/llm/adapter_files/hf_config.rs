@@ -14,23 +14,28 @@ use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::model::Model;
 use crate::llm::net::linear::Norm;
-use crate::llm::net::transformer::Transformer;
+use crate::llm::net::transformer::{Qkv, Transformer};
 
 /// Every norm that has weights under a name of its own.
 pub(crate) fn norms(transformer: &Transformer) -> impl Iterator<Item = &Norm> {
     let of_layers = transformer.layers.iter().flat_map(|layer| {
         let layer = &**layer;
-        [
+        let own = [
             &layer.attention_norm,
             &layer.q_norm,
             &layer.k_norm,
             &layer.post_attention_norm,
             &layer.mlp_norm,
             &layer.post_mlp_norm,
-        ]
+        ];
+        let latent = match &layer.qkv {
+            Qkv::Latent(latent) => Some(latent.norms()),
+            _ => None,
+        };
+        own.into_iter().flatten().chain(latent.into_iter().flatten())
     });
-    let all = of_layers.chain([&transformer.embedding_norm, &transformer.final_norm]);
-    all.flatten().filter(|norm| !norm.name.is_empty())
+    let beside = [&transformer.embedding_norm, &transformer.final_norm];
+    of_layers.chain(beside.into_iter().flatten()).filter(|norm| !norm.name.is_empty())
 }
 
 /// transformers' Gemma adds 1 to a norm's weights; a GGUF file has it added already.

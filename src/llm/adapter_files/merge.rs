@@ -28,6 +28,7 @@ use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair, Tables};
 use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
+use crate::llm::config::QkNorm;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
@@ -379,11 +380,21 @@ pub(super) fn model_parts<'a>(
             RowNorm::Layer { weight, bias, .. } => {
                 (Cow::Borrowed(&**weight), has_bias.then_some(bias))
             }
-            RowNorm::LayerOfHeads { .. } => continue, // they do not learn
+            RowNorm::LayerOfHeads { weights, head_dim, .. } => {
+                // Where each head has a tensor of its own, none of them learns.
+                if config.qk_norm == QkNorm::EachHeadAtOnce {
+                    let shape = vec![weights.len() / head_dim, *head_dim];
+                    let values = Values::Vector(Cow::Borrowed(&**weights));
+                    parts.insert(format!("{name}.weight"), (shape, values));
+                }
+                continue;
+            }
         };
-        vector(format!("{name}.weight"), weight);
-        if let Some(bias) = bias {
-            vector(format!("{name}.bias"), Cow::Borrowed(&**bias));
+        let own = [("weight", Some(weight)), ("bias", bias.map(|bias| Cow::Borrowed(&**bias)))];
+        for (part, values) in own {
+            let Some(values) = values else { continue };
+            let part = format!("{name}.{part}");
+            parts.insert(part, (vec![values.len()], Values::Vector(values)));
         }
     }
     for (name, shape) in &stored.tensors {

@@ -117,8 +117,7 @@ pub(super) fn values_of(model: &Model) -> Result<Vec<(String, Values<'_>)>, Erro
             }
             RowNorm::Rms { weight, .. } => (Cow::Borrowed(&**weight), None),
             RowNorm::Layer { weight, bias, .. } => (Cow::Borrowed(&**weight), Some(bias)),
-            // Such a model's own weights do not learn.
-            RowNorm::LayerOfHeads { .. } => continue,
+            RowNorm::LayerOfHeads { weights, .. } => (Cow::Borrowed(&**weights), None),
         };
         found.push((format!("{}.weight", norm.name), Values::Vector(weight)));
         if let (Some(bias), true) = (bias, norm.has_bias) {
