@@ -108,7 +108,13 @@ CASES = {
     "mpt_clipped": ("mpt", "mpt", dict(hidden_size=24, num_attention_heads=6, max_seq_len=128, attn_config=dict(clip_qkv=0.8))),
     "olmo": ("olmo", "olmo", dict(clip_qkv=0.8)),
     "phi2": ("phi", "phi2", dict(intermediate_size=64, num_key_value_heads=4, layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
+    # As llama.cpp holds it to be fixed: four states, 256 numbers of each layer, the first ten layers sparse, the last ones with keys of
+    # the layers up to the twentieth. Too large to be committed.
+    "gemma3n_fixed": ("gemma3n_text", "gemma3n", dict(GEMMA3N, vocab_size_per_layer_input=VOCAB, hidden_size=32, num_hidden_layers=22, laurel_rank=64,
+                      hidden_size_per_layer_input=256, num_kv_shared_layers=2, activation_sparsity_pattern=[0.95] * 10 + [0.0] * 12,
+                      layer_types=(["sliding_attention"] * 4 + ["full_attention"]) * 4 + ["sliding_attention", "full_attention"])),
 }
+LARGE = ("gemma3n_fixed",)
 INTERLEAVED = ("llama", "mistral3", "granite", "granitemoe", "granitehybrid", "olmo")
 BY_LAYER_NORM = (
     "gptneox", "falcon", "starcoder2", "stablelm", "cohere2", "bloom", "command-r", "mpt", "olmo", "phi2", "starcoder",
@@ -163,7 +169,7 @@ def llama3_factors(config, dims):
     return np.array(factors, dtype=np.float32)
 
 
-def add_metadata(writer, config, arch, tensors):
+def add_metadata(writer, config, arch, tensors, ahead):
     layers, heads, width = config.num_hidden_layers, config.num_attention_heads, config.hidden_size
     kv_heads = heads if arch == "bloom" else value(config, "num_key_value_heads", default=heads)
     head_dim = value(config, "head_dim", default=width // heads)
@@ -171,7 +177,7 @@ def add_metadata(writer, config, arch, tensors):
     types = value(config, "layer_types", default=[])
     sliding = [kind == "sliding_attention" for kind in types]
 
-    ahead = arch == "glm4moe"  # a layer that guesses a further token
+    # A layer that guesses a further token
     writer.add_block_count(layers + ahead)
     if ahead:
         writer.add_nextn_predict_layers(1)
@@ -564,7 +570,7 @@ def make(folder, seed, family, arch, settings, f32):
     config, model, tensors = build(family, settings, seed)
     folder.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(str(folder / "model.gguf"), arch)
-    add_metadata(writer, config, arch, tensors)
+    add_metadata(writer, config, arch, tensors, arch == "glm4moe" and not f32)  # llama.cpp wants all of that layer
     add_tokenizer(writer)
     number = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
     names = gguf.get_tensor_name_map(number, config.num_hidden_layers)
@@ -610,7 +616,7 @@ def main():
     f32 = "--f32" in arguments
     out, *names = [argument for argument in arguments if argument != "--f32"]
     for seed, (name, (family, arch, settings)) in enumerate(CASES.items()):
-        if name in names or not names:
+        if name in names or not names and (f32 or name not in LARGE):
             make(Path(out) / name, 2600 + seed, family, arch, settings, f32)
 
 
