@@ -55,7 +55,23 @@ CHANGES = {
 }
 
 
-def copy(reader, arch, path, dropped, added):
+def fused(reader):
+    """Tensors as the converter writes them when it is asked to fuse: queries, keys and values in one, and gates and ups of experts."""
+    tensors = {tensor.name: (np.array(tensor.data), tensor.tensor_type) for tensor in reader.tensors}
+    found = dict(tensors)
+    for name in tensors:
+        block, _, part = name.partition(".attn_q.")
+        parts = [f"{block}.attn_{which}.{part}" for which in "qkv"]
+        if part and all(other in tensors for other in parts):
+            found[f"{block}.attn_qkv.{part}"] = (np.concatenate([found.pop(other)[0] for other in parts]), tensors[name][1])
+        block, _, part = name.partition(".ffn_gate_exps.")
+        parts = [f"{block}.ffn_{which}_exps.{part}" for which in ("gate", "up")]
+        if part and all(other in tensors for other in parts):
+            found[f"{block}.ffn_gate_up_exps.{part}"] = (np.concatenate([found.pop(other)[0] for other in parts], axis=1), tensors[name][1])
+    return found
+
+
+def copy(reader, arch, path, dropped, added, tensors=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = GGUFWriter(str(path), arch)
     for name, field in reader.fields.items():
@@ -66,8 +82,8 @@ def copy(reader, arch, path, dropped, added):
         writer.add_key_value(name, field.contents(), kind, **more)
     for name, (value, kind) in added.items():
         writer.add_key_value(name, value, kind)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, np.array(tensor.data), raw_dtype=tensor.tensor_type)
+    for name, (data, kind) in (tensors or {one.name: (np.array(one.data), one.tensor_type) for one in reader.tensors}).items():
+        writer.add_tensor(name, data, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -86,6 +102,9 @@ def main():
             short = key.removeprefix(f"{arch}.")
             if short not in NEEDED:
                 copy(reader, arch, out / f"{name}__without_{short}" / "model.gguf", {key}, {})
+        together = fused(reader)
+        if len(together) < len(reader.tensors):
+            copy(reader, arch, out / f"{name}__fused" / "model.gguf", set(), {}, together)
         for change, keys in CHANGES.items():
             added = {f"{arch}.{key}": value for key, value in keys.items()}
             copy(reader, arch, out / f"{name}__{change}" / "model.gguf", set(), added)

@@ -224,7 +224,8 @@ impl Keys<'_> {
             tied_head: !self.has("output.weight"),
         });
         Ok(Config {
-            qkv_bias: self.has("blk.0.attn_q.bias"),
+            // Some files hold queries, keys and values in one tensor.
+            qkv_bias: self.has("blk.0.attn_q.bias") || self.has("blk.0.attn_qkv.bias"),
             output_bias: self.has("blk.0.attn_output.bias"),
             mlp_bias: self.has("blk.0.ffn_up.bias"),
             ..plain
