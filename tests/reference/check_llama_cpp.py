@@ -2,13 +2,15 @@
 
 Usage: python check_llama_cpp.py PROGRAM FOLDER...      (PROGRAM: a built `tuning-fork`; files: FOLDER/*/model.gguf)
 
-Needs numpy, safetensors and llama-cpp-py-sync (llama.cpp as a wheel). Files with weights in f32 are compared
+Needs numpy, safetensors and llama-cpp-py-sync (llama.cpp as a wheel); where that is built for a newer C library, LLAMA_LIBRARY names
+another build of the same age: the extension of the package xllamacpp has all of llama.cpp's functions. Files with weights in f32 are compared
 closely (`make_gguf_families.py --f32` makes them); of others llama.cpp rounds what it multiplies, so that only the
 distance is told. For each file: logits of the ids in expected.safetensors, or of random ones, all at once and token
 by token, and greedy ids: llama.cpp's against ours, and against transformers' where expected.safetensors has them.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,8 @@ import numpy as np
 from llama_cpp_py_sync._cffi_bindings import get_ffi, get_lib
 from safetensors.numpy import load_file
 
-LIB, FFI = get_lib(), get_ffi()
+FFI = get_ffi()
+LIB = FFI.dlopen(os.environ["LLAMA_LIBRARY"]) if "LLAMA_LIBRARY" in os.environ else get_lib()
 WORDS = []
 F32, TOLERANCE, NEW = 0, 5e-4, 8
 

@@ -19,10 +19,9 @@ enum Kept {
 }
 
 /// The keys of `config.json` with such shares, and the families whose class in transformers reads them.
-const SHARES: [(&str, Kept, &[&str]); 15] = [
+const SHARES: [(&str, Kept, &[&str]); 14] = [
     ("attn_pdrop", Kept::Module, &["codegen", "gpt2", "gptj"]),
     ("attn_pdrop", Kept::Number, &["gpt_bigcode"]),
-    ("attn_config.attn_pdrop", Kept::Number, &["mpt"]),
     ("attention_dropout", Kept::Module, &["bloom", "gpt_neo"]),
     ("embd_pdrop", Kept::Module, &["codegen", "gpt2", "gpt_bigcode", "gptj", "phi"]),
     ("embed_dropout", Kept::Module, &["gpt_neo"]),
@@ -167,8 +166,7 @@ fn shares(keys: &Value) -> Vec<(&'static str, f64, Kept)> {
         };
         let usual = USUAL.iter().find(|(of, name, _)| *of == family && name == key);
         let usual = usual.map(|(_, _, share)| *share);
-        let written = key.split('.').try_fold(keys, |keys, key| keys.get(key));
-        let share = written.and_then(Value::as_f64).or(usual)?;
+        let share = keys.get(*key).and_then(Value::as_f64).or(usual)?;
         (reads && share > 0.0).then_some((*key, share, *kept))
     };
     SHARES.iter().filter_map(share).collect()
@@ -213,10 +211,7 @@ mod tests {
             assert_eq!(told, by_itself, "{family} by itself");
             let all_keys: Vec<&str> = SHARES.iter().map(|(key, ..)| *key).collect();
             for key in all_keys {
-                let mut written = json!({ "model_type": family });
-                let at = key.split('.').fold(&mut written, |at, key| &mut at[key]);
-                *at = json!(0.35);
-                let told = found(&written);
+                let told = found(&json!({ "model_type": family, key: 0.35 }));
                 let is_told = told.iter().find(|told| told.starts_with(&format!("{key} ")));
                 let expected = keys.get(key).map(|one| format!("{key} 0.35 {}", kept(one)));
                 assert_eq!(is_told, expected.as_ref(), "{family}: {told:?}");
