@@ -44,15 +44,17 @@ def theta(draw):
     return draw.one(10000.0, 500.0, 1000000.0, 50.0)
 
 
-def rope(draw, dims, context, kinds=("default", "linear", "dynamic", "yarn", "longrope", "llama3")):
+def rope(draw, dims, found, kinds=("default", "linear", "dynamic", "yarn", "longrope", "llama3")):
     """Rope settings of `dims` turning dimensions."""
     kind = draw.one(*kinds)
+    if kind == "dynamic" and "max_position_embeddings" in found:
+        found["max_position_embeddings"] = 8  # so that the text goes beyond it
     found = dict(rope_type=kind, rope_theta=theta(draw))
     original = draw.one(4, 6, 9, 20)
     if kind == "linear":
         found |= dict(factor=draw.one(1.0, 2.0, 3.5))
     if kind == "dynamic":
-        found |= dict(factor=draw.one(1.5, 2.0, 4.0))
+        found |= dict(factor=draw.one(2.0, 2.5, 4.0))
     if kind == "yarn":
         found |= dict(factor=draw.one(1.0, 2.0, 4.0, 40.0), original_max_position_embeddings=original)
         if draw.flag():
@@ -81,7 +83,7 @@ def shape(draw, head_dim=True, groups=True):
     width = heads * draw.one(4, 6, 8) if not head_dim else draw.one(12, 16, 20, 24)
     found = dict(
         vocab_size=VOCAB, hidden_size=width, intermediate_size=draw.one(12, 20, 28), num_hidden_layers=draw.one(2, 3, 4),
-        num_attention_heads=heads, num_key_value_heads=kv_heads, max_position_embeddings=draw.one(8, 64, 128),
+        num_attention_heads=heads, num_key_value_heads=kv_heads, max_position_embeddings=draw.one(20, 64, 128),
         bos_token_id=1, eos_token_id=2, pad_token_id=2, tie_word_embeddings=draw.flag(),
     )
     if head_dim:
@@ -119,7 +121,7 @@ def llama_like(draw, family):
     kinds = ("default", "linear", "dynamic", "yarn", "longrope", "llama3")
     if family == "phi3":
         kinds = ("default", "longrope")
-    found["rope_parameters"] = rope(draw, dims_of(found, part), found["max_position_embeddings"], kinds)
+    found["rope_parameters"] = rope(draw, dims_of(found, part), found, kinds)
     if family in partial_families:
         found["rope_parameters"]["partial_rotary_factor"] = part
     if family == "phi3":
@@ -169,7 +171,7 @@ def windowed(draw, family):
     layers = found["num_hidden_layers"]
     kinds = types(draw, layers)
     found |= dict(sliding_window=draw.one(3, 6), layer_types=kinds)
-    plain = lambda kinds=("default", "linear", "yarn", "llama3"): rope(draw, dims_of(found), 64, kinds)
+    plain = lambda kinds=("default", "linear", "yarn", "llama3"): rope(draw, dims_of(found), found, kinds)
     if family in ("gemma2", "gemma3_text", "gemma"):
         found |= dict(rms_norm_eps=eps(draw), hidden_activation=draw.one("gelu_pytorch_tanh", "gelu", "silu"), attention_bias=draw.flag())
     if family == "gemma":
@@ -260,7 +262,7 @@ def older(draw, family):
                     attention_types=kinds, window_size=draw.one(3, 6), activation_function=gelu, layer_norm_epsilon=eps(draw))
     if family == "gpt_neox":
         return dict(found, hidden_act=gelu, layer_norm_eps=eps(draw), use_parallel_residual=draw.flag(), attention_bias=draw.flag(),
-                    rope_parameters=dict(rope(draw, int(head * part), 64, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
+                    rope_parameters=dict(rope(draw, int(head * part), found, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
     if family == "bloom":
         return dict(plain, hidden_size=width, n_layer=layers, n_head=heads, layer_norm_epsilon=eps(draw), apply_residual_connection_post_layernorm=draw.flag())
     if family == "mpt":
@@ -276,15 +278,15 @@ def older(draw, family):
         groups = draw.one(*[number for number in (1, 2, 3) if heads % number == 0])
         more = dict(new_decoder_architecture=True, num_kv_heads=groups, num_ln_in_parallel_attn=draw.one(None, 1, 2)) if newer else dict(
             multi_query=draw.flag(), parallel_attn=draw.flag())
-        turns = {} if alibi else dict(rope_parameters=rope(draw, head, 64, ("default", "linear", "dynamic", "yarn")))
+        turns = {} if alibi else dict(rope_parameters=rope(draw, head, found, ("default", "linear", "dynamic", "yarn")))
         return dict(plain, **more, **turns, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, alibi=alibi, bias=draw.flag(),
                     ffn_hidden_size=draw.one(20, 4 * width), layer_norm_epsilon=eps(draw), activation=draw.one("gelu", "relu"), max_position_embeddings=64)
     if family == "phi":
         return dict(found, hidden_act=gelu, layer_norm_eps=eps(draw),
-                    rope_parameters=dict(rope(draw, int(head * part), 64, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
+                    rope_parameters=dict(rope(draw, int(head * part), found, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
     assert family == "stablelm", family
     return dict(found, hidden_act=act(draw), layer_norm_eps=eps(draw), use_qkv_bias=draw.flag(), qk_layernorm=draw.flag(), use_parallel_residual=draw.flag(),
-                rope_parameters=dict(rope(draw, int(head * part), 64, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
+                rope_parameters=dict(rope(draw, int(head * part), found, ("default", "linear", "dynamic", "yarn")), partial_rotary_factor=part))
 
 
 def mixture(draw, family):
@@ -294,7 +296,7 @@ def mixture(draw, family):
     experts, chosen = draw.one(3, 4, 6), draw.one(1, 2, 3)
     found |= dict(rms_norm_eps=eps(draw), hidden_act=draw.one("silu", "silu", "gelu"))
     kinds = ("default", "linear", "dynamic", "yarn", "llama3")
-    found["rope_parameters"] = rope(draw, dims_of(found), found["max_position_embeddings"], kinds)
+    found["rope_parameters"] = rope(draw, dims_of(found), found, kinds)
     layers = found["num_hidden_layers"]
     if family == "mixtral":
         found |= dict(num_local_experts=experts, num_experts_per_tok=chosen, sliding_window=draw.one(None, 4))
@@ -325,7 +327,7 @@ def mixture(draw, family):
     if family == "glm4_moe":
         part = draw.one(0.5, 1.0)
         found |= dict(shared, attention_bias=draw.flag(), use_qk_norm=draw.flag())
-        found["rope_parameters"] = dict(rope(draw, dims_of(found, part), 64, kinds), partial_rotary_factor=part)
+        found["rope_parameters"] = dict(rope(draw, dims_of(found, part), found, kinds), partial_rotary_factor=part)
     if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "mistral4", "minicpm3"):
         found |= latent(draw, found, family, shared)
     return found
@@ -338,12 +340,12 @@ def latent(draw, found, family, shared):
     if family in ("deepseek_v2", "deepseek_v3") and draw.flag():
         lens["q_lora_rank"] = None
     kinds = ("default", "linear", "yarn", "llama3")
-    turns = rope(draw, turned, 64, ("yarn",) if family == "mistral4" else kinds)
+    turns = rope(draw, turned, found, ("yarn",) if family == "mistral4" else kinds)
     if family == "mistral4":
         turns |= dict(llama_4_scaling_beta=draw.one(0.1, 0.4))
     found.pop("head_dim", None)
     if family == "minicpm3":
-        return dict(lens, rope_parameters=rope(draw, turned, 64, ("default", "longrope", "linear")), scale_emb=draw.one(1, 3), scale_depth=draw.one(1.0, 1.4), dim_model_base=draw.one(8, 16),
+        return dict(lens, rope_parameters=rope(draw, turned, found, ("default", "longrope", "linear")), scale_emb=draw.one(1, 3), scale_depth=draw.one(1.0, 1.4), dim_model_base=draw.one(8, 16),
                     attention_bias=draw.flag())
     more = dict(attention_bias=draw.flag())
     if family == "deepseek_v2":
@@ -361,7 +363,7 @@ def phimoe(draw, _family):
     found = shape(draw, head_dim=False)
     head = dims_of(found)
     found |= dict(num_local_experts=draw.one(3, 4), num_experts_per_tok=2, attention_bias=draw.flag(), lm_head_bias=draw.flag(), router_jitter_noise=draw.one(0.01, 0.1),
-                  rms_norm_eps=eps(draw), tie_word_embeddings=False, sliding_window=draw.one(None, 5), rope_parameters=rope(draw, head, 64, ("default", "linear")))
+                  rms_norm_eps=eps(draw), tie_word_embeddings=False, sliding_window=draw.one(None, 5), rope_parameters=rope(draw, head, found, ("default", "linear")))
     return found
 
 
@@ -378,19 +380,19 @@ def recurrent(draw, family):
         found |= dict(mamba, mamba_expand=2, layer_types=types(draw, layers, ("linear_attention", "full_attention")), shared_intermediate_size=10, num_local_experts=draw.one(0, 4),
                       num_experts_per_tok=2, attention_bias=draw.flag(), attention_multiplier=draw.number(0.1, 0.5), embedding_multiplier=draw.one(1.0, 3.0),
                       residual_multiplier=draw.one(1.0, 0.6), logits_scaling=draw.one(1.0, 2.5), position_embedding_type=draw.one("rope", "nope"),
-                      rope_parameters=rope(draw, dims_of(found), 64, kinds))
+                      rope_parameters=rope(draw, dims_of(found), found, kinds))
         found["mamba_d_head"] = 2 * found["hidden_size"] // 4
     if family == "falcon_h1":
         found |= dict(mamba, mamba_d_ssm=4 * mamba["mamba_d_head"], mamba_rms_norm=draw.flag(), mamba_norm_before_gate=draw.flag(), attention_bias=draw.flag(), mlp_bias=draw.flag(),
                       projectors_bias=draw.flag(), attention_in_multiplier=draw.number(0.5, 1.5), attention_out_multiplier=draw.number(0.5, 1.5),
                       key_multiplier=draw.number(0.2, 1.0), ssm_in_multiplier=draw.number(0.5, 1.5), ssm_out_multiplier=draw.number(0.5, 1.5),
                       ssm_multipliers=[draw.number(0.5, 1.5) for _ in range(5)], mlp_multipliers=[draw.number(0.5, 1.0), draw.number(0.5, 1.0)],
-                      embedding_multiplier=draw.number(1.0, 6.0), lm_head_multiplier=draw.number(0.3, 1.0), rope_parameters=rope(draw, dims_of(found), 64, kinds))
+                      embedding_multiplier=draw.number(1.0, 6.0), lm_head_multiplier=draw.number(0.3, 1.0), rope_parameters=rope(draw, dims_of(found), found, kinds))
     if family in ("lfm2", "lfm2_moe"):
         found.pop("head_dim")
         found["hidden_size"] = found["num_attention_heads"] * draw.one(4, 6)
         found |= dict(norm_eps=found.pop("rms_norm_eps"), conv_L_cache=draw.one(2, 3, 5), conv_bias=draw.flag(), layer_types=types(draw, layers, ("conv", "full_attention")),
-                      block_multiple_of=draw.one(4, 6), block_auto_adjust_ff_dim=draw.flag(), block_ffn_dim_multiplier=draw.one(1.0, 1.3), rope_parameters=rope(draw, dims_of(found), 64, kinds))
+                      block_multiple_of=draw.one(4, 6), block_auto_adjust_ff_dim=draw.flag(), block_ffn_dim_multiplier=draw.one(1.0, 1.3), rope_parameters=rope(draw, dims_of(found), found, kinds))
         if family == "lfm2_moe":
             found |= dict(num_dense_layers=draw.one(0, 1, 2), num_experts=draw.one(3, 5), num_experts_per_tok=draw.one(1, 2), moe_intermediate_size=draw.one(6, 8),
                           norm_topk_prob=draw.flag(), use_expert_bias=draw.flag(), routed_scaling_factor=draw.one(1.0, 1.5))
@@ -404,7 +406,7 @@ def recurrent(draw, family):
                       linear_value_head_dim=draw.one(4, 6, 8), linear_num_key_heads=keys, linear_num_value_heads=keys * draw.one(1, 2, 3), attention_bias=draw.flag(),
                       hidden_act=draw.one("silu", "silu", "gelu"))
         found["head_dim"] = draw.one(4, 8, 12)
-        found["rope_parameters"] = dict(rope(draw, dims_of(found, part), 64, ("default", "linear", "yarn")), partial_rotary_factor=part)
+        found["rope_parameters"] = dict(rope(draw, dims_of(found, part), found, ("default", "linear", "yarn")), partial_rotary_factor=part)
         if family != "qwen3_next":
             pairs = dims_of(found, part) // 2
             found["rope_parameters"] |= dict(mrope_interleaved=True, mrope_section=[pairs - 2 * (pairs // 3), pairs // 3, pairs // 3])

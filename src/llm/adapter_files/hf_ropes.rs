@@ -39,7 +39,6 @@ pub(super) fn scalings(config: &Config, file: &GgufFile) -> Vec<Value> {
             // The converter writes a tenth of it for DeepSeek's.
             let weight = f64::from(weight);
             let weight = if arch == "deepseek2" { weight / f64::from(0.1_f32) } else { weight };
-            let weight = (weight * 1e6).round() / 1e6;
             let mut weighted = yarn.clone();
             (weighted["mscale"], weighted["mscale_all_dim"]) = (json!(weight), json!(weight));
             found.push(weighted);

@@ -316,7 +316,7 @@ impl Keys<'_> {
                 Some(factor) => RopeScaling::Linear { factor },
             },
             (Some("yarn"), None, None) => {
-                let factor = factor.unwrap_or(context as f64 / original as f64);
+                let factor = factor.unwrap_or(1.0); // as llama.cpp has it
                 let number = |name: &str, default: f64| {
                     Ok::<_, Error>(self.positive(name)?.map_or(default, f64::from))
                 };
