@@ -14,7 +14,7 @@ use super::error::Error;
 use super::files::gguf_parts;
 use super::files::safetensors_files::SafetensorsFiles;
 use super::files::watched::Watched;
-use super::files::weights::Weights;
+use super::files::weights::{WeightSource, Weights};
 use super::headers::asked::Asked;
 use super::headers::inspect;
 use super::headers::inspect::Opened;
@@ -168,6 +168,15 @@ impl Model {
             answer_cache: options.cache,
             watched,
         })
+    }
+
+    /// Where this model's tensors lie in its files, and which of them it has. Fails where they cannot be read
+    /// any more.
+    pub(crate) fn stored(&self) -> Result<Stored, Error> {
+        let opened = Opened::open(&self.card.source)?;
+        let needs = opened.survey(&self.config, self.kept)?;
+        let tensors = needs.tensors.into_iter().map(|need| (need.name, need.shape)).collect();
+        Ok(Stored { source: opened.weights, tensors })
     }
 
     pub fn card(&self) -> &ModelCard {
@@ -365,6 +374,14 @@ pub fn load_text(source: &ModelSource) -> Result<(Tokenizer, Option<ChatTemplate
         ModelSource::Folder(path) if path.is_dir() => inspect::folder_text(path),
         source => Opened::open(source)?.text(),
     }
+}
+
+/// The tensors of a model in its files.
+pub(crate) struct Stored {
+    pub source: WeightSource,
+
+    /// Those that the model is made of, by transformers' name, with the shape in which they are asked for.
+    pub tensors: Vec<(String, Vec<usize>)>,
 }
 
 /// What a model's headers say, without loading its weights.

@@ -11,7 +11,7 @@ use tuning_fork_engine::train::StartRequest;
 use tuning_fork_engine::train::config::{LoraConfig, Objective, TrainConfig};
 use tuning_fork_engine::train::run::setup;
 
-use crate::support::{load, reference};
+use crate::support::{family_into, load, reference};
 
 fn model(name: &str) -> Model {
     load(&reference(&format!("models/{name}")), Weights::F32)
@@ -62,6 +62,22 @@ fn a_dropout_of_the_models_own_is_said_where_trl_would_have_it_on() {
     assert!(said(&gpt2, &on, folder.path()).contains("resid_pdrop"));
     let llama = model("llama");
     assert_eq!(said(&llama, &config(Objective::Sft, &data, &["q_proj"]), folder.path()), "");
+}
+
+/// TRL's `disable_dropout` sets p = 0 of modules; Seed-OSS hands its shares on as numbers.
+#[test]
+fn a_dropout_that_trl_cannot_turn_off_is_said_beside_disable_dropout() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = pairs(folder.path());
+    let home = tempfile::tempdir().unwrap();
+    family_into("seed_oss", home.path());
+    let model = load(home.path(), Weights::F32);
+    let of = |objective| said(&model, &config(objective, &data, &["q_proj"]), folder.path());
+    let shares = "residual_dropout = 0.1, attention_dropout = 0.1: ";
+    let told = of(Objective::Dpo);
+    assert!(told.contains(&format!("{shares}disable_dropout = true turns off modules")), "{told}");
+    let told = of(Objective::Sft);
+    assert!(told.contains(&format!("{shares}TRL would drop")), "{told}");
 }
 
 /// TRL 1.16.0 copies such an adapter as its reference, and not as it is: DPO does not begin at ln 2 there.

@@ -47,6 +47,68 @@ fn a_merged_folder_answers_as_model_and_adapter_together() {
     }
 }
 
+/// Every GGUF file whose family can be said in a `config.json`. transformers loads the folders in
+/// `check_merged_gguf.py`.
+#[test]
+fn a_gguf_file_and_an_adapter_become_a_folder_or_the_architecture_is_named() {
+    let refused = [
+        "falcon_h1",
+        "falcon_h1_normed",
+        "gemma3n",
+        "gemma4_e",
+        "gemma4_moe",
+        "gpt_oss",
+        "granitehybrid",
+        "granitehybrid_dense",
+        "granitemoe",
+        "hunyuan_moe",
+        "lfm2",
+        "lfm2moe",
+        "minicpm3",
+        "mistral4",
+        "phimoe",
+        "qwen35",
+        "qwen35moe",
+        "qwen3next",
+        "ernie4_5_moe",
+    ];
+    let mut wrong = Vec::new();
+    let mut names: Vec<_> = std::fs::read_dir(reference("gguf_families")).unwrap().collect();
+    names.sort_by_key(|entry| entry.as_ref().unwrap().file_name());
+    for entry in names {
+        let home = entry.unwrap().path();
+        let name = home.file_name().unwrap().to_string_lossy().into_owned();
+        let model = load(&home.join("model.gguf"), Weights::F32);
+        let adapter = lively(&model, false);
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("merged");
+        let merged = merge(&model, &adapter, &to, &Quiet);
+        if let Err(error) = merged {
+            let said = error.to_string();
+            if !(refused.contains(&name.as_str()) && said.contains("general.architecture")) {
+                wrong.push(format!("{name}: {said}"));
+            }
+            continue;
+        }
+        if refused.contains(&name.as_str()) {
+            wrong.push(format!("{name} is merged"));
+        }
+        let ids: Vec<u32> = (0..20).map(|at| (at * 37 + 11) % 64).collect();
+        let all = |model: &Model, adapter: Option<&Adapter>| {
+            model.logits(&ids, &mut model.new_cache(), adapter, Positions::All).unwrap()
+        };
+        let merged = load(&to, Weights::F32);
+        let (found, expected) = (all(&merged, None), all(&model, Some(&adapter)));
+        let off = support::distance(&found, &expected);
+        let largest =
+            support::values(&expected).into_iter().fold(1.0_f32, |most, x| most.max(x.abs()));
+        if off.is_nan() || off > 2e-4 * largest {
+            wrong.push(format!("{name} is off by {off}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn a_stopped_merge_leaves_nothing_that_looks_like_a_model() {
     let model = load(&reference("models/llama"), Weights::F32);

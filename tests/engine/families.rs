@@ -309,6 +309,28 @@ fn trains_or_refuses(case: &Case) {
     }
 }
 
+/// Gemma 4 multiplies an expert's weight by a learned number, which may be zero.
+#[test]
+fn experts_whose_scale_is_zero_are_trained_by_the_slopes_of_the_loss() {
+    let all = cases(&reference("families"));
+    let case = all.into_iter().find(|case| case.name == "gemma4_moe").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut weights = tensors(&case.weights);
+    let scales = weights.iter_mut().filter(|(name, _)| name.ends_with("per_expert_scale"));
+    let mut count = 0;
+    for (_, scale) in scales {
+        *scale = Tensor::new(&[0_f32, 0.7, 0.0, -0.4, 0.0], &Device::Cpu).unwrap();
+        count += 1;
+    }
+    assert_eq!(count, 2, "one of each layer");
+    let changed = folder.path().join("model.safetensors");
+    candle_core::safetensors::save(&weights, &changed).unwrap();
+    let case = Case { name: "gemma4_moe with zeros".to_owned(), weights: changed, ..case };
+    let home = case.folder();
+    load(home.path(), Weights::F32).check_trainable().unwrap(); // or nothing is compared
+    trains_or_refuses(&case);
+}
+
 #[test]
 fn routers_and_experts_are_no_targets_and_that_is_said() {
     for (name, target) in [("olmoe", "gate_proj"), ("gpt_oss", "router"), ("qwen3_next", "gate")] {

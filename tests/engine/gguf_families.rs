@@ -160,3 +160,12 @@ fn a_file_has_the_layers_of_its_folder() {
         assert_eq!(names(&file), names(&load(copy.path(), Weights::F32)));
     }
 }
+
+/// llama.cpp's converter can write queries, keys and values as one tensor, and the gates and ups of experts.
+#[test]
+fn fused_tensors_are_taken_apart() {
+    let all = folders(&reference("gguf_fused"));
+    assert!(all.len() >= 4, "{} files", all.len());
+    let wrong: Vec<String> = all.iter().filter_map(|folder| wrong(folder)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -108,7 +108,22 @@ CASES = {
     "mpt_clipped": ("mpt", "mpt", dict(hidden_size=24, num_attention_heads=6, max_seq_len=128, attn_config=dict(clip_qkv=0.8))),
     "olmo": ("olmo", "olmo", dict(clip_qkv=0.8)),
     "phi2": ("phi", "phi2", dict(intermediate_size=64, num_key_value_heads=4, layer_norm_eps=EPS, rope_parameters=rope(partial_rotary_factor=0.5))),
+    # llama.cpp holds these to be fixed: four states, 256 numbers of each layer, the first ten layers sparse (where it divides by one less
+    # than there are, which counts little in a wide MLP), the last ones with keys of
+    # the layers up to the twentieth.
+    "gemma3n_fixed": ("gemma3n_text", "gemma3n", dict(GEMMA3N, vocab_size_per_layer_input=VOCAB, hidden_size=32, intermediate_size=4096, num_hidden_layers=22, laurel_rank=64,
+                      hidden_size_per_layer_input=256, num_kv_shared_layers=2, activation_sparsity_pattern=[0.95] * 10 + [0.0] * 12,
+                      layer_types=(["sliding_attention"] * 4 + ["full_attention"]) * 4 + ["sliding_attention"] * 2)),
+    # It tells these from others by the number of their layers.
+    "deepseek2_lite_27": ("deepseek_v2", "deepseek2", dict(DEEPSEEK, q_lora_rank=None, first_k_dense_replace=1, routed_scaling_factor=1.5, num_hidden_layers=27,
+                          rope_parameters=dict(YARN, mscale=0.7, mscale_all_dim=0.7))),
+    "moonlight_27": ("deepseek_v3", "deepseek2", dict(MLA, **MIXTURE, q_lora_rank=None, n_group=1, topk_group=1, first_k_dense_replace=1, num_hidden_layers=27)),
+    "exaone4_64": ("exaone4", "exaone4", dict(head_dim=4, sliding_window=5, rms_norm_eps=EPS, rope_parameters=LLAMA3, num_hidden_layers=64,
+                   layer_types=(["sliding_attention"] * 3 + ["full_attention"]) * 16)),
+    "command_r_plus_64": ("cohere", "command-r", dict(layer_norm_eps=EPS, logit_scale=0.3, use_qk_norm=True, num_hidden_layers=64)),
 }
+# Not committed.
+LARGE = ("gemma3n_fixed", "deepseek2_lite_27", "moonlight_27", "exaone4_64", "command_r_plus_64")
 INTERLEAVED = ("llama", "mistral3", "granite", "granitemoe", "granitehybrid", "olmo")
 BY_LAYER_NORM = (
     "gptneox", "falcon", "starcoder2", "stablelm", "cohere2", "bloom", "command-r", "mpt", "olmo", "phi2", "starcoder",
@@ -163,7 +178,8 @@ def llama3_factors(config, dims):
     return np.array(factors, dtype=np.float32)
 
 
-def add_metadata(writer, config, arch, tensors):
+def add_metadata(writer, config, arch, tensors, whole):
+    """`whole`: also what files of some ages lack, and llama.cpp asks for."""
     layers, heads, width = config.num_hidden_layers, config.num_attention_heads, config.hidden_size
     kv_heads = heads if arch == "bloom" else value(config, "num_key_value_heads", default=heads)
     head_dim = value(config, "head_dim", default=width // heads)
@@ -171,7 +187,7 @@ def add_metadata(writer, config, arch, tensors):
     types = value(config, "layer_types", default=[])
     sliding = [kind == "sliding_attention" for kind in types]
 
-    ahead = arch == "glm4moe"  # a layer that guesses a further token
+    ahead = arch == "glm4moe" and not whole  # a layer that guesses a further token, of which llama.cpp wants all
     writer.add_block_count(layers + ahead)
     if ahead:
         writer.add_nextn_predict_layers(1)
@@ -285,6 +301,8 @@ def add_metadata(writer, config, arch, tensors):
             writer.add_interleave_moe_layer_step(config.moe_layer_interval)
             writer.add_leading_dense_block_count(config.moe_layer_start_index)
             writer.add_expert_shared_count(config.moe_num_shared_experts)
+            if whole:
+                writer.add_expert_shared_feed_forward_length(config.moe_num_shared_experts * config.moe_intermediate_size)
         if arch == "hunyuan-moe":
             writer.add_expert_shared_feed_forward_length(ffn)
             writer.add_expert_feed_forward_length(ffn)
@@ -292,7 +310,7 @@ def add_metadata(writer, config, arch, tensors):
         if arch == "lfm2moe":
             writer.add_leading_dense_block_count(config.num_dense_layers)
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
-        if arch == "glm4moe" or config.model_type == "deepseek_v3":
+        if arch == "glm4moe" or config.model_type == "deepseek_v3" or (whole and config.model_type == "glm4_moe_lite"):
             writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
         if value(config, "n_group", default=1) > 1 and config.model_type == "deepseek_v3":
             writer.add_expert_group_count(config.n_group)
@@ -564,7 +582,7 @@ def make(folder, seed, family, arch, settings, f32):
     config, model, tensors = build(family, settings, seed)
     folder.mkdir(parents=True, exist_ok=True)
     writer = gguf.GGUFWriter(str(folder / "model.gguf"), arch)
-    add_metadata(writer, config, arch, tensors)
+    add_metadata(writer, config, arch, tensors, f32)
     add_tokenizer(writer)
     number = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
     names = gguf.get_tensor_name_map(number, config.num_hidden_layers)
@@ -584,6 +602,11 @@ def make(folder, seed, family, arch, settings, f32):
         else:
             kind = gguf.GGMLQuantizationType.BF16
             writer.add_tensor(stored, gguf.quants.quantize(array, kind), raw_dtype=kind)
+    if f32 and arch == "gemma3n":  # checkpoints have keys and values in all layers, and those of the last ones are not used
+        for layer in range(config.num_hidden_layers - config.num_kv_shared_layers, config.num_hidden_layers):
+            for part, module in (("k", "k_proj"), ("v", "v_proj"), ("k_norm", "k_norm")):
+                array = tensors[f"model.layers.0.self_attn.{module}.weight"]
+                writer.add_tensor(f"blk.{layer}.attn_{part}.weight", np.ascontiguousarray(array, dtype=np.float32))
     for number in ("alpha_p", "alpha_n", "beta", "eps"):
         if arch == "apertus":
             values = [float(tensors[f"model.layers.{i}.mlp.act_fn.{number}"].item()) for i in range(config.num_hidden_layers)]
@@ -610,7 +633,7 @@ def main():
     f32 = "--f32" in arguments
     out, *names = [argument for argument in arguments if argument != "--f32"]
     for seed, (name, (family, arch, settings)) in enumerate(CASES.items()):
-        if name in names or not names:
+        if name in names or not names and (f32 or name not in LARGE):
             make(Path(out) / name, 2600 + seed, family, arch, settings, f32)
 
 

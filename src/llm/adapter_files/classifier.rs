@@ -129,7 +129,8 @@ pub fn save(
     let to = folder.join(WEIGHTS);
     let ModelSource::Folder(from) = &model.card().source else {
         let nothing = Adapter::empty(model);
-        let mut parts = model_parts(model, &nothing)?;
+        let stored = model.stored()?;
+        let mut parts = model_parts(model, &nothing, &stored)?;
         parts.retain(|part| !is_writing_head(&part.name));
         parts.push(score());
         write_tensors(&to, &parts, &Quiet)?;

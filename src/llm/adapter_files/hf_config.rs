@@ -5,75 +5,42 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::{hf_families, hf_ropes};
 use crate::files;
 use crate::llm::card::ModelSource;
 use crate::llm::config::families;
-use crate::llm::config::{Activation, Config, Naming, NormKind, names};
+use crate::llm::config::{Activation, Config, NormKind};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::model::Model;
 use crate::llm::net::linear::Norm;
-use crate::llm::net::transformer::Transformer;
+use crate::llm::net::transformer::{Qkv, Transformer};
 
-/// transformers' names for what is not a linear layer.
-pub(crate) struct Names {
-    names: names::Names,
-    pub embedding: &'static str,
-
-    /// transformers' Gemma adds 1 to a norm's weights; a GGUF file has it added already.
-    pub norms_are_one_less: bool,
+/// Every norm that has weights under a name of its own.
+pub(crate) fn norms(transformer: &Transformer) -> impl Iterator<Item = &Norm> {
+    let of_layers = transformer.layers.iter().flat_map(|layer| {
+        let layer = &**layer;
+        let own = [
+            &layer.attention_norm,
+            &layer.q_norm,
+            &layer.k_norm,
+            &layer.post_attention_norm,
+            &layer.mlp_norm,
+            &layer.post_mlp_norm,
+        ];
+        let latent = match &layer.qkv {
+            Qkv::Latent(latent) => Some(latent.norms()),
+            _ => None,
+        };
+        own.into_iter().flatten().chain(latent.into_iter().flatten())
+    });
+    let beside = [&transformer.embedding_norm, &transformer.final_norm];
+    of_layers.chain(beside.into_iter().flatten()).filter(|norm| !norm.name.is_empty())
 }
 
-impl Names {
-    pub fn of(config: &Config) -> Self {
-        let names = config.naming.names(config.norm_placement);
-        Self { names, embedding: names.embedding, norms_are_one_less: is_gemma(config) }
-    }
-
-    /// Every norm by its module path.
-    pub fn norms<'a>(&self, transformer: &'a Transformer) -> Vec<(String, &'a Norm)> {
-        let Self { names, .. } = self;
-        let mut norms = Vec::new();
-        for (index, layer) in transformer.layers.iter().enumerate() {
-            for (name, norm) in [
-                (names.attention_norm, &layer.attention_norm),
-                (names.post_attention_norm, &layer.post_attention_norm),
-                (names.mlp_norm, &layer.mlp_norm),
-                (names.post_mlp_norm, &layer.post_mlp_norm),
-                (names.q_norm, &layer.q_norm),
-                (names.k_norm, &layer.k_norm),
-            ] {
-                let path = || format!("{}.{index}.{name}", names.layers);
-                norms.extend(norm.as_ref().map(|norm| (path(), norm)));
-            }
-        }
-        norms.extend(
-            transformer.final_norm.as_ref().map(|norm| (names.final_norm.to_owned(), norm)),
-        );
-        norms
-    }
-}
-
-fn is_gemma(config: &Config) -> bool {
-    matches!(config.architecture.as_str(), "gemma2" | "gemma3_text")
-}
-
-/// transformers' class of a family whose `config.json` is written here. `None`: not all that is known of the
-/// family can be said in what is written.
-fn class(architecture: &str) -> Option<&'static str> {
-    Some(match architecture {
-        "gemma2" => "Gemma2ForCausalLM",
-        "gemma3_text" => "Gemma3ForCausalLM",
-        "gpt2" => "GPT2LMHeadModel",
-        "llama" => "LlamaForCausalLM",
-        "mistral" => "MistralForCausalLM",
-        "olmo2" => "Olmo2ForCausalLM",
-        "phi3" => "Phi3ForCausalLM",
-        "qwen2" => "Qwen2ForCausalLM",
-        "qwen3" => "Qwen3ForCausalLM",
-        "smollm3" => "SmolLM3ForCausalLM",
-        _ => return None,
-    })
+/// transformers' Gemma adds 1 to a norm's weights; a GGUF file has it added already.
+pub(crate) fn norms_are_one_less(config: &Config) -> bool {
+    matches!(config.architecture.as_str(), "gemma" | "gemma2" | "gemma3_text")
 }
 
 /// `config.json` for a model that came from a GGUF file. What was written is read again: settings
@@ -84,7 +51,7 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
     };
     let file = GgufFile::open(path)?;
     let config = model.config();
-    let Some(class) = class(&config.architecture) else {
+    let Some(class) = hf_families::class(&config.architecture) else {
         return Err(Error::Setting {
             path: path.clone(),
             key: "general.architecture".to_owned(),
@@ -96,21 +63,68 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
         });
     };
     let json = written(class, config, &file, model);
-    let read = families::from_json(&json, path)?;
-    let norm = if is_gemma(config) { NormKind::RmsPlusOne } else { config.norm };
-    if read == (Config { norm, ..config.clone() }) {
-        return Ok(json);
+    let mut plain = None;
+    for scaling in hf_ropes::scalings(config, &file) {
+        let json = with_scaling(json.clone(), config, &file, &scaling);
+        // A way to say it that the family does not know is none.
+        let read = families::from_json(&json, path);
+        if read.as_ref().is_ok_and(|read| says(read, config)) {
+            return Ok(json);
+        }
+        plain = plain.or(Some(read));
     }
-    let (key, found) = unwritable(config, &read, &file);
+    let plain = plain.expect("rope without scaling is always tried")?;
+    let (key, found) = unwritable(config, &plain, &file);
     Err(Error::Setting {
         path: path.clone(),
         key,
         found: Some(found),
-        expected:
-            "in a config.json this program writes rope without scaling, and windows and scales as \
-                   the family has them; merge with the transformers folder of the model instead"
-                .to_owned(),
+        expected: "this is not said in what the program writes as config.json of the family; merge with the \
+                   transformers folder of the model instead"
+            .to_owned(),
     })
+}
+
+/// Whether a description that was read again is that of the model.
+fn says(read: &Config, config: &Config) -> bool {
+    let norm = if norms_are_one_less(config) { NormKind::RmsPlusOne } else { config.norm };
+    // Rope was worked out from other numbers.
+    let pairs = || read.ropes.iter().zip(&config.ropes);
+    read.ropes.len() == config.ropes.len()
+        && pairs().all(|(one, other)| one.is_nearly(other))
+        && *read == Config { norm, ropes: read.ropes.clone(), ..config.clone() }
+}
+
+/// The description with this rope.
+fn with_scaling(mut json: Value, config: &Config, file: &GgufFile, scaling: &Value) -> Value {
+    let arch = file.str("general.architecture").unwrap_or_default();
+    let theta = file.f32(&format!("{arch}.rope.freq_base")).unwrap_or(10_000.0);
+    let whole = |scaling: &Value, theta: f32| {
+        let mut whole = scaling.as_object().cloned().unwrap_or_default();
+        whole.entry("rope_type").or_insert(json!("default"));
+        whole.insert("rope_theta".to_owned(), json!(theta));
+        Value::Object(whole)
+    };
+    match config.architecture.as_str() {
+        // Layers of two kinds.
+        "olmo3" => {
+            let local = file.f32(&format!("{arch}.rope.freq_base_swa")).unwrap_or(theta);
+            json["rope_parameters"] = json!({
+                "full_attention": whole(scaling, theta),
+                "sliding_attention": whole(&Value::Null, local),
+            });
+        }
+        // They would have a scaling of their own where none is written.
+        "apertus" | "ministral3" => json["rope_parameters"] = whole(scaling, theta),
+        "phi3" if !scaling.is_null() => {
+            let original = file.u64("phi3.rope.scaling.original_context_length");
+            json["original_max_position_embeddings"] = json!(original);
+            json["rope_scaling"] = scaling.clone();
+        }
+        _ if scaling.is_null() => {}
+        _ => json["rope_scaling"] = scaling.clone(),
+    }
+    json
 }
 
 /// What of a model's settings did not come back from what was written: a key of its file, and the
@@ -159,68 +173,12 @@ fn written(class: &str, config: &Config, file: &GgufFile, model: &Model) -> Valu
         ("eos_token_id", json!(eos)),
         ("pad_token_id", Value::Null),
     ];
-    if config.naming == Naming::Gpt2 {
-        keys.extend([
-            ("n_embd", json!(config.width)),
-            ("n_inner", json!(config.mlp_width)),
-            ("n_layer", json!(config.layer_count())),
-            ("n_head", json!(config.heads)),
-            ("n_positions", json!(config.context_length)),
-            ("layer_norm_epsilon", json!(config.norm_eps)),
-            ("activation_function", json!(activation(config.activation))),
-        ]);
-        return object(keys);
+    keys.extend(hf_families::sizes(config));
+    if !config.ropes.is_empty() && config.architecture != "olmo3" {
+        keys.push(("rope_theta", json!(theta.unwrap_or(10_000.0))));
     }
-    keys.extend([
-        ("hidden_size", json!(config.width)),
-        ("intermediate_size", json!(config.mlp_width)),
-        ("num_hidden_layers", json!(config.layer_count())),
-        ("num_attention_heads", json!(config.heads)),
-        ("num_key_value_heads", json!(config.kv_heads)),
-        ("max_position_embeddings", json!(config.context_length)),
-        ("rms_norm_eps", json!(config.norm_eps)),
-        ("rope_theta", json!(theta.unwrap_or(10_000.0))),
-    ]);
-    if config.architecture != "phi3" {
-        keys.push(("head_dim", json!(config.head_dim)));
-    }
-    let act = if is_gemma(config) { "hidden_activation" } else { "hidden_act" };
-    keys.push((act, json!(activation(config.activation))));
-    match config.architecture.as_str() {
-        "llama" => keys.extend([
-            ("attention_bias", json!(config.qkv_bias)),
-            ("mlp_bias", json!(config.mlp_bias)),
-        ]),
-        "qwen3" | "olmo2" => keys.push(("attention_bias", json!(config.qkv_bias))),
-        "smollm3" => {
-            let rotated = config.layers.iter().map(|layer| u8::from(layer.rope.is_some()));
-            keys.push(("no_rope_layers", json!(rotated.collect::<Vec<_>>())));
-        }
-        "gemma2" | "gemma3_text" => {
-            keys.extend([
-                ("query_pre_attn_scalar", json!(pre_attention_scalar(config.layers[0].scale))),
-                ("sliding_window", json!(config.layers.iter().find_map(|layer| layer.window))),
-                ("attn_logit_softcapping", json!(config.attention_softcap)),
-                ("final_logit_softcapping", json!(config.final_softcap)),
-            ]);
-            let types = config.layers.iter().map(|layer| match layer.window {
-                Some(_) => "sliding_attention",
-                None => "full_attention",
-            });
-            keys.push(("layer_types", json!(types.collect::<Vec<_>>())));
-            if config.architecture == "gemma3_text" {
-                let local = file.f32(&format!("{arch}.rope.freq_base_swa"));
-                keys.push(("rope_local_base_freq", json!(local.unwrap_or(10_000.0))));
-            }
-        }
-        _ => {}
-    }
+    keys.extend(hf_families::own(config, file));
     object(keys)
-}
-
-/// Gemma's scores are multiplied by 1/√this, which transformers wants as a whole number.
-fn pre_attention_scalar(scale: f32) -> u64 {
-    (1.0 / f64::from(scale).powi(2)).round() as u64
 }
 
 fn object(keys: Vec<(&str, Value)>) -> Value {
@@ -228,7 +186,7 @@ fn object(keys: Vec<(&str, Value)>) -> Value {
     Value::Object(entries.collect::<Map<_, _>>())
 }
 
-fn activation(activation: Activation) -> &'static str {
+pub(super) fn activation(activation: Activation) -> &'static str {
     match activation {
         Activation::Silu => "silu",
         Activation::Gelu => "gelu",
@@ -281,18 +239,4 @@ pub(crate) fn write_text_files(model: &Model, config: &Value, folder: &Path) -> 
             .map_err(|source| Error::Write { path: path.clone(), source })?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// transformers 5 checks types: `Field 'query_pre_attn_scalar' expected int, got float`.
-    #[test]
-    fn a_whole_number_is_written_as_one() {
-        for scalar in [8_u64, 12, 144, 168, 224, 256] {
-            let scale = (scalar as f32).powf(-0.5);
-            assert_eq!(json!(pre_attention_scalar(scale)).to_string(), scalar.to_string());
-        }
-    }
 }

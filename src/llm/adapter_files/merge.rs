@@ -28,10 +28,12 @@ use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Adapter, HEAD, LoraPair, Tables};
 use crate::llm::adapter::peft_config::Start;
 use crate::llm::card::ModelSource;
+use crate::llm::config::QkNorm;
 use crate::llm::error::Error;
 use crate::llm::files::mapped::Mapped;
 use crate::llm::files::safetensors_files::SafetensorsFiles;
-use crate::llm::model::Model;
+use crate::llm::model::{Model, Stored};
+use crate::llm::net::linear::Norm;
 use crate::llm::net::ops::{RowNorm, with_f32};
 
 /// What stands in the merged model in place of a tensor.
@@ -71,7 +73,8 @@ pub fn merge(
             if unties(model, adapter) {
                 config["tie_word_embeddings"] = json!(false);
             }
-            let parts = model_parts(model, adapter)?;
+            let stored = model.stored()?;
+            let parts = model_parts(model, adapter, &stored)?;
             write_tensors(&folder.join("model.safetensors"), &parts, progress)?;
             hf_config::write_text_files(model, &config, folder)
         }
@@ -319,69 +322,91 @@ pub(super) fn copy_others(from: &Path, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every tensor of a model that came from a GGUF file, as f32.
+/// Every tensor of a model that came from a GGUF file, as f32: what learns or may be adapted as it is in memory,
+/// and the rest as the file has it.
 pub(super) fn model_parts<'a>(
     model: &'a Model,
     adapter: &'a Adapter,
+    stored: &'a Stored,
 ) -> Result<Vec<Part<'a>>, Error> {
     let (config, transformer) = (model.config(), model.transformer()?);
-    let mut parts = Vec::new();
-    let mut matrix = |name: String, weight: &'a QMatrix, pair, order| {
+    let names = config.naming.names(config.norm_placement);
+    let mut parts = BTreeMap::new();
+    let mut matrix = |name: &str, weight: &'a QMatrix, pair, order| {
         let shape = match order {
             Order::OutputsInputs => vec![weight.rows(), weight.cols()],
             Order::InputsOutputs => vec![weight.cols(), weight.rows()],
         };
-        let values = Values::Matrix(weight, pair, order);
-        parts.push(Part { name: format!("{name}.weight"), dtype: Dtype::F32, shape, values });
+        parts.insert(format!("{name}.weight"), (shape, Values::Matrix(weight, pair, order)));
     };
-    let names = hf_config::Names::of(config);
     let Tables { embedding, head } = &adapter.tables;
     let change = |module: &str| {
         let pair = adapter.pair(module)?;
         Some(change_of(adapter, module, pair, order(model)))
     };
     let table = embedding.as_ref().unwrap_or(&transformer.embedding);
-    matrix(names.embedding.to_owned(), table, change(adapter.embedding), Order::OutputsInputs);
+    matrix(names.embedding, table, change(adapter.embedding), Order::OutputsInputs);
     if let Some(positions) = &transformer.positions {
-        matrix("transformer.wpe".to_owned(), positions, None, Order::OutputsInputs);
+        matrix(names.positions, positions, None, Order::OutputsInputs);
     }
-    if model.has_head() && (!config.tied_head || unties(model, adapter)) {
+    let writes_head = model.has_head() && (!config.tied_head || unties(model, adapter));
+    if writes_head {
         let table = head.as_ref().unwrap_or(&transformer.head);
-        matrix(HEAD.to_owned(), table, change(HEAD), Order::OutputsInputs);
+        matrix(names.head, table, change(HEAD), Order::OutputsInputs);
     }
     for linear in transformer.linears() {
         let weight = linear.weight_with(Some(adapter));
-        matrix(linear.name.clone(), weight, change(&linear.name), order(model));
+        matrix(&linear.name, weight, change(&linear.name), order(model));
     }
     let mut vector = |name: String, values: Cow<'a, [f32]>| {
-        let (shape, values) = (vec![values.len()], Values::Vector(values));
-        parts.push(Part { name, dtype: Dtype::F32, shape, values });
+        parts.insert(name, (vec![values.len()], Values::Vector(values)));
     };
+    if let Some(bias) = transformer.head_bias.as_ref().filter(|_| model.has_head()) {
+        vector(format!("{}.bias", names.head), Cow::Borrowed(bias));
+    }
     for linear in transformer.linears() {
         let mut bias = None;
         linear.with_bias(Some(adapter), |own| bias = Some(own.to_vec()))?;
         let Some(bias) = bias.map(Cow::Owned) else { continue };
         vector(format!("{}.bias", linear.name), bias);
     }
-    for (name, norm) in names.norms(transformer) {
-        match &norm.row {
-            RowNorm::Rms { weight, .. } if names.norms_are_one_less => {
-                let stored = weight.iter().map(|weight| weight - 1.0).collect();
-                vector(format!("{name}.weight"), Cow::Owned(stored));
+    let one_less = hf_config::norms_are_one_less(config);
+    for Norm { name, row, has_bias } in hf_config::norms(transformer) {
+        let (weight, bias) = match row {
+            RowNorm::Rms { weight, .. } if one_less => {
+                (Cow::Owned(weight.iter().map(|weight| weight - 1.0).collect()), None)
             }
-            RowNorm::Rms { weight, .. } => {
-                vector(format!("{name}.weight"), Cow::Borrowed(weight));
-            }
+            RowNorm::Rms { weight, .. } => (Cow::Borrowed(&**weight), None),
             RowNorm::Layer { weight, bias, .. } => {
-                vector(format!("{name}.weight"), Cow::Borrowed(weight));
-                vector(format!("{name}.bias"), Cow::Borrowed(bias));
+                (Cow::Borrowed(&**weight), has_bias.then_some(bias))
             }
             RowNorm::LayerOfHeads { weights, head_dim, .. } => {
-                for (head, weight) in weights.chunks_exact(*head_dim).enumerate() {
-                    vector(format!("{name}.norms.{head}.weight"), Cow::Borrowed(weight));
+                // Where each head has a tensor of its own, none of them learns.
+                if config.qk_norm == QkNorm::EachHeadAtOnce {
+                    let shape = vec![weights.len() / head_dim, *head_dim];
+                    let values = Values::Vector(Cow::Borrowed(&**weights));
+                    parts.insert(format!("{name}.weight"), (shape, values));
                 }
+                continue;
             }
+        };
+        let own = [("weight", Some(weight)), ("bias", bias.map(|bias| Cow::Borrowed(&**bias)))];
+        for (part, values) in own {
+            let Some(values) = values else { continue };
+            let part = format!("{name}.{part}");
+            parts.insert(part, (vec![values.len()], Values::Vector(values)));
         }
     }
-    Ok(parts)
+    for (name, shape) in &stored.tensors {
+        let values = || (shape_of(name, shape), Values::Stored(&stored.source, shape));
+        parts.entry(name.clone()).or_insert_with(values);
+    }
+    let part = |(name, (shape, values))| Part { name, dtype: Dtype::F32, shape, values };
+    Ok(parts.into_iter().map(part).collect())
+}
+
+/// What transformers has for a tensor's shape that is asked for with this one.
+fn shape_of(name: &str, asked: &[usize]) -> Vec<usize> {
+    let is_number = [".act_fn.beta", ".act_fn.eps"].iter().any(|end| name.ends_with(end));
+    if is_number { Vec::new() } else { asked.to_vec() }
 }

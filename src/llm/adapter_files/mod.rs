@@ -6,6 +6,8 @@ pub mod fresh;
 pub mod gguf_lora;
 pub(crate) mod gguf_lora_read;
 pub(crate) mod hf_config;
+mod hf_families;
+mod hf_ropes;
 pub mod merge;
 pub mod parts;
 pub mod peft;

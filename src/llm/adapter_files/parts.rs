@@ -15,6 +15,7 @@ use crate::jobs::Progress;
 use crate::llm::adapter::lora::{Dora, LoraPair};
 use crate::llm::adapter::low_rank::LowRank;
 use crate::llm::error::Error;
+use crate::llm::files::weights::{TensorSource as _, WeightSource};
 use crate::llm::files::write_safetensors;
 use crate::llm::files::write_safetensors::Entry;
 use crate::llm::model::Model;
@@ -45,6 +46,9 @@ pub(super) enum Values<'a> {
     /// A matrix, the change of it, and how it is stored.
     Matrix(&'a QMatrix, Option<Change<'a>>, Order),
     Vector(Cow<'a, [f32]>),
+
+    /// As the model's files have it, by the part's name: what is asked for has this shape.
+    Stored(&'a WeightSource, &'a [usize]),
 }
 
 /// What a pair adds to a weight that is stored in this order.
@@ -95,6 +99,9 @@ impl Part<'_> {
                 Cow::Owned(narrowed(&values, self.dtype))
             }
             Values::Vector(values) => Cow::Owned(narrowed(values, self.dtype)),
+            Values::Stored(source, shape) => {
+                Cow::Owned(narrowed(&source.values(&self.name, shape)?, self.dtype))
+            }
         })
     }
 }

@@ -36,7 +36,8 @@ pub fn save(model: &Model, folder: &Path) -> Result<(), Error> {
         ModelSource::Gguf(_) => {
             let config = hf_config::config_json(model)?;
             let nothing = Adapter::empty(model);
-            let parts = model_parts(model, &nothing)?;
+            let stored = model.stored()?;
+            let parts = model_parts(model, &nothing, &stored)?;
             write_tensors(&folder.join("model.safetensors"), &parts, &Quiet)?;
             hf_config::write_text_files(model, &config, folder)
         }
@@ -107,19 +108,7 @@ pub(super) fn values_of(model: &Model) -> Result<Vec<(String, Values<'_>)>, Erro
             found.push((format!("{}.bias", linear.name), values));
         }
     }
-    let of_layers = transformer.layers.iter().flat_map(|layer| {
-        let layer = &**layer;
-        [
-            &layer.attention_norm,
-            &layer.q_norm,
-            &layer.k_norm,
-            &layer.post_attention_norm,
-            &layer.mlp_norm,
-            &layer.post_mlp_norm,
-        ]
-    });
-    let norms = of_layers.chain([&transformer.embedding_norm, &transformer.final_norm]);
-    for norm in norms.flatten().filter(|norm| !norm.name.is_empty()) {
+    for norm in hf_config::norms(transformer) {
         let (weight, bias) = match &norm.row {
             // transformers adds the 1 when it runs.
             RowNorm::Rms { weight, .. } if config.norm.adds_one() => {
@@ -128,8 +117,7 @@ pub(super) fn values_of(model: &Model) -> Result<Vec<(String, Values<'_>)>, Erro
             }
             RowNorm::Rms { weight, .. } => (Cow::Borrowed(&**weight), None),
             RowNorm::Layer { weight, bias, .. } => (Cow::Borrowed(&**weight), Some(bias)),
-            // Such a model's own weights do not learn.
-            RowNorm::LayerOfHeads { .. } => continue,
+            RowNorm::LayerOfHeads { weights, .. } => (Cow::Borrowed(&**weights), None),
         };
         found.push((format!("{}.weight", norm.name), Values::Vector(weight)));
         if let (Some(bias), true) = (bias, norm.has_bias) {

@@ -11,7 +11,7 @@ use crate::llm::adapter::laid::{LaidExpert, LaidMixture};
 use crate::llm::config::{ExpertGate, Routing};
 use crate::llm::net::buffers::Buffer;
 use crate::llm::net::experts::{
-    Expert, Experts, SharedExpert, Visit, add_low, gather, scatter, sigmoid, sparse_shares,
+    Choice, Expert, Experts, SharedExpert, Visit, add_low, gather, scatter, sigmoid, sparse_shares,
 };
 use crate::llm::net::rows;
 
@@ -27,7 +27,7 @@ impl Experts {
         let mut out = Buffer::zeroed(x.len());
         let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
         let mut scores = self.scores(&self.routed(read), count, laid);
-        let visits = self.visits(&mut scores);
+        let visits = self.visits(&self.chosen(&mut scores));
         for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
             if !visits.is_empty() {
                 let laid = laid.and_then(|laid| laid.experts.get(index));
@@ -59,7 +59,8 @@ impl Experts {
         let mut x_grad = Buffer::zeroed(x.len());
         let laid = learning.adapter.and_then(|adapter| adapter.mixture(&self.name));
         let mut scores = self.scores(&self.routed(read), count, laid);
-        let visits = self.visits(&mut scores);
+        let chosen = self.chosen(&mut scores);
+        let visits = self.visits(&chosen);
         // By the weight with which a token goes to an expert, (count, experts).
         let mut by_weight = vec![0.0; scores.len()];
         for (index, (expert, visits)) in self.experts.iter().zip(&visits).enumerate() {
@@ -79,23 +80,14 @@ impl Experts {
             let ones: Vec<Visit> = visits.iter().map(|(token, _)| (*token, 1.0)).collect();
             scatter(&by_rows, &ones, &mut x_grad, count);
         }
-        let rows = scores
-            .chunks_exact_mut(self.rule.count)
-            .zip(by_weight.chunks_exact_mut(self.rule.count));
-        for (token, (scores, by_weight)) in rows.enumerate() {
-            let of = |(expert, visits): (usize, &Vec<Visit>)| {
-                visits
-                    .iter()
-                    .find(|(other, _)| *other == token)
-                    .map(|(_, weight)| (expert, *weight))
-            };
-            let mut chosen: Vec<(usize, f32)> = visits.iter().enumerate().filter_map(of).collect();
+        let rows =
+            scores.chunks_exact(self.rule.count).zip(by_weight.chunks_exact_mut(self.rule.count));
+        for ((scores, by_weight), chosen) in rows.zip(&chosen) {
             // What weights are multiplied by at last comes first on the way back.
             if let Some(scales) = &self.expert_scales {
                 by_weight.iter_mut().zip(scales).for_each(|(by, scale)| *by *= scale);
-                chosen.iter_mut().for_each(|(expert, weight)| *weight /= scales[*expert]);
             }
-            self.by_scores(scores, &chosen, by_weight);
+            self.by_scores(scores, chosen, by_weight);
         }
         let mut routed_grad = Buffer::zeroed(read.len());
         multiply_back(&self.router, &by_weight, count, (&mut routed_grad, gemm::Result::Add));
@@ -125,13 +117,14 @@ impl Experts {
 
     /// From the gradient by a token's weights to that by its scores, in place. Which experts are
     /// chosen has no slope.
-    fn by_scores(&self, scores: &[f32], chosen: &[(usize, f32)], grad: &mut [f32]) {
+    fn by_scores(&self, scores: &[f32], chosen: &[Choice], grad: &mut [f32]) {
         let scale = self.rule.scale;
         match self.rule.routing {
             Routing::Softmax { normalised: true } => {
                 // A softmax over those that were chosen, times the scale.
-                let pull: f32 = chosen.iter().map(|(expert, weight)| weight * grad[*expert]).sum();
-                for (expert, weight) in chosen {
+                let pull: f32 =
+                    chosen.iter().map(|Choice { expert, weight }| weight * grad[*expert]).sum();
+                for Choice { expert, weight } in chosen {
                     grad[*expert] = weight * (grad[*expert] - pull / scale);
                 }
             }
@@ -145,17 +138,17 @@ impl Experts {
             }
             Routing::Sigmoid { normalised, little } => {
                 let share = |expert: usize| sigmoid(scores[expert]);
-                let sum = chosen.iter().map(|(expert, _)| share(*expert)).sum::<f32>() + little;
-                let pull: f32 =
-                    chosen.iter().map(|(expert, _)| share(*expert) * grad[*expert]).sum();
-                for (expert, _) in chosen {
-                    let share = share(*expert);
+                let chosen = || chosen.iter().map(|choice| choice.expert);
+                let sum = chosen().map(share).sum::<f32>() + little;
+                let pull: f32 = chosen().map(|expert| share(expert) * grad[expert]).sum();
+                for expert in chosen() {
+                    let share = share(expert);
                     let by_share = if normalised {
-                        scale * (grad[*expert] / sum - pull / (sum * sum))
+                        scale * (grad[expert] / sum - pull / (sum * sum))
                     } else {
-                        scale * grad[*expert]
+                        scale * grad[expert]
                     };
-                    grad[*expert] = by_share * share * (1.0 - share);
+                    grad[expert] = by_share * share * (1.0 - share);
                 }
             }
             // Experts are chosen as in answers; transformers draws them at random in training.

@@ -357,7 +357,8 @@ fn smollm3(keys: Keys<'_>) -> Result<Config, Error> {
         };
         layer.rope = with_rope.then_some(0);
     }
-    if keys.flag("use_sliding_window", false)? {
+    // Layers that the file calls sliding have the window all the same: transformers makes their masks by that.
+    if keys.get("layer_types").is_some() || keys.flag("use_sliding_window", false)? {
         let window = keys.optional_size("sliding_window", None)?;
         let with_rope: Vec<bool> = config.layers.iter().map(|layer| layer.rope.is_some()).collect();
         keys.windows(&mut config, window, |layer| !with_rope[layer])?;

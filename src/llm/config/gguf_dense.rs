@@ -107,7 +107,8 @@ impl Keys<'_> {
     pub(super) fn olmo(&self) -> Result<Config, Error> {
         let asked = Asked { own: &["attention.clamp_kqv"], ..Asked::default() };
         let config = self.base_of("olmo", 10_000.0, asked)?;
-        Ok(Config { norm: NormKind::UnitLayer, norm_eps: 1e-5, clip_qkv: self.clip()?, ..config })
+        let norm_eps = self.layer_norm_eps()?;
+        Ok(Config { norm: NormKind::UnitLayer, norm_eps, clip_qkv: self.clip()?, ..config })
     }
 
     fn clip(&self) -> Result<Option<f32>, Error> {
@@ -248,7 +249,8 @@ impl Keys<'_> {
             norm_eps: self.layer_norm_eps()?,
             mlp: MlpKind::Plain,
             activation: Activation::GeluTanh,
-            qkv: QkvLayout::Fused,
+            // With one key head this is all queries, the key, the value, as llama.cpp takes it.
+            qkv: if config.kv_heads == 1 { QkvLayout::FusedByHead } else { QkvLayout::Fused },
             qkv_bias: self.has("blk.0.attn_qkv.bias"),
             naming: Naming::GptBigCode,
             ..config
@@ -263,8 +265,8 @@ impl Keys<'_> {
         let config = self.base_of("mpt", 10_000.0, asked)?;
         self.refuse_tensor("blk.0.attn_q_norm.weight", "MPT")?;
         let (alibi, learned_positions) = match self.positive_or_zero(ALIBI)? {
-            Some(0.0) => (None, Some(0)),
-            None | Some(8.0) => (Some(Alibi { heads: config.heads, rounded: false }), None),
+            None | Some(0.0) => (None, self.has("position_embd.weight").then_some(0)),
+            Some(8.0) => (Some(Alibi { heads: config.heads, rounded: false }), None),
             Some(_) => return Err(self.refuse(ALIBI, "8, or 0 for none, was expected")),
         };
         let has_bias = self.has("blk.0.attn_norm.bias");

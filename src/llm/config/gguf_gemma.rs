@@ -169,7 +169,9 @@ impl Keys<'_> {
                 layer.window = Some(window);
             } else {
                 layer.own_heads = Some((heads[index], long));
-                layer.values_are_keys = !self.has(&format!("blk.{index}.attn_v.weight"));
+                let values = ["attn_v", "attn_qkv"];
+                let has = |part: &str| self.has(&format!("blk.{index}.{part}.weight"));
+                layer.values_are_keys = !values.iter().any(|part| has(part));
             }
         }
         let sharing = self.optional_size("attention.shared_kv_layers")?.unwrap_or(0);

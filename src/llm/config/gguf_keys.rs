@@ -224,7 +224,8 @@ impl Keys<'_> {
             tied_head: !self.has("output.weight"),
         });
         Ok(Config {
-            qkv_bias: self.has("blk.0.attn_q.bias"),
+            // Some files hold queries, keys and values in one tensor.
+            qkv_bias: self.has("blk.0.attn_q.bias") || self.has("blk.0.attn_qkv.bias"),
             output_bias: self.has("blk.0.attn_output.bias"),
             mlp_bias: self.has("blk.0.ffn_up.bias"),
             ..plain
@@ -315,7 +316,7 @@ impl Keys<'_> {
                 Some(factor) => RopeScaling::Linear { factor },
             },
             (Some("yarn"), None, None) => {
-                let factor = factor.unwrap_or(context as f64 / original as f64);
+                let factor = factor.unwrap_or(1.0); // as llama.cpp has it
                 let number = |name: &str, default: f64| {
                     Ok::<_, Error>(self.positive(name)?.map_or(default, f64::from))
                 };

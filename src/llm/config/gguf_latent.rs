@@ -56,8 +56,9 @@ impl Keys<'_> {
         config.latent = Some(latent);
         let mut scale = (keys as f32).powf(-0.5);
         // `YaRN`'s magnitude goes into the scores as well.
-        if let (Some(weight), Some(factor)) =
-            (self.yarn_weight()?, self.positive("rope.scaling.factor")?)
+        let is_yarn = self.file.str(&self.key("rope.scaling.type")) == Some("yarn");
+        if let (true, Some(weight), Some(factor)) =
+            (is_yarn, self.yarn_weight()?, self.positive("rope.scaling.factor")?)
         {
             scale *= yarn_magnitude_scaled(f64::from(factor), weight).powi(2) as f32;
         }
@@ -82,7 +83,9 @@ impl Keys<'_> {
         if self.optional_size("expert_count")?.is_none() {
             return Ok(config);
         }
-        let normalised = self.file.bool(&self.key("expert_weights_norm")).unwrap_or(false);
+        // 3: a softmax over those that are chosen, which sums to 1.
+        let normalised = self.file.bool(&self.key("expert_weights_norm")).unwrap_or(false)
+            || self.optional_size("expert_gating_func")? == Some(3);
         let routing = if sigmoid {
             Routing::Sigmoid { normalised, little: 1e-20 }
         } else {

@@ -422,20 +422,19 @@ impl Config {
         if self.recurrent.is_some() {
             return Some("recurrent layers");
         }
-        if self.per_layer_width.is_some() || self.value_norm {
-            return Some("embeddings or norms of the kind that Gemma 3n and 4 have");
+        if self.per_layer_width.is_some() {
+            return Some("embeddings for each layer as Gemma 3n and 4 have them");
+        }
+        if self.layers.iter().any(|layer| layer.keys_of.is_some()) {
+            return Some("layers that see other layers' keys and values");
         }
         if self.altup.is_some() {
             return Some("several hidden states of each position");
         }
-        if self.latent.is_some() {
-            return Some("compressed keys and values (multi-head latent attention)");
-        }
         if matches!(self.activation, Activation::Xielu(_)) {
             return Some("an activation with weights of its own");
         }
-        let of_each = matches!(self.qk_norm, QkNorm::EachHead | QkNorm::EachHeadAtOnce);
-        of_each.then_some("a norm of each head")
+        (self.qk_norm == QkNorm::EachHead).then_some("a norm of each head with a tensor of its own")
     }
 
     /// The part of this decoder that the pass with gradients has no backward pass through. `None`: it can

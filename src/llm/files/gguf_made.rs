@@ -83,6 +83,29 @@ pub(super) fn find(
     found.map(Some)
 }
 
+/// The rows of queries, keys or values in the tensor that holds all three, which llama.cpp's converter makes when it
+/// is asked to. `None`: the file has no such tensor, or `stored` is none of the three.
+pub(super) fn part_of_fused(file: &GgufFile, stored: &str) -> Option<Result<RawTensor, Error>> {
+    let (module, ending) = stored.rsplit_once('.')?;
+    let (layer, part) = module.rsplit_once('.')?;
+    let which = ["attn_q", "attn_k", "attn_v"].iter().position(|name| *name == part)?;
+    let fused = format!("{layer}.attn_qkv.{ending}");
+    file.tensor(&fused)?;
+    // As many as attention gives.
+    let attended = file.tensor(&format!("{layer}.attn_output.weight"))?;
+    let queries = attended.shape.last().copied().unwrap_or(0);
+    Some(as_stored(file, &fused).and_then(|mut raw| {
+        let rows = raw.shape.first().copied().unwrap_or(0);
+        let keys = rows.saturating_sub(queries) / 2;
+        if keys == 0 || queries + 2 * keys != rows {
+            return Err(Made::shape_error(&raw, vec![queries]));
+        }
+        let first = [0, queries, queries + keys][which];
+        raw.take_row_range(first..first + if which == 0 { queries } else { keys })?;
+        Ok(raw)
+    }))
+}
+
 /// A tensor of transformers that belongs to no layer and is one of several in a tensor of the file
 /// (Gemma 3n's matrices of states). `None`: there is nothing of the kind.
 pub(super) fn one_of_several(file: &GgufFile, name: &str) -> Option<Result<RawTensor, Error>> {
@@ -203,6 +226,10 @@ impl Made<'_> {
 
     /// gpt-oss: of each expert its gate's biases, then those of up.
     fn both_biases(&self) -> Result<RawTensor, Error> {
+        let both = "ffn_gate_up_exps.bias";
+        if self.file.tensor(&self.name(both)).is_some() {
+            return self.stored(both);
+        }
         let (gate, up) = (self.stored("ffn_gate_exps.bias")?, self.stored("ffn_up_exps.bias")?);
         let [experts, width] = gate.shape[..] else {
             return Err(Self::shape_error(&gate, vec![self.size("expert_count"), 0]));

@@ -23,7 +23,9 @@ pub(crate) fn look(file: &GgufFile, name: &str) -> Result<RawTensor, Error> {
 fn look_up(file: &GgufFile, name: &str, whole: bool) -> Result<RawTensor, Error> {
     let architecture = file.str("general.architecture");
     if let Some(stored) = gguf_name(name, architecture) {
-        return as_stored(file, &stored);
+        let is_there = file.tensor(&stored).is_some();
+        let fused = if is_there { None } else { gguf_made::part_of_fused(file, &stored) };
+        return fused.unwrap_or_else(|| as_stored(file, &stored));
     }
     if let Some(found) = gguf_made::one_of_several(file, name) {
         return found;

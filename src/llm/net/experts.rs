@@ -61,7 +61,7 @@ pub(crate) struct SharedExpert {
     pub gate: Option<Linear>,
 }
 
-/// Where a token goes, and with which weight.
+/// Where a token goes, and with which weight, before [`Experts::expert_scales`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Choice {
     pub expert: usize,
@@ -106,7 +106,7 @@ impl Experts {
             None => self.route(read, count, laid, &mut scores),
         }
         let mut out = Buffer::zeroed(x.len());
-        let visits = self.visits(&mut scores);
+        let visits = self.visits(&self.chosen(&mut scores));
         for (index, (expert, visits)) in self.experts.iter().zip(visits).enumerate() {
             if visits.is_empty() {
                 continue;
@@ -134,19 +134,25 @@ impl Experts {
         add_low(laid.and_then(|laid| laid.router.as_ref()), read, scores);
     }
 
-    /// The tokens that go to each expert, from the router's product (tokens, experts).
-    pub fn visits(&self, scores: &mut [f32]) -> Vec<Vec<Visit>> {
+    /// The experts of each token, from the router's product (tokens, experts), to which the bias is added.
+    pub fn chosen(&self, scores: &mut [f32]) -> Vec<Vec<Choice>> {
+        scores.chunks_exact_mut(self.rule.count).map(|scores| self.choose(scores)).collect()
+    }
+
+    /// The tokens that go to each expert, by weights that its scale is in.
+    pub fn visits(&self, chosen: &[Vec<Choice>]) -> Vec<Vec<Visit>> {
         let mut visits = vec![Vec::new(); self.rule.count];
-        for (token, scores) in scores.chunks_exact_mut(self.rule.count).enumerate() {
-            for Choice { expert, weight } in self.choose(scores) {
-                visits[expert].push((token, weight));
+        for (token, choices) in chosen.iter().enumerate() {
+            for Choice { expert, weight } in choices {
+                let scale = self.expert_scales.as_ref().map_or(1.0, |scales| scales[*expert]);
+                visits[*expert].push((token, weight * scale));
             }
         }
         visits
     }
 
     /// The experts of a token, from its row of the router's product, to which the bias is added.
-    pub fn choose(&self, scores: &mut [f32]) -> Vec<Choice> {
+    fn choose(&self, scores: &mut [f32]) -> Vec<Choice> {
         if let Some(bias) = &self.router_bias {
             rows::add_scaled(scores, 1.0, bias);
         }
@@ -177,9 +183,6 @@ impl Experts {
         let sum: f32 = choices.iter().map(|choice| choice.weight).sum();
         let factor = if normalised { scale / (sum + little) } else { scale };
         choices.iter_mut().for_each(|choice| choice.weight *= factor);
-        if let Some(scales) = &self.expert_scales {
-            choices.iter_mut().for_each(|choice| choice.weight *= scales[choice.expert]);
-        }
         choices
     }
 

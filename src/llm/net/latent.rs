@@ -54,6 +54,15 @@ impl Latent {
         linears
     }
 
+    /// Those between its matrices.
+    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
+        let of_queries = match &self.queries {
+            LatentQueries::Whole(_) => None,
+            LatentQueries::Compressed { norm, .. } => Some(norm),
+        };
+        of_queries.into_iter().chain([&self.kv_norm])
+    }
+
     /// x (count, width) -> queries, keys and values, (count, heads · `head_dim`) each: of a head
     /// first what turns, then what stands still; values are made up with zeros.
     pub fn run(&self, x: &[f32], count: usize, adapter: Option<&Adapter>) -> Result<[Buffer; 3]> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tuning_fork_kernels::QMatrix;
 
 use super::feed::Feed;
+use super::latent::{Latent, LatentQueries};
 use super::linear::{Linear, Norm};
 use super::ops::RowNorm;
 use super::transformer::{Layer, Qkv, Transformer};
@@ -130,8 +131,14 @@ fn of_layer<'a>(layer: &'a mut Layer, found: &mut Vec<OwnTensor<'a>>) {
             }
         }
         Qkv::Fused { all, .. } => linear(all, found),
-        // No backward pass leads here.
-        _ => {}
+        Qkv::KeysAsValues { q, k } => {
+            for layer in [q, k] {
+                linear(layer, found);
+            }
+        }
+        Qkv::Latent(latent) => of_latent(latent, found),
+        // `Config::fixed` refuses what has these.
+        Qkv::Queries(_) | Qkv::Gated { .. } | Qkv::Recurrent(_) => {}
     }
     norm(q_norm.as_mut(), found);
     norm(k_norm.as_mut(), found);
@@ -146,6 +153,21 @@ fn of_layer<'a>(layer: &'a mut Layer, found: &mut Vec<OwnTensor<'a>>) {
         }
     }
     norm(post_mlp_norm.as_mut(), found);
+}
+
+fn of_latent<'a>(latent: &'a mut Latent, found: &mut Vec<OwnTensor<'a>>) {
+    let Latent { queries, kv_low, kv_norm, kv_high, .. } = latent;
+    match queries {
+        LatentQueries::Whole(q) => linear(q, found),
+        LatentQueries::Compressed { low, norm: between, high } => {
+            linear(low, found);
+            norm(Some(between), found);
+            linear(high, found);
+        }
+    }
+    linear(kv_low, found);
+    norm(Some(kv_norm), found);
+    linear(kv_high, found);
 }
 
 fn table<'a>(name: &str, module: &str, matrix: &'a mut QMatrix, found: &mut Vec<OwnTensor<'a>>) {
@@ -172,8 +194,13 @@ fn norm<'a>(norm: Option<&'a mut Norm>, found: &mut Vec<OwnTensor<'a>>) {
     }
     // transformers leaves out every `nn.LayerNorm`, whatever it is called.
     let is_layer_norm = matches!(row, RowNorm::Layer { .. });
+    let head_dim = match row {
+        RowNorm::LayerOfHeads { head_dim, .. } => Some(*head_dim),
+        _ => None,
+    };
     let learned = |part: &str, kind: Part, len: usize| {
-        let learned = Learned::new(format!("{name}.{part}"), name, kind, vec![len]);
+        let shape = head_dim.map_or(vec![len], |dim| vec![len / dim, dim]);
+        let learned = Learned::new(format!("{name}.{part}"), name, kind, shape);
         let decays = learned.decays && !is_layer_norm;
         Learned { decays, ..learned }
     };
