@@ -20,7 +20,7 @@ use crate::evaluate::results::folder::TABLE;
 use crate::state::codes::session::Session;
 use crate::state::codes::setup::{Setup, What};
 use crate::state::codes::{AgreementPage, AgreementTab, AnnotateView, CodesState, Front, Rated};
-use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
+use crate::state::command::{CodesCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::study::design::StudyError;
@@ -128,8 +128,10 @@ impl Workbench {
     /// A project was opened: its studies, and none of another.
     pub(in crate::app) fn open_studies(&mut self) {
         let codes = &mut self.state.codes;
+        // What was written for a study belongs to no project yet.
+        let setup = std::mem::take(&mut codes.setup);
         let (view, goes_on, coder) = (codes.view, codes.goes_on, std::mem::take(&mut codes.coder));
-        *codes = CodesState { view, coder, goes_on, ..CodesState::default() };
+        *codes = CodesState { view, coder, goes_on, setup, ..CodesState::default() };
         self.list_studies();
     }
 
@@ -236,12 +238,8 @@ impl Workbench {
     /// The project, and who codes; without both, what is missing is said.
     fn place_and_coder(&mut self) -> Option<(PathBuf, String)> {
         self.state.notices.clear(PanelId::Annotate);
-        let Some(project) = self.project.as_ref().map(|open| open.folder.clone()) else {
-            let summary = "A study needs a project to be kept in";
-            let notice = Notice::problem(PanelId::Annotate, summary);
-            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
-            return None;
-        };
+        let project =
+            self.project_for(PanelId::Annotate, "A study needs a project to be kept in")?;
         let coder = self.state.codes.coder.trim().to_owned();
         if coder.is_empty() {
             let summary = "Write your name or number as a coder first";

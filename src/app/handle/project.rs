@@ -34,6 +34,16 @@ impl Workbench {
         }
     }
 
+    /// The folder of the open project. Without one it is said what needs it, in a sentence.
+    pub(super) fn project_for(&mut self, panel: PanelId, sentence: &str) -> Option<PathBuf> {
+        let folder = self.project.as_ref().map(|open| open.folder.clone());
+        if folder.is_none() {
+            let notice = Notice::problem(panel, sentence);
+            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
+        }
+        folder
+    }
+
     /// Opens the project in `folder`, or the default one, and says what was recovered. Where its
     /// verdicts are many they are read behind the window, and until then all is as it was.
     pub(in crate::app) fn open_project(&mut self, folder: Option<PathBuf>) {

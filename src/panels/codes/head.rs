@@ -7,6 +7,7 @@ use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::forms::export::Export;
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::menu_of_names_ui;
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
@@ -111,10 +112,10 @@ fn menu_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &m
             if suggesting.is_empty() {
                 ui.label(theme::muted(ui, "No evaluation of this project codes texts"));
             }
-            for (name, path) in suggesting {
-                if ui.button(name).clicked() {
-                    commands.push(CodesCommand::UseSuggestions(path.clone()));
-                }
+            if let Some(place) =
+                menu_of_names_ui(ui, suggesting.iter().map(|(name, _)| name.as_str()))
+            {
+                commands.push(CodesCommand::UseSuggestions(suggesting[place].1.clone()));
             }
         });
     });
