@@ -20,7 +20,7 @@ use crate::evaluate::results::folder::TABLE;
 use crate::state::codes::session::Session;
 use crate::state::codes::setup::{Setup, What};
 use crate::state::codes::{AgreementPage, AgreementTab, AnnotateView, CodesState, Front, Rated};
-use crate::state::command::{CodesCommand, ViewCommand};
+use crate::state::command::{CodesCommand, ProjectCommand, ViewCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::study::design::StudyError;
@@ -265,7 +265,14 @@ impl Workbench {
     }
 
     pub(in crate::app) fn tell_study(&mut self, summary: &str, err: &StudyError) {
-        self.state.notices.push(Notice::error(PanelId::Annotate, summary, err));
+        let notice = Notice::error(PanelId::Annotate, summary, err);
+        self.state.notices.push(if matches!(err, StudyError::Write { .. }) {
+            let hint = "A study is written to as it is coded. Free some space, or copy the project to a folder that \
+                        can be written to and open it there";
+            notice.hint(hint).remedy("Open a project…", ProjectCommand::Choose)
+        } else {
+            notice
+        });
     }
 
     /// Leaves the study. False: what is only in memory keeps it open.

@@ -179,6 +179,7 @@ impl Workbench {
             }
             Err(err) => {
                 let summary = "The scene could not be written";
+                let err = files::not_written(&path, &err);
                 let notice = Notice::error(PanelId::LookInside, summary, &err);
                 self.state
                     .notices
@@ -216,6 +217,7 @@ impl Workbench {
             }
             Err(err) => {
                 let summary = "The copy of the tour could not be written";
+                let err = files::not_written(&path, &err);
                 let notice = Notice::error(PanelId::Lectures, summary, &err);
                 self.state
                     .notices
