@@ -37,6 +37,7 @@ use self::task::{Tasks, TellsCrashes};
 use self::work::Engine;
 use crate::allocator;
 use crate::data::project::Project;
+use crate::data::samples;
 use crate::data::store::PairStore;
 use crate::evaluate::results::kept::Draft;
 use crate::jobs;
@@ -187,7 +188,13 @@ impl Workbench {
         workbench.state.codes.goes_on = workbench.state.prefs.coding_goes_on;
         workbench.state.codes.setup.restore(&workbench.state.prefs.study);
         workbench.restore_form();
+        workbench.state.train.sample_rows = samples::pairs().len();
         workbench.open_project(project);
+        if workbench.project.is_none() {
+            // What comes with the program needs none.
+            workbench.list_prompts();
+            workbench.list_lectures();
+        }
         if options.downloads {
             workbench.unlock();
             workbench.connect();

@@ -115,6 +115,9 @@ fn without_a_project_every_button_that_needs_one_says_so() {
     files::write_atomic(&file, b"").unwrap();
     let mut app = App::with_model_in(&file.join("inside"));
     app.sees("The project could not be opened");
+    let state = &app.harness.state().state;
+    let (prompts, lectures) = (&state.playground.library.entries, &state.lectures.listed);
+    assert!(!prompts.is_empty() && !lectures.is_empty() && state.train.sample_rows > 0);
     let asked: [(Command, &str); 6] = [
         (Command::Train(TrainCommand::Start), "A run needs a project to be kept in"),
         (Command::Train(TrainCommand::StartSweep), "A sweep needs a project to be kept in"),

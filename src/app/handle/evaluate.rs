@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
+use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk, STILL_ASKING};
 use crate::app::tasks::compare_evaluations::CompareEvaluations;
 use crate::app::tasks::export_evaluation::{ExportEvaluation, TableToExport};
 use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
@@ -189,8 +189,7 @@ impl Workbench {
         folder: Option<PathBuf>,
     ) {
         if self.tasks.has::<AskRows>() {
-            let summary = "Rows are being asked about: stop that before opening another evaluation";
-            self.state.notices.push(Notice::problem(PanelId::Evaluate, summary));
+            self.state.notices.push(Notice::problem(PanelId::Evaluate, STILL_ASKING));
             return;
         }
         self.state.notices.clear(PanelId::Evaluate);

@@ -47,10 +47,8 @@ impl Workbench {
     }
 
     pub(in crate::app) fn list_lectures(&mut self) {
-        if let Some(open) = &self.project {
-            let folder = open.folder.clone();
-            self.start_instead(ListLectures, folder);
-        }
+        let folder = self.project.as_ref().map(|open| open.folder.clone());
+        self.start_instead(ListLectures, folder);
     }
 
     pub(super) fn open_lecture(&mut self, place: Place) {

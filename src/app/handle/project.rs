@@ -9,7 +9,6 @@ use crate::app::tasks::rate_models::RateModels;
 use crate::app::tasks::read_verdicts::ReadVerdicts;
 use crate::data::judging::{self, Judging};
 use crate::data::project::{self, Access, Project};
-use crate::data::samples;
 use crate::data::scan::Scanning;
 use crate::data::store::{PairStore, Recovered, StoreError};
 use crate::jobs::Quiet;
@@ -174,7 +173,6 @@ impl Workbench {
         self.state.prefs.project = Some(project.folder.clone());
         self.project = Some(project);
         self.report_saving(carried_over);
-        self.state.train.sample_rows = samples::pairs().len();
         if self.state.train.project_pairs == 0 {
             self.state.train.source = DataSource::Sample;
         }

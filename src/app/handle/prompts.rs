@@ -38,10 +38,9 @@ impl Workbench {
         self.project.as_ref().map(|open| open.folder.clone())
     }
 
-    pub(super) fn list_prompts(&mut self) {
-        if let Some(folder) = self.project_folder() {
-            self.start_instead(ListPrompts, folder);
-        }
+    pub(in crate::app) fn list_prompts(&mut self) {
+        let folder = self.project_folder();
+        self.start_instead(ListPrompts, folder);
     }
 
     /// Writes the conversations that have changed. Called once a frame.

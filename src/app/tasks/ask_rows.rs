@@ -36,6 +36,10 @@ use crate::state::notice::Notice;
 use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::Activity;
 
+/// Why nothing else is opened meanwhile.
+pub const STILL_ASKING: &str =
+    "Rows are being asked about: stop that before opening another evaluation";
+
 pub struct AskRows {
     pub is_try: bool,
     pub folder: Option<PathBuf>,
@@ -350,6 +354,7 @@ impl Task<Workbench> for AskRows {
 
     fn ended(&mut self, app: &mut Workbench) {
         app.state.evaluate.asking = None;
+        app.state.notices.withdraw(PanelId::Evaluate, STILL_ASKING);
         if let Some(open) = &mut app.state.evaluate.open
             && open.answers.is_empty()
             && open.kept.as_ref().is_some_and(|kept| kept.begun.is_none())

@@ -230,11 +230,10 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
     });
 }
 
-/// Every run, before anything starts.
+/// Every run, before anything starts. It is the end of the page, which scrolls: an area of its own with a height
+/// of its own would hold the wheel, and what of it is beside the window could hardly be reached.
 fn planned_ui(ui: &mut Ui, planned: &[Planned]) {
-    let em = theme::em(ui);
-    let area = ScrollArea::both().id_salt("sweep planned").max_height(em * 14.0);
-    area.auto_shrink([false, true]).show(ui, |ui| {
+    ScrollArea::horizontal().id_salt("sweep planned").show(ui, |ui| {
         Grid::new("sweep_planned").num_columns(4).spacing(Vec2::new(theme::GAP_LARGE, 2.0)).show(
             ui,
             |ui| {
