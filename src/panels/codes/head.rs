@@ -3,6 +3,7 @@
 use eframe::egui::{self, Label, Sides, Ui};
 
 use super::suggesting::Suggesting;
+use crate::panels::annotate::menus::shown_ui;
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::forms::export::Export;
@@ -75,9 +76,7 @@ pub(super) fn head_ui(
 fn show_menu_ui(ui: &mut Ui, session: &mut Session) {
     ui.menu_button("Show…", |ui| {
         let shown = &mut session.shown;
-        ui.checkbox(&mut shown.differences, "Where they differ (D)");
-        ui.checkbox(&mut shown.markdown, "Markdown (P)");
-        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
+        shown_ui(ui, (&mut shown.differences, &mut shown.markdown, &mut shown.together));
     });
 }
 
