@@ -103,6 +103,11 @@ fn keep(file: tempfile::NamedTempFile, path: &Path, readers: Readers) -> io::Res
     Ok(())
 }
 
+/// The error of whoever wrote, with the place that it was to be written to.
+pub fn not_written(path: &Path, err: &io::Error) -> io::Error {
+    io::Error::new(err.kind(), format!("{} could not be written: {err}", path.display()))
+}
+
 /// Whether files can be made in `folder`, tried out: 64 KiB are written, flushed and removed
 /// again. The error is that of a read-only or a full disk.
 pub fn check_writable(folder: &Path) -> io::Result<()> {

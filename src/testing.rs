@@ -100,6 +100,11 @@ impl Script {
         Some(*held.downcast().expect("it was put there under its own kind"))
     }
 
+    /// All work that is held ends, as it does where it is told that the program is being closed.
+    pub fn let_go(&mut self) {
+        self.held.clear();
+    }
+
     /// The same without taking it.
     pub fn started<W: Work>(&self) -> Option<&Held<W>> {
         let held = self.held.iter().rev().find(|(kind, _)| *kind == TypeId::of::<W>());

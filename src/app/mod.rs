@@ -37,6 +37,7 @@ use self::task::{Tasks, TellsCrashes};
 use self::work::Engine;
 use crate::allocator;
 use crate::data::project::Project;
+use crate::data::samples;
 use crate::data::store::PairStore;
 use crate::evaluate::results::kept::Draft;
 use crate::jobs;
@@ -178,13 +179,22 @@ impl Workbench {
         workbench.missing_scripts.install(context);
         context.add_plugin(widgets::right_to_left::RightToLeft);
         workbench.state.playground.restore(&workbench.state.prefs.chats);
+        workbench.state.playground.prompt.clone_from(&workbench.state.prefs.prompt);
         workbench.state.look_inside.restore(&workbench.state.prefs.look);
         workbench.state.models.remote.address.clone_from(&workbench.state.prefs.server);
         workbench.state.models.answer_cache = workbench.state.prefs.answer_cache;
         workbench.state.codes.view = workbench.state.prefs.annotate;
         workbench.state.codes.coder.clone_from(&workbench.state.prefs.coder);
         workbench.state.codes.goes_on = workbench.state.prefs.coding_goes_on;
+        workbench.state.codes.setup.restore(&workbench.state.prefs.study);
+        workbench.restore_form();
+        workbench.state.train.sample_rows = samples::pairs().len();
         workbench.open_project(project);
+        if workbench.project.is_none() {
+            // What comes with the program needs none.
+            workbench.list_prompts();
+            workbench.list_lectures();
+        }
         if options.downloads {
             workbench.unlock();
             workbench.connect();
@@ -249,6 +259,8 @@ impl Workbench {
             jobs::pause::<()>(&jobs::Quiet, Duration::from_millis(10)).ok();
         }
         self.keep_last_chats();
+        self.keep_last_draft();
+        self.keep_last_judging();
     }
 }
 
@@ -301,10 +313,13 @@ impl eframe::App for Workbench {
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         self.state.prefs.chats = self.state.playground.kept();
+        self.state.prefs.prompt.clone_from(&self.state.playground.prompt);
         self.state.prefs.look = self.state.look_inside.kept();
         self.state.prefs.annotate = self.state.codes.view;
         self.state.prefs.coder = self.state.codes.coder.trim().to_owned();
         self.state.prefs.coding_goes_on = self.state.codes.goes_on;
+        self.state.prefs.study = self.state.codes.setup.kept();
+        (self.state.prefs.run, self.state.prefs.run_data) = self.kept_form();
         eframe::set_value(storage, PREFS_KEY, &self.state.prefs);
     }
 

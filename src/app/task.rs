@@ -106,6 +106,14 @@ impl<App: TellsCrashes + 'static> Tasks<App> {
         }
     }
 
+    /// Asks everything to stop that reads a file.
+    pub fn stop_reading(&self) {
+        self.under_way
+            .values()
+            .filter(|task| task.rules().is_reading)
+            .for_each(|task| task.cancel());
+    }
+
     /// "Stop everything".
     pub fn stop_all(&self) {
         self.under_way

@@ -56,6 +56,9 @@ pub struct Rules {
 
     /// Whether "Stop everything" stops it.
     pub stops_with_all: bool,
+
+    /// Whether it reads a file that a person has picked: its line in the bottom bar stops it, and so does Esc.
+    pub is_reading: bool,
 }
 
 impl Rules {
@@ -67,7 +70,13 @@ impl Rules {
             gives_way: false,
             on_closing: OnClosing::Drop,
             stops_with_all: true,
+            is_reading: false,
         }
+    }
+
+    /// Of a file that a person has picked.
+    pub const fn reading(name: &'static str) -> Self {
+        Self { is_reading: true, ..Self::short(name) }
     }
 }
 

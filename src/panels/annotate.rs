@@ -5,7 +5,7 @@ pub mod arena;
 mod beside;
 mod head;
 mod list;
-mod menus;
+pub(super) mod menus;
 mod phones;
 mod pressed;
 mod rank;

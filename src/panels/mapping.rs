@@ -9,6 +9,7 @@ use crate::state::command::{Commands, MappingCommand};
 use crate::state::mapping::{MappingState, Role, Texts, Wanted};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card;
+use crate::widgets::choice::entry_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 
@@ -88,7 +89,8 @@ fn role_ui(ui: &mut Ui, mapping: &mut MappingState, role: Role) {
     let none = if role.is_optional { "none" } else { "choose…" };
     let combo = ComboBox::from_id_salt(role.name)
         .selected_text(chosen.as_deref().unwrap_or(none))
-        .width(theme::em(ui) * 16.0);
+        .width(theme::em(ui) * 16.0)
+        .truncate();
     let mut picked = None;
     let shown = combo.show_ui(ui, |ui| {
         if role.is_optional && ui.selectable_label(chosen.is_none(), none).clicked() {
@@ -96,7 +98,7 @@ fn role_ui(ui: &mut Ui, mapping: &mut MappingState, role: Role) {
         }
         for column in &mapping.report.columns {
             let is_chosen = chosen.as_ref() == Some(column);
-            if ui.selectable_label(is_chosen, column.as_str()).clicked() {
+            if entry_ui(ui, is_chosen, column).clicked() {
                 picked = Some(Some(column.clone()));
             }
         }

@@ -3,8 +3,9 @@
 
 use eframe::egui::{CollapsingHeader, Grid, Label, ScrollArea, Ui};
 
-use crate::data::table::Report;
+use crate::data::table::{Report, in_words};
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::short;
 use crate::widgets::format;
 use crate::widgets::theme;
 
@@ -54,16 +55,14 @@ pub fn rows_ui(ui: &mut Ui, report: &Report) {
     let columns = &report.columns[..report.columns.len().min(MOST_COLUMNS)];
     Grid::new("rows of a table").striped(true).show(ui, |ui| {
         for name in columns {
-            ui.label(theme::muted(ui, name.as_str()));
+            ui.label(theme::muted(ui, &*short(name, 40))).on_hover_text(name);
         }
         ui.end_row();
         for row in &report.first {
             for name in columns {
-                let text = row.get(name).and_then(|value| value.as_str()).unwrap_or_default();
-                let short: String = text.chars().take(40).collect();
-                let cut = if short.len() < text.len() { "…" } else { "" };
-                let line = short.replace(['\n', '\r'], " ");
-                ui.add(Label::new(format!("{line}{cut}"))).on_hover_text(text);
+                let text = row.get(name).map(in_words).unwrap_or_default();
+                let line = begun(&text, 40).replace(['\n', '\r'], " ");
+                ui.add(Label::new(line)).on_hover_text(begun(&text, 200));
             }
             ui.end_row();
         }
@@ -72,4 +71,10 @@ pub fn rows_ui(ui: &mut Ui, report: &Report) {
         let more = report.columns.len() - columns.len();
         ui.label(theme::muted(ui, format!("and {} more columns", format::count(more))));
     }
+}
+
+/// How a text begins, with so many characters.
+fn begun(text: &str, most: usize) -> String {
+    let begin: String = text.chars().take(most).collect();
+    if begin.len() < text.len() { format!("{begin}…") } else { begin }
 }

@@ -130,6 +130,15 @@ pub struct KeptLook {
     pub view: String,
 }
 
+/// The codebooks of Annotate's form for a study, as JSON. Empty: as in a new form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptSetup {
+    pub of_pairs: bool,
+    pub texts: String,
+    pub pairs: String,
+}
+
 /// Kept by eframe; what cannot be read becomes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -158,6 +167,9 @@ pub struct Prefs {
     /// Conversations of the Playground that no project keeps, as text, oldest first.
     pub chats: Vec<KeptChat>,
 
+    /// What stands in the Playground's field and was not sent.
+    pub prompt: String,
+
     /// When each model was last loaded: seconds since 1970.
     pub last_used: BTreeMap<PathBuf, i64>,
 
@@ -174,6 +186,13 @@ pub struct Prefs {
     pub annotate: AnnotateView,
     pub coder: String,
     pub coding_goes_on: bool,
+
+    /// The settings of the next run, as a run file, and the file of rows that they are for. Empty: the usual ones.
+    pub run: String,
+    pub run_data: Option<PathBuf>,
+
+    /// What was written for a study that is not made yet.
+    pub study: KeptSetup,
 }
 
 impl Default for Prefs {
@@ -192,6 +211,7 @@ impl Default for Prefs {
             opened_models: Vec::new(),
             columns: BTreeMap::new(),
             chats: Vec::new(),
+            prompt: String::new(),
             last_used: BTreeMap::new(),
             hub: HubSettings::default(),
             server: String::new(),
@@ -199,6 +219,9 @@ impl Default for Prefs {
             annotate: AnnotateView::default(),
             coder: String::new(),
             coding_goes_on: false,
+            run: String::new(),
+            run_data: None,
+            study: KeptSetup::default(),
         }
     }
 }

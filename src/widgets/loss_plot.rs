@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use eframe::egui;
 use eframe::egui::{
-    Align2, Color32, Label, Pos2, Rect, Response, RichText, Sense, Shape, Stroke, Ui, Vec2,
+    Align, Align2, Color32, Label, Pos2, Rect, Response, RichText, Sense, Shape, Stroke, Ui, Vec2,
 };
 use egui_plot::{
     Axis, FilledArea, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint,
@@ -250,6 +250,7 @@ impl LossPlot<'_> {
         if let Some(range) = &self.in_view {
             plot = plot.include_y(*range.start()).include_y(*range.end());
         }
+        let shown = extent(&self.curves, &self.references, self.in_view.as_ref());
         let references = self.references;
         let curves = self.curves;
         let steps = self.steps.clone();
@@ -259,7 +260,10 @@ impl LossPlot<'_> {
             for (value, name) in references {
                 let line = HLine::new(name, value).color(p.muted).width(1.0);
                 plot_ui.hline(line.allow_hover(false));
-                let (at, anchor) = label_place(value, &steps, &curves);
+                let (at, mut anchor) = label_place(value, &steps, &curves);
+                if is_at_the_top(value, shown) {
+                    anchor.0[1] = Align::Min; // below its line: above it there is no room
+                }
                 let words = RichText::new(format!("{name} {}", numbers.text(value))).small();
                 let label = Text::new(name, PlotPoint::new(at, value), words.color(p.muted));
                 plot_ui.text(label.anchor(anchor).allow_hover(false));
@@ -269,6 +273,28 @@ impl LossPlot<'_> {
             }
         });
     }
+}
+
+/// The lowest and the highest value that is drawn.
+fn extent(
+    curves: &[Curve<'_>],
+    references: &[(f64, &str)],
+    in_view: Option<&RangeInclusive<f64>>,
+) -> (f64, f64) {
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point[1]));
+    let ranges = curves.iter().flat_map(|curve| &curve.ranges);
+    let ranges = ranges.flat_map(|range| [range[1], range[2]]);
+    let ends = in_view.into_iter().flat_map(|view| [*view.start(), *view.end()]);
+    let all = points.chain(ranges).chain(ends).chain(references.iter().map(|known| known.0));
+    let all = all.filter(|value| value.is_finite());
+    all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+/// Whether a name above this value would reach over the upper edge of the plot.
+fn is_at_the_top(value: f64, (lowest, highest): (f64, f64)) -> bool {
+    highest - value < (highest - lowest) * 0.12
 }
 
 /// Where the name of a value to compare with stands: on the side where the curves are further from it.
@@ -419,6 +445,15 @@ mod tests {
         assert!(average.len() <= 65);
         assert_eq!((average[0], average[average.len() - 1]), (line[0], line[999]));
         assert!(average.iter().all(|point| (point[1] - point[0] * 0.5).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_name_at_the_upper_edge_stands_below_its_line() {
+        let view = 0.0..=0.693;
+        let shown = extent(&[], &[(0.693, "coin toss")], Some(&view));
+        assert_eq!(shown, (0.0, 0.693));
+        assert!(is_at_the_top(0.693, shown) && !is_at_the_top(0.4, shown));
+        assert!(!is_at_the_top(0.5, (0.5, 0.5)), "a single value is in the middle");
     }
 
     #[test]

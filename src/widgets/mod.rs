@@ -5,6 +5,7 @@ pub mod branch_tree;
 pub mod button;
 pub mod candidate_bars;
 pub mod card;
+pub mod choice;
 pub mod count_cell;
 pub mod dot_plot;
 pub mod empty_state;

@@ -11,6 +11,7 @@ use tuning_fork::app::tasks::ask_rows::{AskRows, AskRowsError, AskingEvent, Rows
 use tuning_fork::app::tasks::show_prompt::ShowPrompt;
 use tuning_fork::app::work::Held;
 use tuning_fork::data::codebook::{Class, Codebook};
+use tuning_fork::data::judging::{self, Judging};
 use tuning_fork::data::table::{self, Table};
 use tuning_fork::evaluate::asking::error::AskError;
 use tuning_fork::evaluate::asking::prepared::Prepared;
@@ -35,7 +36,7 @@ use tuning_fork::jobs::{Cancelled, Quiet};
 use tuning_fork::state::AppState;
 use tuning_fork::state::codes::setup::{Sample, Setup};
 use tuning_fork::state::command::{
-    CodesCommand, Command, EvaluateCommand, ViewCommand, WindowCommand,
+    CodesCommand, Command, EvaluateCommand, ProjectCommand, ViewCommand, WindowCommand,
 };
 use tuning_fork::state::evaluate::asking::Asking;
 use tuning_fork::state::evaluate::form::{CodeForm, What};
@@ -1077,6 +1078,65 @@ fn the_form_comes_back_after_a_kill() {
     let form = &again.harness.state().state.evaluate.form;
     assert_eq!((&form.codebook, form.text.as_str()), (&codebook(), "text"));
     assert_eq!(form.table_name().as_deref(), Some("texts.csv"), "the table is read again");
+}
+
+#[test]
+fn what_was_typed_in_the_last_moment_is_kept_when_the_window_closes() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.script.borrow_mut().let_go();
+    let app = app.harness.state_mut();
+    app.state.annotate.judging.guideline = "Prefer the shorter one".to_owned();
+    eframe::App::on_exit(app, None);
+    let project = folder.path().join("project");
+    let draft = kept::read_draft(&project).expect("it is on the disk");
+    assert_eq!(draft.codebook, codebook());
+    let judging = Judging::read(&project.join(judging::FILE)).unwrap().expect("it is, too");
+    assert_eq!(judging.guideline, "Prefer the shorter one");
+}
+
+#[test]
+fn a_form_that_the_project_could_not_take_goes_into_the_next_one() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    // A file where the folder belongs stops everybody, whatever their rights.
+    files::write_atomic(&folder.path().join("project/evaluations"), b"").unwrap();
+    fill_in(&mut app, &path);
+    app.script.borrow_mut().seconds = 5.0;
+    settle(&mut app);
+    settle(&mut app);
+    app.sees("The codebook and the settings could not be saved in the project");
+    let other = folder.path().join("other");
+    let earlier = kept::Draft { codebook: Codebook::default(), ..CodeForm::default().draft() };
+    kept::save_draft(&other, &earlier).unwrap();
+    app.ask(Command::Project(ProjectCommand::Open(other.clone())));
+    settle(&mut app);
+    assert_eq!(app.harness.state().state.evaluate.form.codebook, codebook());
+    app.sees("The form is what you have written, which no project had yet");
+    assert!(other.join("evaluations/draft-earlier.json").is_file());
+    app.script.borrow_mut().seconds = 10.0;
+    settle(&mut app);
+    settle(&mut app);
+    assert_eq!(kept::read_draft(&other).expect("it is there").codebook, codebook());
+}
+
+#[test]
+fn of_rows_that_could_not_be_kept_nothing_is_resumed() {
+    let (mut app, path, folder) = with_texts(TEXTS);
+    fill_in(&mut app, &path);
+    app.click("All rows");
+    settle(&mut app);
+    let held = app.script.borrow_mut().take::<AskRows>().expect("rows");
+    let path = folder.path().join("project/evaluations/tone/codebook.toml");
+    let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+    held.feeder.finish(Err(AskRowsError::Copy { path, source }));
+    settle(&mut app);
+    app.sees("No row was asked: the answers could not be kept");
+    app.sees("Open a project…");
+    app.sees("4 rows, none of them asked about");
+    assert!(app.harness.query_by_label("Resume").is_none());
+    app.ask(Command::Evaluate(EvaluateCommand::Start));
+    settle(&mut app);
+    assert!(app.script.borrow_mut().take::<AskRows>().is_some(), "they are asked about anew");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod annotate;
 mod away;
+mod choices;
 mod codes;
 mod evaluate;
 mod evaluate_texts;

@@ -4,10 +4,16 @@ use std::path::Path;
 
 use tuning_fork::app::tasks::answer::Answering;
 use tuning_fork::app::tasks::estimate::EstimateRun;
+use tuning_fork::app::tasks::prepare_evaluation::PrepareEvaluation;
+use tuning_fork::app::tasks::read_answers::ReadAnswers;
+use tuning_fork::app::tasks::read_prompts::ReadPrompts;
+use tuning_fork::app::tasks::read_study_table::ReadStudyTable;
+use tuning_fork::app::tasks::read_table::{ReadMapTable, ReadRows};
+use tuning_fork::app::tasks::read_training_file::ReadTrainingFile;
 use tuning_fork::app::tasks::read_verdicts::ReadVerdicts;
 use tuning_fork::app::tasks::survey::SurveyData;
 use tuning_fork::app::tasks::train::Train;
-use tuning_fork::app::work::Held;
+use tuning_fork::app::work::{Held, Rules, Work as _};
 use tuning_fork::data::pair::Verdict;
 use tuning_fork::data::scan::Scanning;
 use tuning_fork::data::store::{PairStore, StoreError};
@@ -17,11 +23,12 @@ use tuning_fork::hub::fetch::queue::QueueCommand;
 use tuning_fork::jobs::Quiet;
 use tuning_fork::state::annotate::STILL_READING;
 use tuning_fork::state::command::{
-    AnnotateCommand, Command, PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand,
-    WindowCommand,
+    AnnotateCommand, Command, EvaluateCommand, LecturesCommand, LookInsideCommand, MapCommand,
+    PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
 };
-use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::prefs::{PanelId, Prefs};
 
+use crate::codes::Stored;
 use crate::whole_app::App;
 
 fn show(app: &mut App, panel: PanelId) {
@@ -50,6 +57,88 @@ fn stop_everything_stops_what_reads_computes_and_downloads() {
     app.ask(Command::Window(WindowCommand::StopAll));
     assert!(survey.was_cancelled() && train.was_cancelled() && answer.was_cancelled());
     assert_eq!(app.script.borrow().queue_commands, [QueueCommand::PauseAll]);
+}
+
+/// Each of these has the line of the bottom bar whose Stop is said to all that read.
+#[test]
+fn every_file_that_is_read_is_stopped_by_its_line_and_by_escape() {
+    let rules: [(&str, Rules); 7] = [
+        ("answers", ReadAnswers::RULES),
+        ("prompts", ReadPrompts::RULES),
+        ("a study's table", ReadStudyTable::RULES),
+        ("training data", ReadTrainingFile::RULES),
+        ("the rows of an evaluation", ReadRows::RULES),
+        ("the texts of a map", ReadMapTable::RULES),
+        ("an evaluation", PrepareEvaluation::RULES),
+    ];
+    for (name, rules) in rules {
+        assert!(rules.is_reading, "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("texts.csv");
+    files::write_atomic(&path, b"text\nOne.\n").unwrap();
+    let mut app = App::with_model();
+    for stop in [WindowCommand::StopReading, WindowCommand::StopForeground] {
+        app.ask(Command::LookInside(LookInsideCommand::Map(MapCommand::UseTable(path.clone()))));
+        let held = app.script.borrow_mut().take::<ReadMapTable>().expect("the table is read");
+        app.ask(Command::Window(stop));
+        assert!(held.feeder.was_cancelled());
+    }
+}
+
+#[test]
+fn what_was_written_and_not_used_yet_is_there_after_a_restart() {
+    let mut app = App::open();
+    let state = &mut app.harness.state_mut().state;
+    state.playground.prompt = "Half a \"thought\"\nin two lines".to_owned();
+    state.codes.setup.codebook.name = "tone".to_owned();
+    state.codes.setup.codebook.guideline = "Read it whole".to_owned();
+    let setup = state.codes.setup.clone();
+    state.train.form.learning_rate = 3e-4;
+    state.train.form.lora.r = 4;
+    let form = state.train.form.clone();
+    let mut written = Stored::default();
+    eframe::App::save(app.harness.state_mut(), &mut written);
+    let prefs: Prefs = eframe::get_value(&written, "prefs").expect("they can be read");
+    let again = App::open_with(prefs);
+    let state = &again.harness.state().state;
+    assert_eq!(state.playground.prompt, "Half a \"thought\"\nin two lines");
+    assert_eq!(state.codes.setup, setup, "though a project was opened since");
+    assert_eq!(state.train.form, form);
+}
+
+/// The usual place is taken by a file: there is no project, and no button is silent about it.
+#[test]
+fn without_a_project_every_button_that_needs_one_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("project");
+    files::write_atomic(&file, b"").unwrap();
+    let mut app = App::with_model_in(&file.join("inside"));
+    app.sees("The project could not be opened");
+    let state = &app.harness.state().state;
+    let (prompts, lectures) = (&state.playground.library.entries, &state.lectures.listed);
+    assert!(!prompts.is_empty() && !lectures.is_empty() && state.train.sample_rows > 0);
+    let asked: [(Command, &str); 6] = [
+        (Command::Train(TrainCommand::Start), "A run needs a project to be kept in"),
+        (Command::Train(TrainCommand::StartSweep), "A sweep needs a project to be kept in"),
+        (Command::Train(TrainCommand::RunOn), "The bundle of a run needs a project to lie in"),
+        (Command::Evaluate(EvaluateCommand::UseSample), "The sample needs a project to lie in"),
+        (
+            Command::Playground(PlaygroundCommand::SavePrompt),
+            "A prompt needs a project to be kept in",
+        ),
+        (
+            Command::Lectures(LecturesCommand::CopyTour),
+            "A copy of the tour needs a project to lie in",
+        ),
+    ];
+    for (command, sentence) in asked {
+        app.ask(command);
+        let said = &app.harness.state().state.notices;
+        let said = PanelId::ALL.iter().flat_map(|panel| said.at(*panel));
+        let said: Vec<&str> = said.map(|notice| notice.summary.as_str()).collect();
+        assert!(said.contains(&sentence), "{said:?}");
+    }
 }
 
 #[test]

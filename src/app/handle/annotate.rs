@@ -95,8 +95,9 @@ impl Workbench {
 
     /// Into a folder of the project.
     fn export_for(&mut self, form: PairForm) {
-        let Some(open) = &self.project else { return };
-        let path = open.folder.join("exports").join("pairs").join(form.file_name());
+        let sentence = "What is exported needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::Annotate, sentence) else { return };
+        let path = project.join("exports").join("pairs").join(form.file_name());
         let request = (self.store.records(), form, path.clone());
         self.start(ExportPairForm { path }, request);
     }
@@ -242,6 +243,21 @@ impl Workbench {
         if let Err(err) = self.state.annotate.judging.write(&path) {
             let summary = format!("What is asked could not be kept in {}", judging::FILE);
             self.state.notices.push(Notice::error(PanelId::Annotate, summary, &err));
+        }
+    }
+
+    /// The window closes: a field that was typed in until now has not said that it was left.
+    pub(in crate::app) fn keep_last_judging(&mut self) {
+        let Some(open) = &self.project else { return };
+        let (path, judging) = (open.folder.join(judging::FILE), &self.state.annotate.judging);
+        // Nothing is written over a file that could not be read, nor into a project that asks nothing.
+        let is_other =
+            judging::Judging::read(&path).is_ok_and(|kept| kept.unwrap_or_default() != *judging);
+        if is_other
+            && judging.problem().is_none()
+            && let Err(err) = judging.write(&path)
+        {
+            log::warn!("{}", crate::errors::one_line(&err));
         }
     }
 

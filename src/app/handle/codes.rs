@@ -128,8 +128,10 @@ impl Workbench {
     /// A project was opened: its studies, and none of another.
     pub(in crate::app) fn open_studies(&mut self) {
         let codes = &mut self.state.codes;
+        // What was written for a study belongs to no project yet.
+        let setup = std::mem::take(&mut codes.setup);
         let (view, goes_on, coder) = (codes.view, codes.goes_on, std::mem::take(&mut codes.coder));
-        *codes = CodesState { view, coder, goes_on, ..CodesState::default() };
+        *codes = CodesState { view, coder, goes_on, setup, ..CodesState::default() };
         self.list_studies();
     }
 
@@ -236,12 +238,8 @@ impl Workbench {
     /// The project, and who codes; without both, what is missing is said.
     fn place_and_coder(&mut self) -> Option<(PathBuf, String)> {
         self.state.notices.clear(PanelId::Annotate);
-        let Some(project) = self.project.as_ref().map(|open| open.folder.clone()) else {
-            let summary = "A study needs a project to be kept in";
-            let notice = Notice::problem(PanelId::Annotate, summary);
-            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
-            return None;
-        };
+        let project =
+            self.project_for(PanelId::Annotate, "A study needs a project to be kept in")?;
         let coder = self.state.codes.coder.trim().to_owned();
         if coder.is_empty() {
             let summary = "Write your name or number as a coder first";
@@ -267,7 +265,14 @@ impl Workbench {
     }
 
     pub(in crate::app) fn tell_study(&mut self, summary: &str, err: &StudyError) {
-        self.state.notices.push(Notice::error(PanelId::Annotate, summary, err));
+        let notice = Notice::error(PanelId::Annotate, summary, err);
+        self.state.notices.push(if matches!(err, StudyError::Write { .. }) {
+            let hint = "A study is written to as it is coded. Free some space, or copy the project to a folder that \
+                        can be written to and open it there";
+            notice.hint(hint).remedy("Open a project…", ProjectCommand::Choose)
+        } else {
+            notice
+        });
     }
 
     /// Leaves the study. False: what is only in memory keeps it open.

@@ -67,15 +67,16 @@ impl Workbench {
 
     /// Makes the run in the form into a bundle of the project, and starts it where the form says.
     pub(super) fn run_on(&mut self) {
-        let Some(open) = &self.project else { return };
+        let sentence = "The bundle of a run needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::Train, sentence) else { return };
         let form = self.state.train.run_on.clone();
         if let Err(err) = place_of(&form) {
             let notice = Notice::error(PanelId::Train, "The run was not started elsewhere", &err);
             self.state.notices.push(notice);
             return;
         }
-        let id = runs::new_run_id(&open.folder, self.state.train.form.objective, self.host.now());
-        let folder = bundles_dir(&open.folder);
+        let id = runs::new_run_id(&project, self.state.train.form.objective, self.host.now());
+        let folder = bundles_dir(&project);
         let numbered = (2..).map(|number| folder.join(format!("{id}-{number}")));
         let mut free = std::iter::once(folder.join(&id)).chain(numbered);
         let Some(out) = free.find(|path| !path.exists()) else { return };
@@ -162,8 +163,9 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let Some(open) = &self.project else { return };
-        let run_dir = runs::new_imported_dir(&open.folder, self.host.now());
+        let sentence = "Results need a project to be kept in";
+        let Some(project) = self.project_for(PanelId::Train, sentence) else { return };
+        let run_dir = runs::new_imported_dir(&project, self.host.now());
         let order =
             ImportOrder { results, bundle: None, run_file: None, run_dir, recomputes: true };
         self.start(ImportRun::of(of), order);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::Workbench;
 use crate::app::host::Ask;
-use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk};
+use crate::app::tasks::ask_rows::{AskRows, Rows, RowsToAsk, STILL_ASKING};
 use crate::app::tasks::compare_evaluations::CompareEvaluations;
 use crate::app::tasks::export_evaluation::{ExportEvaluation, TableToExport};
 use crate::app::tasks::list_configurations::{Asked, ListConfigurations};
@@ -23,10 +23,10 @@ use crate::data::table::Reading;
 use crate::evaluate::results::kept;
 use crate::evaluate::task::survey::Beside;
 use crate::llm::generate::AdapterMode;
-use crate::state::command::{EvaluateCommand, ProjectCommand, ViewCommand};
+use crate::state::command::{EvaluateCommand, ViewCommand};
 use crate::state::evaluate::asking::Asking;
 use crate::state::evaluate::form::file_name;
-use crate::state::evaluate::{EvaluateState, Front, KeptIn, Preparing, TRIED_ROWS};
+use crate::state::evaluate::{Front, KeptIn, Preparing, TRIED_ROWS};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
@@ -125,13 +125,11 @@ impl Workbench {
 
     fn use_sample(&mut self, name: &str, source: fn(PathBuf) -> TaskSource) {
         self.handle(ViewCommand::ShowPanel(PanelId::Evaluate));
-        let Some(project) = &self.project else {
-            let summary = "The sample needs a project to lie in";
-            let notice = Notice::problem(PanelId::Evaluate, summary);
-            let remedy = notice.remedy("Open a project…", ProjectCommand::Choose);
-            self.state.notices.push(remedy);
+        let sentence = "The sample needs a project to lie in";
+        if self.project_for(PanelId::Evaluate, sentence).is_none() {
             return;
-        };
+        }
+        let Some(project) = &self.project else { return };
         let folder = project.datasets_dir().join(name);
         self.prepare(Preparing::Open, "the sample".to_owned(), source(folder), None);
     }
@@ -196,8 +194,7 @@ impl Workbench {
         folder: Option<PathBuf>,
     ) {
         if self.tasks.has::<AskRows>() {
-            let summary = "Rows are being asked about: stop that before opening another evaluation";
-            self.state.notices.push(Notice::problem(PanelId::Evaluate, summary));
+            self.state.notices.push(Notice::problem(PanelId::Evaluate, STILL_ASKING));
             return;
         }
         self.state.notices.clear(PanelId::Evaluate);
@@ -233,13 +230,8 @@ impl Workbench {
         let minute = self.host.timestamp();
         let minute = minute.get(..16).unwrap_or_default().replace('T', "-").replace(':', "");
         self.start_asking(|app| {
-            let Some(project) = app.project.as_ref().map(|open| open.folder.clone()) else {
-                let summary = "The answers need a project to be kept in";
-                let notice = Notice::problem(PanelId::Evaluate, summary);
-                let remedy = notice.remedy("Open a project…", ProjectCommand::Choose);
-                app.state.notices.push(remedy);
-                return None;
-            };
+            let sentence = "The answers need a project to be kept in";
+            let project = app.project_for(PanelId::Evaluate, sentence)?;
             let open = app.state.evaluate.open.as_ref()?;
             let task = &open.prepared.task;
             let table = task.data.file_stem().unwrap_or_default().to_string_lossy();
@@ -307,12 +299,38 @@ impl Workbench {
     /// A project was opened: its evaluations are listed, and its form comes back.
     pub(in crate::app) fn open_evaluations(&mut self) {
         self.tasks.drop_all::<PrepareEvaluation>();
-        if !self.tasks.has::<AskRows>() {
-            let encoders = std::mem::take(&mut self.state.evaluate.encoders);
-            self.state.evaluate = EvaluateState::default();
-            self.state.evaluate.encoders = encoders;
+        if self.tasks.has::<AskRows>() {
+            self.list_evaluations_and(true);
+            return;
         }
-        self.list_evaluations_and(true);
+        let mut before = std::mem::take(&mut self.state.evaluate);
+        self.state.evaluate.encoders = std::mem::take(&mut before.encoders);
+        // What no project has yet goes along.
+        let is_carried = before.is_draft_refused || before.draft_to_save().is_some();
+        if is_carried {
+            self.state.evaluate.form = before.form;
+            self.tell_of_earlier_draft();
+        }
+        self.list_evaluations_and(!is_carried);
+    }
+
+    /// The form of the project that is opened is another one than the form in front: it is not written over.
+    fn tell_of_earlier_draft(&mut self) {
+        let Some(open) = &self.project else { return };
+        let notice = match kept::set_draft_aside(&open.folder) {
+            Ok(None) => return,
+            Ok(Some(path)) => {
+                let summary = "The form is what you have written, which no project had yet";
+                let hint = format!("What this project's form was is kept in {}", path.display());
+                Notice::info(PanelId::Evaluate, summary).hint(hint)
+            }
+            Err(err) => {
+                let summary =
+                    "What this project's form was could not be kept beside what you have written";
+                Notice::error(PanelId::Evaluate, summary, &err)
+            }
+        };
+        self.state.notices.push(notice);
     }
 
     /// Reads `evaluations/` again.
@@ -353,5 +371,18 @@ impl Workbench {
         self.state.evaluate.draft = Some(draft.clone());
         self.draft_changed = None;
         self.start(SaveDraft, (folder, draft));
+    }
+
+    /// The window closes: what was typed in the last moment is kept, too.
+    pub(in crate::app) fn keep_last_draft(&mut self) {
+        if self.tasks.has::<ListEvaluations>() {
+            return; // it is not known yet what the project has
+        }
+        let draft = self.state.evaluate.draft_to_save();
+        if let (Some(open), Some(draft)) = (&self.project, draft)
+            && let Err(err) = kept::save_draft(&open.folder, &draft)
+        {
+            log::warn!("{}", crate::errors::one_line(&err));
+        }
     }
 }

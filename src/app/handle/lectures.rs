@@ -47,10 +47,8 @@ impl Workbench {
     }
 
     pub(in crate::app) fn list_lectures(&mut self) {
-        if let Some(open) = &self.project {
-            let folder = open.folder.clone();
-            self.start_instead(ListLectures, folder);
-        }
+        let folder = self.project.as_ref().map(|open| open.folder.clone());
+        self.start_instead(ListLectures, folder);
     }
 
     pub(super) fn open_lecture(&mut self, place: Place) {
@@ -136,9 +134,10 @@ impl Workbench {
     /// Appends the view in front of Look inside to the project's own scenes. What somebody wrote
     /// into the file by hand stays as it is.
     fn keep_view(&mut self) {
-        let Some(open) = &self.project else { return };
+        let sentence = "A scene needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::LookInside, sentence) else { return };
         let Some(scene) = scene_of(&self.state) else { return };
-        let path = open.folder.join(FOLDER).join("my-scenes.toml");
+        let path = project.join(FOLDER).join("my-scenes.toml");
         let place = Place::File(path.clone());
         let text = if path.exists() {
             let known = place.read();
@@ -166,7 +165,7 @@ impl Workbench {
             };
             file::text(&lecture)
         };
-        let written = files::folders::make(&open.folder.join(FOLDER))
+        let written = files::folders::make(&project.join(FOLDER))
             .and_then(|()| files::write_atomic(&path, text.as_bytes()));
         match written {
             Ok(()) => {
@@ -178,6 +177,7 @@ impl Workbench {
             }
             Err(err) => {
                 let summary = "The scene could not be written";
+                let err = files::not_written(&path, &err);
                 let notice = Notice::error(PanelId::LookInside, summary, &err);
                 self.state
                     .notices
@@ -197,8 +197,9 @@ impl Workbench {
 
     /// A file that somebody changed stays as it is: a copy gets another number.
     fn copy_tour(&mut self) {
-        let Some(open) = &self.project else { return };
-        let folder = open.folder.join(FOLDER);
+        let sentence = "A copy of the tour needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::Lectures, sentence) else { return };
+        let folder = project.join(FOLDER);
         let names = (1..).map(|number| match number {
             1 => "how-a-language-model-writes.toml".to_owned(),
             number => format!("how-a-language-model-writes-{number}.toml"),
@@ -214,6 +215,7 @@ impl Workbench {
             }
             Err(err) => {
                 let summary = "The copy of the tour could not be written";
+                let err = files::not_written(&path, &err);
                 let notice = Notice::error(PanelId::Lectures, summary, &err);
                 self.state
                     .notices

@@ -134,8 +134,10 @@ impl Workbench {
 
     /// Writes something as files, into a folder of its own: an older one is never written over.
     pub(super) fn write_view(&mut self, exported: Exported) {
-        let Some(open) = &self.project else { return };
-        let exports = open.folder.join("exports");
+        let panel = self.state.prefs.panel;
+        let sentence = "What is exported needs a project to lie in";
+        let Some(project) = self.project_for(panel, sentence) else { return };
+        let exports = project.join("exports");
         let names = (1..).map(|number| exports.join(format!("{}-{number}", exported.name())));
         let mut free = names.filter(|folder| !folder.exists());
         let folder = free.next().expect("there is no end of numbers");

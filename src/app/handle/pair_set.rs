@@ -6,7 +6,7 @@ use crate::app::Workbench;
 use crate::app::tasks::run_pair_set::RunPairSet;
 use crate::explore::pair_set::{PairSet, PairSetView};
 use crate::files;
-use crate::state::command::{PairSetCommand, ProjectCommand};
+use crate::state::command::PairSetCommand;
 use crate::state::look_inside::pair_set::FOLDER;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -47,15 +47,11 @@ impl Workbench {
     }
 
     fn save_pair_set(&mut self) {
+        let sentence = "A list of pairs needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::LookInside, sentence) else { return };
         let list = &self.state.look_inside.pair_set;
-        let Some(open) = &self.project else {
-            let summary = "A list of pairs needs a project to lie in";
-            let notice = Notice::problem(PanelId::LookInside, summary);
-            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
-            return;
-        };
-        let Some(path) = list.path(&open.folder) else { return };
-        let written = files::folders::make(&open.folder.join(FOLDER))
+        let Some(path) = list.path(&project) else { return };
+        let written = files::folders::make(&project.join(FOLDER))
             .map_err(|err| err.to_string())
             .and_then(|()| list.set().write(&path).map_err(|err| err.to_string()));
         match written {

@@ -9,7 +9,6 @@ use crate::app::tasks::rate_models::RateModels;
 use crate::app::tasks::read_verdicts::ReadVerdicts;
 use crate::data::judging::{self, Judging};
 use crate::data::project::{self, Access, Project};
-use crate::data::samples;
 use crate::data::scan::Scanning;
 use crate::data::store::{PairStore, Recovered, StoreError};
 use crate::jobs::Quiet;
@@ -32,6 +31,16 @@ impl Workbench {
             ProjectCommand::Open(folder) => self.open_project(Some(folder)),
             ProjectCommand::StopOpening => self.tasks.stop::<ReadVerdicts>(),
         }
+    }
+
+    /// The folder of the open project. Without one it is said what needs it, in a sentence.
+    pub(super) fn project_for(&mut self, panel: PanelId, sentence: &str) -> Option<PathBuf> {
+        let folder = self.project.as_ref().map(|open| open.folder.clone());
+        if folder.is_none() {
+            let notice = Notice::problem(panel, sentence);
+            self.state.notices.push(notice.remedy("Open a project…", ProjectCommand::Choose));
+        }
+        folder
     }
 
     /// Opens the project in `folder`, or the default one, and says what was recovered. Where its
@@ -164,7 +173,6 @@ impl Workbench {
         self.state.prefs.project = Some(project.folder.clone());
         self.project = Some(project);
         self.report_saving(carried_over);
-        self.state.train.sample_rows = samples::pairs().len();
         if self.state.train.project_pairs == 0 {
             self.state.train.source = DataSource::Sample;
         }

@@ -38,10 +38,9 @@ impl Workbench {
         self.project.as_ref().map(|open| open.folder.clone())
     }
 
-    pub(super) fn list_prompts(&mut self) {
-        if let Some(folder) = self.project_folder() {
-            self.start_instead(ListPrompts, folder);
-        }
+    pub(in crate::app) fn list_prompts(&mut self) {
+        let folder = self.project_folder();
+        self.start_instead(ListPrompts, folder);
     }
 
     /// Writes the conversations that have changed. Called once a frame.
@@ -144,7 +143,8 @@ impl Workbench {
 
     /// Keeps the prompt in the field as a file of the project.
     pub(super) fn save_prompt(&mut self) {
-        let Some(folder) = self.project_folder() else { return };
+        let sentence = "A prompt needs a project to be kept in";
+        let Some(folder) = self.project_for(PanelId::Playground, sentence) else { return };
         let AppState { playground, prefs, .. } = &mut self.state;
         let material = playground.as_material(prefs);
         match library::save(&folder, &material.title, &material) {
@@ -162,7 +162,8 @@ impl Workbench {
     }
 
     pub(super) fn keep_preset(&mut self) {
-        let Some(folder) = self.project_folder() else { return };
+        let sentence = "A preset needs a project to be kept in";
+        let Some(folder) = self.project_for(PanelId::Playground, sentence) else { return };
         let AppState { playground, prefs, .. } = &mut self.state;
         let name = playground.preset_name.trim().to_owned();
         let preset = Preset { name, sampling: prefs.sampling.clone() };
@@ -190,7 +191,8 @@ impl Workbench {
 
     /// Writes the conversation in front as Markdown and as JSON messages.
     pub(super) fn export_chat(&mut self) {
-        let Some(folder) = self.project_folder() else { return };
+        let sentence = "What is exported needs a project to lie in";
+        let Some(folder) = self.project_for(PanelId::Playground, sentence) else { return };
         let chat = self.state.playground.conversation();
         let folder = folder.join(EXPORTS);
         let mut names = (1..).map(|number: usize| folder.join(format!("chat-{number}.md")));

@@ -40,10 +40,10 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let (Some(open), Some(config)) = (&self.project, self.settings_with_model()) else {
-            return;
-        };
-        let folder = new_dir(&open.folder, self.host.now());
+        let sentence = "A sweep needs a project to be kept in";
+        let Some(project) = self.project_for(PanelId::Train, sentence) else { return };
+        let Some(config) = self.settings_with_model() else { return };
+        let folder = new_dir(&project, self.host.now());
         let Some(rows) = self.training_rows_or_notice() else { return };
         let planned = match self.state.train.sweep.form.planned(&config) {
             Ok(planned) => planned.to_vec(),
@@ -115,13 +115,13 @@ impl Workbench {
     }
 
     pub(super) fn export_rates(&mut self) {
-        let (Some(open), Some(trace)) = (&self.project, self.state.train.rates.trace()) else {
-            return;
-        };
         if self.tasks.has::<ExportSweep>() {
             return;
         }
-        let exports = open.folder.join("exports");
+        let sentence = "What is exported needs a project to lie in";
+        let Some(project) = self.project_for(PanelId::Train, sentence) else { return };
+        let Some(trace) = self.state.train.rates.trace() else { return };
+        let exports = project.join("exports");
         let mut numbered = (1..).map(|number| exports.join(format!("learning-rate-{number}")));
         let Some(to) = numbered.find(|folder| !folder.exists()) else { return };
         let trace = trace.clone();

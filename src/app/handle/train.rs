@@ -29,13 +29,14 @@ use crate::eval::preference::Measured;
 use crate::llm::card::ModelSource;
 use crate::state::command::{AdapterForm, TrainCommand, ViewCommand};
 use crate::state::notice::Notice;
-use crate::state::prefs::PanelId;
+use crate::state::prefs::{PanelId, Prefs};
 use crate::state::train::LeftTab;
+use crate::state::train::form::DataSource;
 use crate::state::train::past::RunPast;
 use crate::state::train::runs::RunView;
-use crate::train::config::TrainConfig;
 use crate::train::config::mix::MixSource;
 use crate::train::config::run_file;
+use crate::train::config::{Objective, TrainConfig};
 use crate::train::record::leash;
 use crate::train::record::notes::RunNotes;
 use crate::train::record::{DATA_FILE, MODEL_FOLDER, runs};
@@ -129,6 +130,28 @@ impl Workbench {
     }
 
     /// Counts the rows of a file before it is trained on. `columns`: what they are said to be.
+    /// The form and its file, for the next start of the program.
+    pub(in crate::app) fn kept_form(&self) -> (String, Option<PathBuf>) {
+        let train = &self.state.train;
+        let is_usual = train.form == TrainConfig::suggested(Objective::default());
+        let text = if is_usual { String::new() } else { run_file::text(&train.form) };
+        let file = train.file.as_ref().filter(|_| train.source == DataSource::File);
+        (text, file.map(|file| file.path.clone()))
+    }
+
+    /// The form as it was left. What cannot be read is as in a new one.
+    pub(in crate::app) fn restore_form(&mut self) {
+        let Prefs { run, run_data, columns, .. } = &self.state.prefs;
+        if let (false, Ok(config)) = (run.is_empty(), run_file::parse(run)) {
+            self.state.train.form =
+                TrainConfig { model: String::new(), data: PathBuf::new(), ..config };
+        }
+        if let Some(path) = run_data.clone().filter(|path| path.exists()) {
+            let columns = columns.get(&path).cloned().unwrap_or_default();
+            self.read_training_file(path, columns);
+        }
+    }
+
     pub(super) fn read_training_file(&mut self, path: PathBuf, columns: Mapping) {
         self.state.notices.clear(PanelId::Train);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -155,21 +178,21 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
-        let Some(open) = &self.project else { return };
+        let sentence = "A run needs a project to be kept in";
+        let Some(folder) = self.project_for(PanelId::Train, sentence) else { return };
         let loaded = self.state.model.ready().map(|card| card.source.clone());
         let is_born = self.state.train.form.newborn.is_some();
         // A model that is born takes the place of the one that is loaded.
-        let nothing = is_born.then(|| ModelSource::at(&open.folder));
+        let nothing = is_born.then(|| ModelSource::at(&folder));
         let source = if self.state.train.form.objective.reads_texts() {
             self.state.train.texts.chosen.as_deref().map(ModelSource::at)
         } else {
             loaded.or(nothing)
         };
         let Some(source) = source else { return };
-        let folder = &open.folder;
         let objective = self.state.train.form.objective;
-        let id = runs::new_run_id(folder, objective, self.host.now());
-        let run_dir = runs::runs_dir(folder).join(&id);
+        let id = runs::new_run_id(&folder, objective, self.host.now());
+        let run_dir = runs::runs_dir(&folder).join(&id);
         let Some(rows) = self.training_rows_or_notice() else { return };
         let config = TrainConfig {
             model: source.path().display().to_string(),

@@ -8,10 +8,6 @@ use crate::app::tasks::answer::Answering;
 use crate::app::tasks::check_files::CheckFiles;
 use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::grow_tree::GrowTree;
-use crate::app::tasks::prepare_evaluation::PrepareEvaluation;
-use crate::app::tasks::read_prompts::ReadPrompts;
-use crate::app::tasks::read_table::{ReadBeside, ReadMapTable, ReadRows};
-use crate::app::tasks::read_training_file::ReadTrainingFile;
 use crate::app::tasks::repeat_prompt::RepeatPrompt;
 use crate::app::tasks::run_prompt::RunPrompt;
 use crate::app::tasks::starter::FetchStarter;
@@ -57,14 +53,7 @@ impl Workbench {
                 self.tasks.stop_all();
                 self.engine.send_to_queue(QueueCommand::PauseAll);
             }
-            WindowCommand::StopReading => {
-                self.tasks.stop::<ReadPrompts>();
-                self.tasks.stop::<ReadTrainingFile>();
-                self.tasks.stop::<ReadRows>();
-                self.tasks.stop::<ReadBeside>();
-                self.tasks.stop::<ReadMapTable>();
-                self.tasks.stop::<PrepareEvaluation>();
-            }
+            WindowCommand::StopReading => self.tasks.stop_reading(),
         }
     }
 

@@ -29,12 +29,16 @@ use crate::jobs::{Cancelled, Progress};
 use crate::llm;
 use crate::llm::generate::AdapterMode;
 use crate::remote::server::Server;
-use crate::state::command::{EvaluateCommand, WindowCommand};
+use crate::state::command::{EvaluateCommand, ProjectCommand, WindowCommand};
 use crate::state::evaluate::KeptIn;
 use crate::state::evaluate::asking::Asking;
 use crate::state::notice::Notice;
 use crate::state::prefs::{Guessing, PanelId};
 use crate::state::slots::Activity;
+
+/// Why nothing else is opened meanwhile.
+pub const STILL_ASKING: &str =
+    "Rows are being asked about: stop that before opening another evaluation";
 
 pub struct AskRows {
     pub is_try: bool,
@@ -116,6 +120,19 @@ impl AskRowsError {
         match self {
             Self::Ask(error) => error.is_stop(),
             Self::Model(source) => matches!(source, llm::Error::Cancelled(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether the place is to blame where the answers go.
+    fn is_about_folder(&self) -> bool {
+        match self {
+            Self::Codebook(_)
+            | Self::Ask(AskError::Folder(FolderError::Write { .. }))
+            | Self::Freeze(
+                FreezeError::Write { .. } | FreezeError::Folder(FolderError::Write { .. }),
+            ) => true,
+            Self::Copy { source, .. } => source.kind() != io::ErrorKind::NotFound,
             _ => false,
         }
     }
@@ -337,6 +354,13 @@ impl Task<Workbench> for AskRows {
 
     fn ended(&mut self, app: &mut Workbench) {
         app.state.evaluate.asking = None;
+        app.state.notices.withdraw(PanelId::Evaluate, STILL_ASKING);
+        if let Some(open) = &mut app.state.evaluate.open
+            && open.answers.is_empty()
+            && open.kept.as_ref().is_some_and(|kept| kept.begun.is_none())
+        {
+            open.kept = None; // it did not come to a folder: there is nothing to resume
+        }
         if !self.is_try {
             app.list_evaluations();
         }
@@ -382,14 +406,20 @@ impl Task<Workbench> for AskRows {
         if error.is_stop() {
             return;
         }
-        let notice = Notice::error(PanelId::Evaluate, "The rows could not all be asked", &error);
         let is_kept = app.state.evaluate.open.as_ref().is_some_and(|open| open.kept.is_some());
-        app.state.notices.push(if is_kept && !self.is_try {
-            notice
+        let told = |summary: &str| Notice::error(PanelId::Evaluate, summary, &error);
+        app.state.notices.push(if self.is_try {
+            told("The rows could not all be asked")
+        } else if is_kept {
+            told("The rows could not all be asked")
                 .hint("What was answered so far is kept")
                 .remedy("Resume", EvaluateCommand::Resume)
+        } else if error.is_about_folder() {
+            told("No row was asked: the answers could not be kept")
+                .hint("Free some space, or open a project in a folder that can be written to")
+                .remedy("Open a project…", ProjectCommand::Choose)
         } else {
-            notice
+            told("No row could be asked")
         });
     }
 

@@ -9,6 +9,7 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::data::kept::Records;
 use crate::data::pair_forms::{self, PairForm};
+use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -48,6 +49,7 @@ impl Task<Workbench> for ExportPairForm {
 
     fn failed(self, error: io::Error, app: &mut Workbench) {
         let summary = "The verdicts could not be exported";
+        let error = files::not_written(&self.path, &error);
         let notice = Notice::error(PanelId::Annotate, summary, &error);
         app.state.notices.push(notice.hint("Is the disk full, or the project's folder read-only?"));
     }

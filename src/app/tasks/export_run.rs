@@ -8,6 +8,7 @@ use crate::app::figure::curves;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -39,7 +40,9 @@ impl Work for ExportRun {
         _progress: &dyn Progress<()>,
     ) -> io::Result<PathBuf> {
         let history = History::read(&folder);
-        curves::export(&history, objective, &title, &folder.join("export"))
+        let to = folder.join("export");
+        curves::export(&history, objective, &title, &to)
+            .map_err(|err| files::not_written(&to, &err))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::app::figure::{scaling, sweep};
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -42,14 +43,14 @@ impl Work for ExportSweep {
         match request {
             SweepToExport::Sweep { table, plot, scaling: series, to } => {
                 report::write(&table, &to).map_err(io::Error::other)?;
-                sweep::export(&plot, &to)?;
+                sweep::export(&plot, &to).map_err(|err| files::not_written(&to, &err))?;
                 if let Some(series) = series {
-                    scaling::export(&series, &to)?;
+                    scaling::export(&series, &to).map_err(|err| files::not_written(&to, &err))?;
                 }
                 Ok(to)
             }
             SweepToExport::Rates { trace, to } => {
-                sweep::export_rates(&trace, &to)?;
+                sweep::export_rates(&trace, &to).map_err(|err| files::not_written(&to, &err))?;
                 Ok(to)
             }
         }

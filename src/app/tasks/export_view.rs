@@ -9,6 +9,7 @@ use crate::app::figure::views;
 use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
+use crate::files;
 use crate::jobs::Progress;
 use crate::state::command::WindowCommand;
 use crate::state::notice::Notice;
@@ -36,7 +37,7 @@ impl Work for ExportView {
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> io::Result<PathBuf> {
-        views::export(&exported, &title, &folder)
+        views::export(&exported, &title, &folder).map_err(|err| files::not_written(&folder, &err))
     }
 }
 

@@ -48,6 +48,7 @@ impl Work for KeepRoom {
         on_closing: OnClosing::Wait,
         // A lecture goes on when a training run is stopped.
         stops_with_all: false,
+        is_reading: false,
     };
 
     fn run(

@@ -16,8 +16,8 @@ use crate::state::prefs::PanelId;
 pub struct ListLectures;
 
 impl Work for ListLectures {
-    /// The project's folder.
-    type Request = PathBuf;
+    /// The project's folder. Without one there is the guided tour.
+    type Request = Option<PathBuf>;
     type Event = ();
     type Output = Vec<Listed>;
     type Error = Infallible;
@@ -25,17 +25,18 @@ impl Work for ListLectures {
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("Listing the lectures") };
 
     fn run(
-        project: PathBuf,
+        project: Option<PathBuf>,
         _services: &Services,
         _progress: &dyn Progress<()>,
     ) -> Result<Vec<Listed>, Infallible> {
-        Ok(list(&project.join(FOLDER)))
+        Ok(list(project.map(|project| project.join(FOLDER)).as_deref()))
     }
 }
 
 /// A folder that is not there has none.
-fn list(folder: &Path) -> Vec<Listed> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+fn list(folder: Option<&Path>) -> Vec<Listed> {
+    let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok());
+    let entries = entries.into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     let mut paths: Vec<PathBuf> =
         paths.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();

@@ -16,8 +16,8 @@ use crate::state::prefs::PanelId;
 pub struct ListPrompts;
 
 impl Work for ListPrompts {
-    /// The project's folder.
-    type Request = PathBuf;
+    /// The project's folder. Without one there are those that are ready-made.
+    type Request = Option<PathBuf>;
     type Event = Vec<Entry>;
     type Output = Vec<Preset>;
     type Error = PromptError;
@@ -25,12 +25,12 @@ impl Work for ListPrompts {
     const RULES: Rules = Rules { stops_with_all: false, ..Rules::short("Listing the prompts") };
 
     fn run(
-        project: PathBuf,
+        project: Option<PathBuf>,
         _services: &Services,
         progress: &dyn Progress<Vec<Entry>>,
     ) -> Result<Vec<Preset>, PromptError> {
-        progress.emit(library::list(Some(&project)));
-        presets::read(&project)
+        progress.emit(library::list(project.as_deref()));
+        project.map_or_else(|| Ok(Vec::new()), |project| presets::read(&project))
     }
 }
 

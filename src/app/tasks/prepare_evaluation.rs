@@ -98,7 +98,7 @@ impl Work for PrepareEvaluation {
     type Output = PreparedEvaluation;
     type Error = PrepareError;
 
-    const RULES: Rules = Rules::short("Reading the table");
+    const RULES: Rules = Rules::reading("Reading the table");
 
     fn run(
         source: TaskSource,

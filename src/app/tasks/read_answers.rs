@@ -33,7 +33,7 @@ impl Work for ReadAnswers {
     type Output = (Imported<Candidates>, Option<AnswersOfRound>);
     type Error = ImportError;
 
-    const RULES: Rules = Rules::short("Reading the answers");
+    const RULES: Rules = Rules::reading("Reading the answers");
 
     fn run(
         path: PathBuf,

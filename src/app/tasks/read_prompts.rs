@@ -32,7 +32,7 @@ impl Work for ReadPrompts {
     type Output = Imported<Text>;
     type Error = PromptsError;
 
-    const RULES: Rules = Rules::short("Reading the prompts");
+    const RULES: Rules = Rules::reading("Reading the prompts");
 
     fn run(
         (path, columns): (PathBuf, Mapping),

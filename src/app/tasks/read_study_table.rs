@@ -28,7 +28,7 @@ impl Work for ReadStudyTable {
     type Output = Report;
     type Error = ImportError;
 
-    const RULES: Rules = Rules::short("Reading the table");
+    const RULES: Rules = Rules::reading("Reading the table");
 
     fn run(
         (what, path): (What, PathBuf),

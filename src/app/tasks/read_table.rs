@@ -78,7 +78,7 @@ impl<R: Reader> Work for ReadTable<R> {
     type Output = Report;
     type Error = ImportError;
 
-    const RULES: Rules = Rules::short("Reading the table");
+    const RULES: Rules = Rules::reading("Reading the table");
 
     fn run(
         path: PathBuf,

@@ -34,7 +34,7 @@ impl Work for ReadTrainingFile {
     type Output = DataFile;
     type Error = RowsError;
 
-    const RULES: Rules = Rules::short("Reading the training data");
+    const RULES: Rules = Rules::reading("Reading the training data");
 
     fn run(
         (path, objective, columns): Self::Request,

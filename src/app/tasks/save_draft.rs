@@ -9,10 +9,13 @@ use crate::app::task::Task;
 use crate::app::work::{OnClosing, Rules, Work};
 use crate::evaluate::results::kept::{self, Draft};
 use crate::jobs::Progress;
+use crate::state::command::ProjectCommand;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 
 pub struct SaveDraft;
+
+const FAILED: &str = "The codebook and the settings could not be saved in the project";
 
 impl Work for SaveDraft {
     /// The project's folder.
@@ -37,12 +40,17 @@ impl Work for SaveDraft {
 }
 
 impl Task<Workbench> for SaveDraft {
-    fn done(self, (): (), _app: &mut Workbench) {}
+    fn done(self, (): (), app: &mut Workbench) {
+        app.state.evaluate.is_draft_refused = false;
+        app.state.notices.withdraw(PanelId::Evaluate, FAILED);
+    }
 
     fn failed(self, error: io::Error, app: &mut Workbench) {
-        let summary = "The codebook and the settings could not be saved in the project";
-        let notice = Notice::error(PanelId::Evaluate, summary, &error);
-        app.state.notices.push(notice.hint("They are kept until the window is closed"));
+        app.state.evaluate.is_draft_refused = true;
+        let notice = Notice::error(PanelId::Evaluate, FAILED, &error);
+        let hint = "They are kept until the window is closed, and go with you into a project that can be \
+                    written to";
+        app.state.notices.push(notice.hint(hint).remedy("Open a project…", ProjectCommand::Choose));
     }
 
     fn panel(&self) -> PanelId {

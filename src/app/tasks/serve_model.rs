@@ -54,6 +54,7 @@ impl Work for ServeModel {
         // Others may be in the middle of something.
         on_closing: OnClosing::Ask,
         stops_with_all: true,
+        is_reading: false,
     };
 
     fn run(

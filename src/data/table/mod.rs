@@ -42,7 +42,7 @@ pub use self::documents::kind_of;
 pub use self::encoding::Encoding;
 pub use self::error::ImportError;
 pub use self::open::Packing;
-pub use self::report::{Format, Note, Report, Take};
+pub use self::report::{Format, Note, Report, Take, goes_on, in_words};
 pub use self::row::{Place, Reading, Row};
 pub use self::unmapped::Unmapped;
 

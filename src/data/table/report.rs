@@ -1,6 +1,7 @@
 //! What a reader tells of a table beside its rows: how it was recognised, which columns it has, and
 //! what was not taken as it stands.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const MOST_NOTES: usize = 200;
 
 /// Rows that are kept to be shown.
 const MOST_SHOWN: usize = 5;
+
+/// So many characters of a text are kept of them: several thousand tokens.
+const LONGEST_SHOWN: usize = 20_000;
 
 /// Somebody hears how far it is, and may stop it, every so many rows.
 const TELL_EVERY: u64 = 1000;
@@ -147,7 +151,7 @@ pub struct Report {
     pub rows: u64,
     pub notes: Vec<Note>,
 
-    /// How it begins, with long texts cut short: to be shown.
+    /// How it begins, with very long texts cut: to be shown, and to show what is made of it.
     pub first: Vec<Row>,
 
     /// Of a table in several files: each, with how many rows stand before it.
@@ -161,7 +165,7 @@ impl Report {
     /// The column with the longest texts in the first rows: what a person most likely means by the texts.
     pub fn longest_column(&self) -> Option<String> {
         let length = |name: &String| -> usize {
-            let texts = self.first.iter().filter_map(|row| row.get(name)?.as_str());
+            let texts = self.first.iter().filter_map(|row| row.get(name)).map(in_words);
             texts.map(|text| text.chars().count()).sum()
         };
         self.columns.iter().max_by_key(|name| length(name)).cloned()
@@ -356,20 +360,29 @@ impl Report {
 /// What is done with each row. The report is as far as the file was read.
 pub type Take<'a> = &'a mut dyn FnMut(&Report, Row) -> Result<(), ImportError>;
 
-/// A row to be shown.
+/// A row to be shown: as it is, but for texts that are very long.
 fn shortened(row: &Row) -> Row {
-    const LONGEST: usize = 200;
-
     let fields = row.fields.iter().map(|(name, value)| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Null => String::new(),
-            other => other.to_string(),
-        };
-        let cut = text.char_indices().nth(LONGEST).map(|(at, _)| format!("{}…", &text[..at]));
-        (name.clone(), Value::String(cut.unwrap_or(text)))
+        let text = in_words(value);
+        let cut = text.char_indices().nth(LONGEST_SHOWN).map(|(at, _)| format!("{}…", &text[..at]));
+        (name.clone(), cut.map_or_else(|| value.clone(), Value::String))
     });
     Row { place: row.place, fields: fields.collect() }
+}
+
+/// A field as a person reads it in a table.
+pub fn in_words(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Null => Cow::Borrowed(""),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+/// Whether a text of a row of [`Report::first`] goes on in the file.
+pub fn goes_on(row: &Row) -> bool {
+    let mut texts = row.fields.values().filter_map(Value::as_str);
+    texts.any(|text| text.ends_with('…') && text.chars().count() == LONGEST_SHOWN + 1)
 }
 
 /// Where the parts of the reader put rows.

@@ -129,6 +129,16 @@ pub fn save_draft(project: &Path, draft: &Draft) -> io::Result<()> {
     files::write_atomic(&draft_path(project), text.as_bytes())
 }
 
+/// Keeps what the form was beside what it is going to be. `None`: there was none.
+pub fn set_draft_aside(project: &Path) -> io::Result<Option<PathBuf>> {
+    let Some(text) = files::read_if_there(&draft_path(project))? else { return Ok(None) };
+    let folder = evaluations_dir(project);
+    let is_free = |name: &str| !folder.join(name).exists();
+    let path = free("draft-earlier", is_free, &folder, ".json");
+    files::write_atomic(&path, text.as_bytes())?;
+    Ok(Some(path))
+}
+
 fn draft_path(project: &Path) -> PathBuf {
     evaluations_dir(project).join("draft.json")
 }

@@ -1,6 +1,8 @@
 //! The arena: which of several models the verdicts prefer, how sure that is, what the side does, and
 //! what to compare next.
 
+use std::borrow::Cow;
+
 use eframe::egui::{Grid, Label, ScrollArea, Ui};
 
 use crate::eval::arena::{ArenaReport, PositionReport};
@@ -9,6 +11,7 @@ use crate::state::codes::AnnotateView;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, chip_ui, titled_card_ui};
+use crate::widgets::choice;
 use crate::widgets::dot_plot::{Dot, dot_ui, scale};
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
@@ -245,13 +248,8 @@ fn matrix_ui(ui: &mut Ui, report: &ArenaReport) {
 }
 
 /// A name that fits into a column.
-fn short(name: &str) -> String {
-    const MOST: usize = 24;
-    if name.chars().count() <= MOST {
-        return name.to_owned();
-    }
-    let start: String = name.chars().take(MOST - 1).collect();
-    format!("{start}…")
+fn short(name: &str) -> Cow<'_, str> {
+    choice::short(name, 24)
 }
 
 fn position_ui(ui: &mut Ui, position: &PositionReport) {

@@ -5,6 +5,7 @@ use eframe::egui::{Label, Sides, Ui};
 
 use crate::data::counts::VerdictCounts;
 use crate::data::pair_forms::PairForm;
+use crate::panels::train::fields::check_ui;
 use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::ActionButton;
@@ -15,12 +16,20 @@ use crate::widgets::theme::{self, icons};
 pub(super) fn show_menu_ui(ui: &mut Ui, annotate: &mut AnnotateState) {
     let shown = &mut annotate.shown;
     ui.menu_button("Show…", |ui| {
-        ui.checkbox(&mut shown.differences, "Where they differ (D)")
-            .on_hover_text("Marks the words that only one of the two answers has");
-        ui.checkbox(&mut shown.markdown, "Markdown (P)")
-            .on_hover_text("Headings, lists and code as they are read");
-        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
+        shown_ui(ui, (&mut shown.differences, &mut shown.markdown, &mut shown.together));
     });
+}
+
+/// The choices of the menu, of two answers wherever they stand beside each other.
+pub(crate) fn shown_ui(
+    ui: &mut Ui,
+    (differences, markdown, together): (&mut bool, &mut bool, &mut bool),
+) {
+    let hint = "Marks the words that only one of the two answers has";
+    check_ui(ui, differences, "Where they differ (D)", hint);
+    check_ui(ui, markdown, "Markdown (P)", "Headings, lists and code as they are read");
+    let hint = "Where one answer is scrolled, the other one follows";
+    check_ui(ui, together, "Scroll both at once (Y)", hint);
 }
 
 pub(super) fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut Commands) {

@@ -5,6 +5,7 @@ use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, 
 use super::phones::phones_ui;
 use super::suggesting::Suggesting;
 use super::{head, items, keys, pair, questions, text};
+use crate::panels::train::fields::check_ui;
 use crate::state::codes::CodesState;
 use crate::state::codes::item_list::{ItemList, Which};
 use crate::state::codes::session::{InSight, Session, Told};
@@ -272,7 +273,7 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, goes_on: &mut bool, commands: 
         if session.answers().is_none() && last.is_some_and(|last| last.kind.is_one_label()) {
             let hint = "The key of the last question's label keeps the codes and shows the next item: no \
                         Enter has to follow. U takes it back";
-            ui.checkbox(goes_on, "Go on by itself").on_hover_text(hint);
+            check_ui(ui, goes_on, "Go on by itself", hint);
         }
     });
     if session.draft.reason_open {

@@ -3,10 +3,12 @@
 use eframe::egui::{self, Label, Sides, Ui};
 
 use super::suggesting::Suggesting;
+use crate::panels::annotate::menus::shown_ui;
 use crate::state::codes::session::Session;
 use crate::state::command::{CodesCommand, Commands};
 use crate::study::forms::export::Export;
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::menu_of_names_ui;
 use crate::widgets::format;
 use crate::widgets::theme::{self, icons};
 
@@ -74,9 +76,7 @@ pub(super) fn head_ui(
 fn show_menu_ui(ui: &mut Ui, session: &mut Session) {
     ui.menu_button("Show…", |ui| {
         let shown = &mut session.shown;
-        ui.checkbox(&mut shown.differences, "Where they differ (D)");
-        ui.checkbox(&mut shown.markdown, "Markdown (P)");
-        ui.checkbox(&mut shown.together, "Scroll both at once (Y)");
+        shown_ui(ui, (&mut shown.differences, &mut shown.markdown, &mut shown.together));
     });
 }
 
@@ -111,10 +111,10 @@ fn menu_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &m
             if suggesting.is_empty() {
                 ui.label(theme::muted(ui, "No evaluation of this project codes texts"));
             }
-            for (name, path) in suggesting {
-                if ui.button(name).clicked() {
-                    commands.push(CodesCommand::UseSuggestions(path.clone()));
-                }
+            if let Some(place) =
+                menu_of_names_ui(ui, suggesting.iter().map(|(name, _)| name.as_str()))
+            {
+                commands.push(CodesCommand::UseSuggestions(suggesting[place].1.clone()));
             }
         });
     });

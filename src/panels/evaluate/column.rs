@@ -1,8 +1,11 @@
 //! A column of the table, as the form lets one be chosen.
 
+use std::borrow::Cow;
+
 use eframe::egui::{ComboBox, Label, Ui};
 
 use crate::panels::train::fields::{check_ui, row_ui};
+use crate::widgets::choice::{self, value_ui};
 use crate::widgets::theme;
 
 /// An empty name stands for none.
@@ -15,7 +18,7 @@ pub(crate) fn column_ui(
 ) {
     let words = |column: &str| match column {
         "" => "(none)".to_owned(),
-        column => short(column),
+        column => short(column).into_owned(),
     };
     row_ui(ui, name, hint, |ui| {
         let width = (ui.available_width() - 4.0).min(theme::em(ui) * 12.0);
@@ -25,7 +28,8 @@ pub(crate) fn column_ui(
             .truncate()
             .show_ui(ui, |ui| {
                 for column in columns {
-                    ui.selectable_value(chosen, column.clone(), words(column));
+                    let name = if column.is_empty() { "(none)" } else { column.as_str() };
+                    value_ui(ui, chosen, column.clone(), name);
                 }
             });
         combo.response.accessible_name(name).on_hover_text(hint);
@@ -73,12 +77,6 @@ pub(super) fn optional_column_ui(
 }
 
 /// A column's name, at most as long as a row of the form.
-pub(super) fn short(name: &str) -> String {
-    const MOST: usize = 24;
-    let line = name.replace(['\n', '\r'], " ");
-    if line.chars().count() <= MOST {
-        return line;
-    }
-    let kept: String = line.chars().take(MOST - 1).collect();
-    format!("{kept}…")
+pub(super) fn short(name: &str) -> Cow<'_, str> {
+    choice::short(name, 24)
 }

@@ -10,6 +10,7 @@ use crate::state::command::{Commands, EvaluateCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui};
+use crate::widgets::choice::value_ui;
 use crate::widgets::dot_plot::{Dot, dot_ui, scale};
 use crate::widgets::layout::{inset_ui, scrolled_ui};
 use crate::widgets::theme::{self, icons};
@@ -74,7 +75,7 @@ fn choice_ui(ui: &mut Ui, name: &str, choices: &[&str], chosen: &mut usize) {
         .truncate()
         .show_ui(ui, |ui| {
             for (place, words) in choices.iter().enumerate() {
-                ui.selectable_value(chosen, place, *words);
+                value_ui(ui, chosen, place, words);
             }
         });
     combo.response.accessible_name(name);

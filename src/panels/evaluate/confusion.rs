@@ -61,7 +61,9 @@ pub(super) fn matrix_ui(ui: &mut Ui, open: &mut OpenEvaluation, height: f32) {
     let (p, em) = (theme::palette(ui), theme::em(ui));
     let mut filter = grid.filter;
     ScrollArea::both().id_salt("confusion").max_height(height).show(ui, |ui| {
-        Grid::new("confusion_cells").spacing(Vec2::splat(3.0)).show(ui, |ui| {
+        // Of several labels the heads are words of their own width, which must not run together.
+        let spacing = if several { Vec2::new(theme::GAP_LARGE, 3.0) } else { Vec2::splat(3.0) };
+        Grid::new("confusion_cells").spacing(spacing).show(ui, |ui| {
             let (corner, hint) = if several {
                 ("label", format!("Who gives a text the label: {}, the model", coder.name))
             } else {

@@ -12,6 +12,7 @@ use crate::evaluate::measures::survey_shares::{ItemShares, Shares};
 use crate::state::evaluate::SurveyPage;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::layout::scrolled_ui;
 use crate::widgets::one_line::one_line;
@@ -59,7 +60,7 @@ fn choices_ui(ui: &mut Ui, page: &mut SurveyPage, items: &[String]) {
         let combo = ComboBox::from_id_salt("item").selected_text(items[page.item].as_str());
         let combo = combo.truncate().width(theme::em(ui) * 12.0).show_ui(ui, |ui| {
             for (place, name) in items.iter().enumerate() {
-                ui.selectable_value(&mut page.item, place, name);
+                value_ui(ui, &mut page.item, place, name);
             }
         });
         combo.response.accessible_name("Item");

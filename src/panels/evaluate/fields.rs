@@ -10,6 +10,7 @@ use crate::evaluate::task::schema::{Field, FieldKind};
 use crate::panels::train::fields::{check_ui, number_row_ui, problem_ui, row_ui, section_ui};
 use crate::state::evaluate::form::{CodeForm, file_name};
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::value_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -152,7 +153,7 @@ fn ranking_ui(ui: &mut Ui, chosen: &mut Option<String>, encoders: &[(String, Pat
         let combo = combo.width(width).truncate().show_ui(ui, |ui| {
             ui.selectable_value(chosen, None, WORDS);
             for (name, folder) in encoders {
-                ui.selectable_value(chosen, Some(folder.display().to_string()), name);
+                value_ui(ui, chosen, Some(folder.display().to_string()), name);
             }
         });
         combo.response.accessible_name("Passages are chosen by").on_hover_text(hint);

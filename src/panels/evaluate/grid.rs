@@ -32,9 +32,18 @@ struct Columns {
 }
 
 impl Columns {
-    fn fit(width: f32, em: f32, coders: usize, longest_row: usize) -> Self {
+    /// `longest_label`: in letters. Where there is room for it, no answer is cut.
+    fn fit(
+        width: f32,
+        em: f32,
+        coders: usize,
+        (longest_row, longest_label): (usize, usize),
+    ) -> Self {
         let row = em * (longest_row as f32 * 0.62 + 1.0);
-        let (answer, bar, coder) = (em * 6.5, em * 7.5, em * 5.5);
+        let least_answer = em * 7.4; // what is written above it
+        let answer = em * (longest_label as f32 * 0.56 + 1.0);
+        let answer = answer.clamp(least_answer, (width * 0.22).max(least_answer));
+        let (bar, coder) = (em * 7.5, em * 5.5);
         let least = em * 10.0;
         let left = |entropy: f32, coders: usize| {
             width - row - answer - bar - entropy - coder * coders as f32
@@ -76,7 +85,9 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     } else if writes {
         Columns::of_texts(width, em, digits)
     } else {
-        Columns::fit(width, em, open.coders.len(), digits)
+        let labels = questions.labels.iter().flatten();
+        let longest = labels.map(|label| label.trim().chars().count()).max().unwrap_or_default();
+        Columns::fit(width, em, open.coders.len(), (digits, longest))
     };
     header_ui(ui, &columns, open);
     if open.grid.shown().is_empty() {

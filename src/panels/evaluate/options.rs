@@ -11,6 +11,7 @@ use crate::evaluate::task::judge::Judge;
 use crate::evaluate::task::rating::{self, Rate};
 use crate::panels::train::fields::{number_row_ui, row_ui, section_ui};
 use crate::state::evaluate::form::CodeForm;
+use crate::widgets::choice::entry_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme;
 
@@ -132,7 +133,7 @@ fn people_ui(
             }
             for column in columns {
                 let is_chosen = verdict.is_none() && human.as_ref() == Some(column);
-                if ui.selectable_label(is_chosen, format!("column {column}")).clicked() {
+                if entry_ui(ui, is_chosen, &format!("column {column}")).clicked() {
                     (*human, *verdict) = (Some(column.clone()), None);
                 }
             }

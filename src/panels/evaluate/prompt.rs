@@ -49,6 +49,10 @@ pub(super) fn prompt_ui(
         None => return,
     };
     section_ui(ui, "What the model sees");
+    if preview.is_cut {
+        let words = "Very long texts are cut here. The model gets them whole";
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
     let rows = evaluate.form.preview_rows();
     ui.horizontal_wrapped(|ui| {
         let row = evaluate.preview_row;

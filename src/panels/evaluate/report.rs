@@ -13,6 +13,7 @@ use crate::state::evaluate::EvaluateState;
 use crate::state::evaluate::form::file_name;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::menu_of_names_ui;
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -117,11 +118,10 @@ fn others_ui(ui: &mut Ui, folder: &Path, others: &[(String, PathBuf)], commands:
                 "There is no other complete evaluation of the same table and kind in this project";
             ui.label(theme::muted(ui, words));
         }
-        for (name, other) in others {
-            if ui.button(name).clicked() {
-                let (folder, other) = (folder.to_owned(), other.clone());
-                commands.push(EvaluateCommand::Compare { folder, other });
-            }
+        let names = others.iter().map(|(name, _)| name.as_str());
+        if let Some(place) = menu_of_names_ui(ui, names) {
+            let (folder, other) = (folder.to_owned(), others[place].1.clone());
+            commands.push(EvaluateCommand::Compare { folder, other });
         }
     });
     menu.response.on_hover_text(hint);
@@ -137,11 +137,10 @@ fn labels_ui(ui: &mut Ui, folder: &Path, studies: &[(String, PathBuf)], commands
             let words = "There is no study yet: “Code some by hand…”, above the rows, sets one up";
             ui.label(theme::muted(ui, words));
         }
-        for (name, study) in studies {
-            if ui.button(name).clicked() {
-                let (folder, study) = (folder.to_owned(), study.clone());
-                commands.push(EvaluateCommand::TakeLabels { folder, study });
-            }
+        let names = studies.iter().map(|(name, _)| name.as_str());
+        if let Some(place) = menu_of_names_ui(ui, names) {
+            let (folder, study) = (folder.to_owned(), studies[place].1.clone());
+            commands.push(EvaluateCommand::TakeLabels { folder, study });
         }
     });
     menu.response.on_hover_text(hint);

@@ -1,5 +1,7 @@
 //! The rows: how far it is, what the answers add up to, the grid, and the row that is looked at.
 
+use std::borrow::Cow;
+
 use eframe::egui::{Label, Panel, ProgressBar, Sides, Ui};
 
 use super::{confusion, detail, grid};
@@ -11,6 +13,7 @@ use crate::state::evaluate::{EvaluateState, Front, OpenEvaluation};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, chip_ui};
+use crate::widgets::choice;
 use crate::widgets::empty_state::EmptyState;
 use crate::widgets::format;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -261,9 +264,8 @@ fn numbers_ui(ui: &mut Ui, numbers: &Numbers) {
     });
 }
 
-fn short(words: &str) -> String {
-    let cut: String = words.chars().take(20).collect();
-    if cut.len() < words.len() { format!("{}…", cut.trim_end()) } else { cut }
+fn short(words: &str) -> Cow<'_, str> {
+    choice::short(words, 21)
 }
 
 /// The order and the filter.

@@ -17,6 +17,7 @@ use crate::state::look_inside::view::View;
 use crate::state::slots::AdapterSlot;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::choice::entry_ui;
 use crate::widgets::format;
 use crate::widgets::mirrored_bars;
 use crate::widgets::mirrored_bars::{MirroredBar, mirrored_bars_ui};
@@ -179,7 +180,7 @@ fn choice_ui(ui: &mut Ui, look: &mut LookInsideState, model: &ModelCard, command
                     for found in others() {
                         let words =
                             format!("{} · {}", found.name, format::bytes(found.memory_bytes));
-                        if ui.selectable_label(*path == found.path, words).clicked() {
+                        if entry_ui(ui, *path == found.path, &words).clicked() {
                             (*name, *path) = (found.name.clone(), found.path.clone());
                         }
                     }

@@ -15,6 +15,7 @@ use crate::state::command::{Commands, MapCommand};
 use crate::state::look_inside::items::{ItemForm, ItemsFound};
 use crate::state::look_inside::map::{MapState, Mapped};
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::icons;
 use crate::widgets::one_line::one_line;
@@ -70,7 +71,7 @@ fn form_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped, commands: &mut Comman
         let combo = combo.width(theme::em(ui) * 8.0).show_ui(ui, |ui| {
             ui.selectable_value(item, None, "by their text");
             for column in &made.texts.columns {
-                ui.selectable_value(item, Some(column.clone()), column);
+                value_ui(ui, item, Some(column.clone()), column);
             }
         });
         let about = "What the columns of the table of answers are called";

@@ -16,6 +16,7 @@ use crate::state::prefs::PanelId;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::icons;
 use crate::widgets::point_map::{PointMap, Pointed};
@@ -115,7 +116,7 @@ fn model_ui(ui: &mut Ui, map: &mut MapState, around: &Surroundings<'_>, commands
     let combo = ComboBox::from_id_salt("model of the map").selected_text(shown).truncate();
     let combo = combo.width(theme::em(ui) * 14.0).show_ui(ui, |ui| {
         for model in &map.models {
-            ui.selectable_value(&mut map.model, Some(model.clone()), words(model));
+            value_ui(ui, &mut map.model, Some(model.clone()), &words(model));
         }
     });
     let hint = "What makes the vectors: an encoder on this disk, or the last layer of the model in \
@@ -259,7 +260,7 @@ fn tools_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped) {
             }
             for name in &made.texts.columns {
                 let value = Coloring::Column(name.clone());
-                ui.selectable_value(&mut map.coloring, value, name);
+                value_ui(ui, &mut map.coloring, value, name);
             }
         });
         let hint = "What gives the points their colours and shapes";

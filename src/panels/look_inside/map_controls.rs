@@ -3,6 +3,7 @@
 use eframe::egui::{ComboBox, Label, ProgressBar, Ui};
 
 use crate::explore::vectors::worked::Worked;
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::theme;
 
@@ -12,7 +13,7 @@ pub(super) fn column_ui(ui: &mut Ui, name: &str, columns: &[String], chosen: &mu
     let combo = ComboBox::from_id_salt(name).selected_text(chosen.as_str()).truncate();
     let combo = combo.width(theme::em(ui) * 8.0).show_ui(ui, |ui| {
         for column in columns {
-            ui.selectable_value(chosen, column.clone(), column);
+            value_ui(ui, chosen, column.clone(), column);
         }
     });
     let hint = format!("The {name}");

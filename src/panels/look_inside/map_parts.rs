@@ -8,6 +8,7 @@ use crate::explore::vectors::probe::{Estimate, LabelProbe, NumberProbe, Probed};
 use crate::state::command::{Commands, MapCommand};
 use crate::state::look_inside::map::{MapState, Mapped, Part};
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::icons;
 use crate::widgets::layout::row_name_ui;
@@ -73,7 +74,7 @@ fn against_ui(ui: &mut Ui, map: &mut MapState, made: &Mapped) {
         let combo = combo.width(theme::em(ui) * 8.0).truncate().show_ui(ui, |ui| {
             ui.selectable_value(&mut map.against_column, None, "none");
             for name in &made.texts.columns {
-                ui.selectable_value(&mut map.against_column, Some(name.clone()), name);
+                value_ui(ui, &mut map.against_column, Some(name.clone()), name);
             }
         });
         combo.response.accessible_name("column of known labels");

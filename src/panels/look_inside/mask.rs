@@ -16,6 +16,7 @@ use crate::state::look_inside::view::View;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::choice::value_ui;
 use crate::widgets::format;
 use crate::widgets::layout;
 use crate::widgets::scale::Scale;
@@ -109,7 +110,7 @@ fn model_ui(ui: &mut Ui, mask: &mut MaskState, commands: &mut Commands) {
     let combo = ComboBox::from_id_salt("masked model").selected_text(shown).truncate();
     let combo = combo.width(theme::em(ui) * 14.0).show_ui(ui, |ui| {
         for model in &mask.models {
-            ui.selectable_value(&mut chosen, Some(model.clone()), words(model));
+            value_ui(ui, &mut chosen, Some(model.clone()), &words(model));
         }
     });
     let hint = "The model that guesses from both sides, with what it takes in memory beside the loaded one";

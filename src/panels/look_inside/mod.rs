@@ -117,11 +117,9 @@ pub fn look_inside_panel_ui(
         scrolled_ui(ui, "the machine", |ui| {
             let page = Page { top: ui.cursor().top(), height };
             views_ui(ui, look);
-            ui.horizontal_wrapped(|ui| {
-                if look.has_view() {
-                    keep_ui(ui, commands);
-                }
-            });
+            if look.has_view() {
+                ui.horizontal_wrapped(|ui| keep_ui(ui, commands));
+            }
             machine::machine_ui(ui, &mut look.machine, model, page, commands);
         });
         return;
@@ -131,11 +129,9 @@ pub fn look_inside_panel_ui(
         scrolled_ui(ui, "pair lists", |ui| {
             let page = Page { top: ui.cursor().top(), height };
             views_ui(ui, look);
-            ui.horizontal_wrapped(|ui| {
-                if look.has_view() {
-                    keep_ui(ui, commands);
-                }
-            });
+            if look.has_view() {
+                ui.horizontal_wrapped(|ui| keep_ui(ui, commands));
+            }
             pair_set::pair_set_ui(ui, &mut look.pair_set, page, commands);
         });
         return;

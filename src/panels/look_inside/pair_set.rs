@@ -10,6 +10,7 @@ use crate::state::look_inside::pair_set::PairSetState;
 use crate::state::look_inside::view::View;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::choice::entry_ui;
 use crate::widgets::dot_plot::{Dot, dot_ui, scale};
 use crate::widgets::format;
 use crate::widgets::theme;
@@ -79,7 +80,7 @@ fn file_ui(ui: &mut Ui, list: &mut PairSetState, commands: &mut Commands) {
         let combo = ComboBox::from_id_salt("pair lists").selected_text("Open a list…");
         let combo = combo.width(theme::em(ui) * 8.0).show_ui(ui, |ui| {
             for (name, path) in &list.known {
-                if ui.selectable_label(false, name).clicked() {
+                if entry_ui(ui, false, name).clicked() {
                     commands.push(PairSetCommand::Open(path.clone()));
                 }
             }

@@ -10,6 +10,7 @@ use crate::state::command::{Commands, LookInsideCommand};
 use crate::state::look_inside::LookInsideState;
 use crate::state::look_inside::beside::{Part, ReadBy};
 use crate::widgets::button::ActionButton;
+use crate::widgets::choice::entry_ui;
 use crate::widgets::format;
 use crate::widgets::scale::Scale;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -58,7 +59,7 @@ pub fn choice_ui(
         let combo = ComboBox::from_id_salt("another tokenizer").selected_text("Beside another…");
         let combo = combo.width(theme::em(ui) * 10.0).show_ui(ui, |ui| {
             for found in free {
-                if ui.selectable_label(false, &found.name).clicked() {
+                if entry_ui(ui, false, &found.name).clicked() {
                     taken = Some((found.name.clone(), found.path.clone()));
                 }
             }

@@ -14,6 +14,7 @@ use crate::hub::fetch::queue::{Help, ItemState};
 use crate::hub::protocol::repository::RemoteFile;
 use crate::hub::protocol::repository::RepoKind;
 use crate::llm::card::{ModelSource, Purpose};
+use crate::panels::train::fields::{check_ui, radio_ui};
 use crate::state::command::{Command, Commands, ModelsCommand, ViewCommand, WindowCommand};
 use crate::state::hub::detail::{DetailTab, DetailView, Pick};
 use crate::state::hub::runs::Runs;
@@ -311,7 +312,7 @@ fn choice_ui(ui: &mut Ui, detail: &mut DetailView) {
             let words =
                 format!("safetensors{pieces} · {}{trained}", format::bytes(choices.folder_bytes()));
             let chosen = *pick == Pick::Folder;
-            if ui.radio(chosen, words).clicked() {
+            if radio_ui(ui, chosen, &words).clicked() {
                 *pick = Pick::Folder;
             }
         }
@@ -383,7 +384,7 @@ fn data_file_ui(
         ui,
         |ui| {
             let mut on = picked.contains(&index);
-            if ui.checkbox(&mut on, &words).on_hover_text(&words).changed() {
+            if check_ui(ui, &mut on, &words, &words).changed() {
                 if on {
                     picked.insert(index);
                 } else {

@@ -9,6 +9,7 @@ use crate::state::remote::RemoteState;
 use crate::state::slots::ModelSlot;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, decoration_ui, titled_card_ui};
+use crate::widgets::choice::value_ui;
 use crate::widgets::theme::{self, icons};
 
 /// Draws the form, or the model that is used; nothing before the button was pressed.
@@ -125,10 +126,13 @@ fn models_ui(ui: &mut Ui, remote: &mut RemoteState, probe: &Probe) -> bool {
         if probe.models.len() < 2 {
             ui.add(Label::new(theme::strong(ui, &probe.model)).wrap());
         } else {
-            let chooser = ComboBox::from_id_salt("server model").selected_text(&remote.model);
+            let chooser = ComboBox::from_id_salt("server model")
+                .selected_text(&remote.model)
+                .width((theme::em(ui) * 20.0).min(ui.available_width()))
+                .truncate();
             let chosen = chooser.show_ui(ui, |ui| {
                 for model in &probe.models {
-                    let option = ui.selectable_value(&mut remote.model, model.clone(), model);
+                    let option = value_ui(ui, &mut remote.model, model.clone(), model);
                     is_other |= option.changed();
                 }
             });

@@ -11,6 +11,7 @@ use crate::state::playground::{Draft, PlaygroundState};
 use crate::state::prefs::{Guessing, Prefs};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::card_ui;
+use crate::widgets::choice::value_ui;
 use crate::widgets::switch;
 use crate::widgets::switch::Segment;
 use crate::widgets::theme;
@@ -94,7 +95,7 @@ pub fn guessing_ui(ui: &mut Ui, drafts: &[Draft], guessing: &mut Guessing, model
     let combo = ComboBox::from_id_salt("draft model").selected_text(name).width(width).truncate();
     let combo = combo.show_ui(ui, |ui| {
         for draft in &suiting {
-            ui.selectable_value(chosen, Some(draft.path.clone()), &draft.name);
+            value_ui(ui, chosen, Some(draft.path.clone()), &draft.name);
         }
     });
     combo.response.accessible_name("Draft model").on_hover_text(

@@ -205,18 +205,34 @@ fn right_ui(
     }
 }
 
+/// What a run on texts is for. `None`: another objective.
+fn of_texts(objective: Objective) -> Option<(&'static str, &'static str)> {
+    match objective {
+        Objective::Classify => Some((
+            "Train a classifier",
+            "A run takes texts with labels and a model (an encoder, or a decoder with a score head), and learns \
+             to give other texts their labels. Its curves and its confusion matrix are drawn here while it \
+             learns; afterwards you can try it on a text of your own.",
+        )),
+        Objective::Regress => Some((
+            "Train a model that gives numbers",
+            "A run takes texts with a number each and a model (an encoder, or a decoder with a score head), and \
+             learns to say the number of other texts. Its curves are drawn here while it learns; afterwards you \
+             can try it on a text of your own.",
+        )),
+        Objective::Mlm => Some((
+            "Teach an encoder new texts",
+            "A run hides words of the texts and has an encoder guess them, so that it learns how such texts are \
+             written. Its curves are drawn here while it learns; afterwards a classifier can begin with it.",
+        )),
+        _ => None,
+    }
+}
+
 /// Nothing has been trained in this window: what this is for, and what comes next.
 fn empty_ui(ui: &mut Ui, train: &TrainState, around: &Surroundings<'_>, commands: &mut Commands) {
-    if train.form.objective.reads_texts() {
-        let state = EmptyState {
-            icon: icons::TRAIN,
-            title: "Train a classifier",
-            sentence: "A run takes texts with labels and a model (an encoder, or a decoder with a \
-                       score head), and learns to give other texts their labels. Its curves and its confusion matrix are drawn here while it \
-                       learns; afterwards you can try it on a text of your own.",
-            actions: &[],
-        };
-        state.show(ui);
+    if let Some((title, sentence)) = of_texts(train.form.objective) {
+        EmptyState { icon: icons::TRAIN, title, sentence, actions: &[] }.show(ui);
         return;
     }
     let has_model = around.model.ready().is_some();

@@ -19,6 +19,7 @@ use crate::sweep::table::{Summary, Table};
 use crate::train::config::metric::Metric;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{Tone, card_ui, chip_ui, title_row_ui};
+use crate::widgets::choice::entry_ui;
 use crate::widgets::format;
 use crate::widgets::loss_plot::Mark;
 use crate::widgets::plot_numbers::Numbers;
@@ -288,17 +289,17 @@ fn chart_ui(ui: &mut Ui, table: &Table, against: &mut String, which: &mut Which)
         let axes = axes(table);
         if axes.len() > 1 {
             ui.label("Against");
-            let combo = ComboBox::from_id_salt("sweep axis").selected_text(&data.x_name).show_ui(
-                ui,
-                |ui| {
+            let combo = ComboBox::from_id_salt("sweep axis")
+                .selected_text(&data.x_name)
+                .width(theme::em(ui) * 14.0)
+                .truncate()
+                .show_ui(ui, |ui| {
                     for axis in axes {
-                        let is_chosen = axis == data.x_name;
-                        if ui.selectable_label(is_chosen, &axis).clicked() {
+                        if entry_ui(ui, axis == data.x_name, &axis).clicked() {
                             *against = axis;
                         }
                     }
-                },
-            );
+                });
             combo.response.accessible_name("Against");
         }
         which_ui(ui, which);

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Grid, Label, ScrollArea, TextEdit, Ui, Vec2};
 
-use super::fields::{problem_ui, section_ui};
+use super::fields::{check_ui, problem_ui, section_ui};
 use crate::state::command::{Commands, TrainCommand};
 use crate::state::slots::Surroundings;
 use crate::state::train::TrainState;
@@ -158,7 +158,7 @@ fn offered_ui(ui: &mut Ui, row: &mut KeyRow, (place, config): (usize, &TrainConf
     ui.menu_button("Values…", |ui| {
         for (value, is_chosen) in offered {
             let mut ticked = is_chosen;
-            if ui.checkbox(&mut ticked, &value).changed() {
+            if check_ui(ui, &mut ticked, &value, "Is tried where it is ticked").changed() {
                 row.toggle(&value);
             }
         }
@@ -219,7 +219,7 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
                 let is_it = |row: &VariationRow| row.of == VariationOf::Method(name);
                 let place = form.variations.iter().position(is_it);
                 let mut ticked = place.is_some();
-                if ui.checkbox(&mut ticked, title).changed() {
+                if check_ui(ui, &mut ticked, title, "A variation that learns so").changed() {
                     match place {
                         Some(place) => drop(form.variations.remove(place)),
                         None => form.variations.push(VariationRow::method(name)),
@@ -230,11 +230,10 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
     });
 }
 
-/// Every run, before anything starts.
+/// Every run, before anything starts. It is the end of the page, which scrolls: an area of its own with a height
+/// of its own would hold the wheel, and what of it is beside the window could hardly be reached.
 fn planned_ui(ui: &mut Ui, planned: &[Planned]) {
-    let em = theme::em(ui);
-    let area = ScrollArea::both().id_salt("sweep planned").max_height(em * 14.0);
-    area.auto_shrink([false, true]).show(ui, |ui| {
+    ScrollArea::horizontal().id_salt("sweep planned").show(ui, |ui| {
         Grid::new("sweep_planned").num_columns(4).spacing(Vec2::new(theme::GAP_LARGE, 2.0)).show(
             ui,
             |ui| {

@@ -12,6 +12,7 @@ use crate::train::config::objective::Setting;
 use crate::train::config::{ClassWeights, METHODS, Method, PROBLEM_TYPES, TrainConfig};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::choice::value_ui;
 use crate::widgets::layout::row_name_ui;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
@@ -43,7 +44,7 @@ pub(super) fn model_ui(ui: &mut Ui, texts: &mut TextsState, commands: &mut Comma
                 Kind::Encoder => model.name.clone(),
                 Kind::Decoder => format!("{} (decoder)", model.name),
             };
-            ui.selectable_value(chosen, Some(model.path.clone()), name);
+            value_ui(ui, chosen, Some(model.path.clone()), &name);
         }
     });
     combo.response.accessible_name("model to train").on_hover_text(hint);

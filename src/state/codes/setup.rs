@@ -5,6 +5,7 @@ use crate::data::table::Report;
 use crate::evaluate::results::table::OF_MODEL;
 use crate::evaluate::task::Task;
 use crate::evaluate::task::code::Code;
+use crate::state::prefs::KeptSetup;
 use crate::study::design::{Suggest, Suggestions};
 use crate::study::draw::Sampling;
 use crate::study::item::Columns;
@@ -136,6 +137,39 @@ impl Setup {
             self.table = None;
             self.sample = Sample::All;
         }
+    }
+
+    /// What was written by hand.
+    pub fn kept(&self) -> KeptSetup {
+        let new = Self::default();
+        let of_pairs = self.what == What::Pairs;
+        let (texts, pairs) = if of_pairs {
+            (&self.other_codebook, &self.codebook)
+        } else {
+            (&self.codebook, &self.other_codebook)
+        };
+        let written = |codebook: &Variables, new: &Variables| {
+            let is_written = codebook != new;
+            is_written.then(|| serde_json::to_string(codebook).ok()).flatten().unwrap_or_default()
+        };
+        KeptSetup {
+            of_pairs,
+            texts: written(texts, &new.codebook),
+            pairs: written(pairs, &new.other_codebook),
+        }
+    }
+
+    /// The form as it was left. What cannot be read is as in a new one.
+    pub fn restore(&mut self, kept: &KeptSetup) {
+        *self = Self::default();
+        let read = |text: &str| serde_json::from_str::<Variables>(text).ok();
+        if let Some(codebook) = read(&kept.texts) {
+            self.codebook = codebook;
+        }
+        if let Some(codebook) = read(&kept.pairs) {
+            self.other_codebook = codebook;
+        }
+        self.judge(if kept.of_pairs { What::Pairs } else { What::Texts });
     }
 
     /// A study of the texts of an evaluation's results, by the same codebook: those first that its model is least
@@ -293,5 +327,25 @@ impl Setup {
                 from: String::new(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_codebook_that_no_study_has_yet_comes_back() {
+        let mut setup = Setup::default();
+        assert_eq!(setup.kept(), KeptSetup::default(), "nothing was written");
+        setup.codebook.variables[0].classes[0].label = "praise: \"good\"".to_owned();
+        setup.judge(What::Pairs);
+        setup.codebook.guideline = "Prefer what is\nright".to_owned();
+        let kept = serde_json::to_string(&setup.kept()).unwrap();
+        let mut again = Setup::default();
+        again.restore(&serde_json::from_str(&kept).unwrap());
+        assert_eq!(again, setup);
+        again.restore(&KeptSetup { texts: "{".to_owned(), ..KeptSetup::default() });
+        assert_eq!(again, Setup::default(), "what cannot be read is new");
     }
 }

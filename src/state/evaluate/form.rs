@@ -8,7 +8,7 @@ use super::options_form::{
 };
 use super::survey_form::SurveyForm;
 use crate::data::codebook::{Class, Codebook};
-use crate::data::table::{Report, Table};
+use crate::data::table::{Report, Table, goes_on};
 use crate::errors::one_line;
 use crate::evaluate::prompt::{Form, Presentation, usual};
 use crate::evaluate::results::kept::Draft;
@@ -182,6 +182,9 @@ pub struct Preview {
 
     /// What the template may name, in braces.
     pub names: Vec<String>,
+
+    /// Texts of the first rows are so long that only their beginning is here.
+    pub is_cut: bool,
 }
 
 impl CodeForm {
@@ -511,6 +514,7 @@ impl CodeForm {
             order_count: form.order_count(question),
             template: form.template().to_owned(),
             names: form.names(question),
+            is_cut: report.first.iter().any(goes_on),
         })
     }
 

@@ -57,6 +57,9 @@ pub struct EvaluateState {
 
     /// The form as it lies on the disk, and when the form was last changed.
     pub draft: Option<Draft>,
+
+    /// The project could not take the form.
+    pub is_draft_refused: bool,
     pub open: Option<OpenEvaluation>,
 
     /// A table is being read: what for, and how far it is.

@@ -370,8 +370,8 @@ impl TrainState {
             // Other rows, another kind of model: what was set for the one says nothing of the other.
             self.form = TrainConfig { seed: self.form.seed, ..TrainConfig::suggested(now) };
             self.file = None;
-            self.source =
-                if now.reads_texts() { DataSource::Sample } else { DataSource::default() };
+            let has_pairs = !now.reads_texts() && self.project_pairs > 0;
+            self.source = if has_pairs { DataSource::ProjectPairs } else { DataSource::Sample };
             self.survey = SurveySlot::Closed;
             return;
         }

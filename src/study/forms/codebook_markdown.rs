@@ -63,11 +63,12 @@ pub fn for_coders(variables: &Variables) -> String {
         let asked = if variable.question.is_empty() { &variable.name } else { &variable.question };
         text.push_str(&format!("## {}\n\n", one_line(asked)));
         for class in &variable.classes {
-            text.push_str(&format!(
-                "**{}** {}\n\n",
-                one_line(&class.label),
-                one_line(&class.definition)
-            ));
+            let (label, definition) = (one_line(&class.label), one_line(&class.definition));
+            // The window has no bold type: without a colon a label is the first word of what it means.
+            match definition.as_str() {
+                "" => text.push_str(&format!("**{label}**\n\n")),
+                _ => text.push_str(&format!("**{label}**: {definition}\n\n")),
+            }
             for (name, said) in
                 [("Also", &class.clarification), ("Not", &class.negative_clarification)]
             {
