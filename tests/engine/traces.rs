@@ -8,7 +8,7 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use serde_json::Value;
 use tuning_fork_engine::files;
@@ -312,6 +312,15 @@ fn of_family(model: &str, trace: &Path, to: &Path) -> PathBuf {
         config[key] = value.clone();
     }
     files::write_atomic(&path, config.to_string().as_bytes()).unwrap();
+    if run["method"] == "full" {
+        // What its own weights become is compared more closely than a file of 16 bits can say.
+        let path = to.join("model.safetensors");
+        let widened =
+            |(name, tensor): (String, Tensor)| (name, tensor.to_dtype(DType::F32).unwrap());
+        let wide: HashMap<String, Tensor> = tensors(&path).into_iter().map(widened).collect();
+        std::fs::remove_file(&path).unwrap();
+        candle_core::safetensors::save(&wide, &path).unwrap();
+    }
     to.to_owned()
 }
 

@@ -177,6 +177,9 @@ CASES = {
     "mpt": ("mpt", dict(max_seq_len=128, layer_norm_epsilon=EPS)),
     "mpt_6_heads": ("mpt", dict(hidden_size=24, num_attention_heads=6, max_seq_len=128, attn_config=dict(clip_qkv=0.8, softmax_scale=0.3))),
     "codegen": ("codegen", dict(hidden_size=32, n_inner=20, rotary_dim=6, layer_norm_epsilon=EPS)),
+    # Its masks are made by `layer_types`, whatever `use_sliding_window` says.
+    "smollm3_listed": ("smollm3", dict(num_hidden_layers=3, use_sliding_window=False, sliding_window=5, no_rope_layers=[1, 0, 1],
+                       layer_types=["full_attention", "sliding_attention", "sliding_attention"], rms_norm_eps=EPS)),
 }
 
 

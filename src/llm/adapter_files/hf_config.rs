@@ -9,7 +9,7 @@ use super::{hf_families, hf_ropes};
 use crate::files;
 use crate::llm::card::ModelSource;
 use crate::llm::config::families;
-use crate::llm::config::{Activation, Config, NormKind};
+use crate::llm::config::{Config, NormKind};
 use crate::llm::error::Error;
 use crate::llm::files::gguf::GgufFile;
 use crate::llm::model::Model;
@@ -184,19 +184,6 @@ fn written(class: &str, config: &Config, file: &GgufFile, model: &Model) -> Valu
 fn object(keys: Vec<(&str, Value)>) -> Value {
     let entries = keys.into_iter().map(|(key, value)| (key.to_owned(), value));
     Value::Object(entries.collect::<Map<_, _>>())
-}
-
-pub(super) fn activation(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Silu => "silu",
-        Activation::Gelu => "gelu",
-        Activation::GeluTanh => "gelu_pytorch_tanh",
-        Activation::QuickGelu => "quick_gelu",
-        Activation::Relu => "relu",
-        Activation::ReluSquared => "relu2",
-        Activation::Tanh => "tanh",
-        Activation::Xielu(_) => "xielu",
-    }
 }
 
 /// `config.json`, `generation_config.json`, and the tokenizer with its chat template.

@@ -3,8 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::hf_config::activation;
-use crate::llm::config::{Config, ExpertsConfig, LatentConfig, NormPlacement, QkNorm, Routing};
+use crate::llm::config::{
+    Activation, Config, ExpertsConfig, LatentConfig, NormPlacement, QkNorm, Routing,
+};
 use crate::llm::files::gguf::GgufFile;
 
 /// Keys with their values.
@@ -55,6 +56,20 @@ pub(super) fn class(architecture: &str) -> Option<&'static str> {
         "starcoder2" => "Starcoder2ForCausalLM",
         _ => return None,
     })
+}
+
+/// transformers' name.
+fn activation(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Silu => "silu",
+        Activation::Gelu => "gelu",
+        Activation::GeluTanh => "gelu_pytorch_tanh",
+        Activation::QuickGelu => "quick_gelu",
+        Activation::Relu => "relu",
+        Activation::ReluSquared => "relu2",
+        Activation::Tanh => "tanh",
+        Activation::Xielu(_) => "xielu",
+    }
 }
 
 /// The sizes of a decoder, under the family's own names, and its norms and activation.
@@ -178,7 +193,7 @@ pub(super) fn own(config: &Config, file: &GgufFile) -> Entries {
             keys.push(window);
             keys
         }
-        "olmoe" => {
+        "olmoe" | "qwen3_moe" => {
             let mut keys = chosen(config, "num_experts");
             keys.push(bias);
             keys
@@ -191,11 +206,6 @@ pub(super) fn own(config: &Config, file: &GgufFile) -> Entries {
                 "shared_expert_intermediate_size",
                 json!(shared.map(|shared| shared.width)),
             ));
-            keys
-        }
-        "qwen3_moe" => {
-            let mut keys = chosen(config, "num_experts");
-            keys.push(bias);
             keys
         }
         "deepseek_v2" | "deepseek_v3" => {
