@@ -129,7 +129,6 @@ impl Workbench {
         self.state.train.form.mix.push(MixSource { columns, ..MixSource::of(path, 0.1) });
     }
 
-    /// Counts the rows of a file before it is trained on. `columns`: what they are said to be.
     /// The form and its file, for the next start of the program.
     pub(in crate::app) fn kept_form(&self) -> (String, Option<PathBuf>) {
         let train = &self.state.train;
@@ -152,6 +151,7 @@ impl Workbench {
         }
     }
 
+    /// Counts the rows of a file before it is trained on. `columns`: what they are said to be.
     pub(super) fn read_training_file(&mut self, path: PathBuf, columns: Mapping) {
         self.state.notices.clear(PanelId::Train);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
