@@ -8,7 +8,7 @@ use crate::state::command::{Commands, LecturesCommand, ModelsCommand, ViewComman
 use crate::state::hub::ModelsTab;
 use crate::state::lectures::{Front, LecturesState, Listed, Shown};
 use crate::state::room::RoomState;
-use crate::widgets::button::ActionButton;
+use crate::widgets::button::{ActionButton, Weight};
 use crate::widgets::card::{Tone, card_ui, chip_ui};
 use crate::widgets::layout::{heading_ui, inset_ui, scrolled_ui};
 use crate::widgets::theme;
@@ -185,8 +185,9 @@ fn start_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
     let obstacle = front.obstacle();
     let can_start = obstacle.is_none();
     let why = obstacle.unwrap_or_default();
+    let left = front.left.as_ref().filter(|left| left.at > 0);
     ui.horizontal_wrapped(|ui| {
-        if let Some(left) = front.left.as_ref().filter(|left| left.at > 0) {
+        if let Some(left) = left {
             let words = format!("Continue with scene {}", left.at + 1);
             let go_on = ActionButton::primary(&words).icon(icons::PLAY).add_enabled(ui, can_start);
             let about = "Where you left the stage. What was revealed and the clock stay";
@@ -197,7 +198,10 @@ fn start_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
         }
         let about = "The scenes on the whole screen. Page Down and Page Up turn the pages, R \
                      reveals, B makes the screen dark, Esc leaves";
-        let start = ActionButton::primary("Start").icon(icons::PLAY).add_enabled(ui, can_start);
+        // One next step: where the lecture was left, if it was.
+        let weight = if left.is_some() { Weight::Normal } else { Weight::Primary };
+        let start = ActionButton::new("Start").weight(weight).icon(icons::PLAY);
+        let start = start.add_enabled(ui, can_start);
         if start.on_hover_text(about).on_disabled_hover_text(&why).clicked() {
             commands.push(LecturesCommand::Start { has_notes: false });
         }
@@ -234,7 +238,7 @@ fn scenes_ui(ui: &mut Ui, front: &Front, commands: &mut Commands) {
     ui.add(Label::new(theme::title(ui, "Scenes")).wrap());
     for (at, (scene, shown)) in front.opened.lecture.scenes.iter().zip(&front.results).enumerate() {
         ui.add_space(theme::GAP_SMALL);
-        ui.horizontal_top(|ui| {
+        ui.horizontal(|ui| {
             let name = format!("Start with scene {}", at + 1);
             let start = ui.add_enabled(can_start, ActionButton::only_icon(icons::PLAY, &name));
             if start.clicked() {

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use eframe::egui::{Button, Response, ScrollArea, Ui};
 
 /// So many letters of a name are shown in a list.
-const MOST: usize = 48;
+const MOST: usize = 60;
 
 /// The share of a window's height that a menu may take.
-const MOST_OF_WINDOW: f32 = 0.6;
+const MOST_OF_WINDOW: f32 = 0.75;
 
 /// A name in at most so many letters. It is cut in the middle: columns of one survey begin alike, and models of one
 /// family, and what they end with tells them apart.
@@ -46,14 +46,19 @@ pub fn value_ui<T: PartialEq>(ui: &mut Ui, value: &mut T, this: T, name: &str) -
     choice
 }
 
+/// What stands in a menu; it scrolls where the window is too low for it.
+pub fn menu_ui<R>(ui: &mut Ui, contents: impl FnOnce(&mut Ui) -> R) -> R {
+    let most = ui.ctx().content_rect().height() * MOST_OF_WINDOW;
+    ScrollArea::vertical().max_height(most).show(ui, contents).inner
+}
+
 /// The names of a menu, which scrolls where they are many. The place of the one that was clicked.
 pub fn menu_of_names_ui<'a>(
     ui: &mut Ui,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<usize> {
-    let most = ui.ctx().content_rect().height() * MOST_OF_WINDOW;
     let mut clicked = None;
-    ScrollArea::vertical().max_height(most).show(ui, |ui| {
+    menu_ui(ui, |ui| {
         for (place, name) in names.into_iter().enumerate() {
             let shown = short(name, MOST);
             let mut entry = ui.add(Button::new(&*shown));

@@ -366,6 +366,17 @@ fn repeats_set_what_came_beside_what_is_likely() {
 }
 
 #[test]
+fn nothing_is_repeated_at_what_is_no_temperature() {
+    let mut window = Window::new(in_repeats());
+    window.state().playground.repeats.ended();
+    window.state().playground.repeats.temperatures = "warm".to_owned();
+    window.run();
+    let button = window.0.get_by_role_and_label(Role::Button, "Repeat");
+    assert!(button.accesskit_node().is_disabled());
+    assert!(window.sees("warm is no temperature"));
+}
+
+#[test]
 fn control_enter_starts_what_the_view_does() {
     let mut window = Window::new(in_repeats());
     window.state().playground.repeats.ended();

@@ -10,6 +10,7 @@ use crate::state::annotate::AnnotateState;
 use crate::state::command::{AnnotateCommand, Commands};
 use crate::widgets::button::ActionButton;
 use crate::widgets::card;
+use crate::widgets::choice::menu_ui;
 use crate::widgets::theme::{self, icons};
 
 /// How answers are shown.
@@ -36,30 +37,32 @@ pub(super) fn export_menu_ui(ui: &mut Ui, counts: &VerdictCounts, commands: &mut
     let has_pairs = counts.pairs() > 0;
     let menu = ui.add_enabled_ui(has_pairs, |ui| {
         ui.menu_button("Export…", |ui| {
-            for (words, hint, conversational) in [
-                (
-                    "Conversational (messages)…",
-                    "TRL's explicit preference format with messages, for models with a chat \
-                     template",
-                    true,
-                ),
-                (
-                    "Plain text (standard)…",
-                    "TRL's explicit preference format with plain strings, joined as they stand",
-                    false,
-                ),
-            ] {
-                if ui.button(words).on_hover_text(hint).clicked() {
-                    commands.push(AnnotateCommand::ExportPairs { conversational });
+            menu_ui(ui, |ui| {
+                for (words, hint, conversational) in [
+                    (
+                        "Conversational (messages)…",
+                        "TRL's explicit preference format with messages, for models with a chat \
+                         template",
+                        true,
+                    ),
+                    (
+                        "Plain text (standard)…",
+                        "TRL's explicit preference format with plain strings, joined as they stand",
+                        false,
+                    ),
+                ] {
+                    if ui.button(words).on_hover_text(hint).clicked() {
+                        commands.push(AnnotateCommand::ExportPairs { conversational });
+                    }
                 }
-            }
-            ui.separator();
-            for form in PairForm::ALL {
-                let hint = "Into the folder exports/pairs of the project";
-                if ui.button(form.words()).on_hover_text(hint).clicked() {
-                    commands.push(AnnotateCommand::ExportFor(form));
+                ui.separator();
+                for form in PairForm::ALL {
+                    let hint = "Into the folder exports/pairs of the project";
+                    if ui.button(form.words()).on_hover_text(hint).clicked() {
+                        commands.push(AnnotateCommand::ExportFor(form));
+                    }
                 }
-            }
+            });
         })
         .response
     });

@@ -98,10 +98,10 @@ fn menu_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &m
         }
         ui.separator();
         ui.menu_button("Export", |ui| {
-            for form in Export::of(session.folder.is_of_pairs()) {
-                if ui.button(format!("{}…", form.name())).clicked() {
-                    commands.push(CodesCommand::Export(form));
-                }
+            let forms = Export::of(session.folder.is_of_pairs());
+            let names: Vec<String> = forms.iter().map(|form| format!("{}…", form.name())).collect();
+            if let Some(place) = menu_of_names_ui(ui, names.iter().map(String::as_str)) {
+                commands.push(CodesCommand::Export(forms[place]));
             }
         });
         if session.folder.study.codebook.codebook(0).is_none() {

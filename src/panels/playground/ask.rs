@@ -26,6 +26,9 @@ pub struct Start<'a> {
     /// What runs is stopped by this.
     pub stop: PlaygroundStop,
     pub is_running: bool,
+
+    /// What is wrong with the view's own settings.
+    pub problem: Option<&'a str>,
 }
 
 /// Which command stops what the view does.
@@ -80,7 +83,7 @@ pub fn ask_ui(
                     commands.push(start.stop.command());
                 }
             } else {
-                let obstacle = playground.obstacle(Some(model));
+                let obstacle: Option<&str> = playground.obstacle(Some(model)).or(start.problem);
                 let shortcut = ui.ctx().format_shortcut(&SEND);
                 let button = ActionButton::primary(start.words).shortcut(&shortcut);
                 let button = button.add_enabled(ui, obstacle.is_none());

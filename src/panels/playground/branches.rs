@@ -41,6 +41,7 @@ pub fn branches_ui(
         about: "Read the prompt. Branches grow from its end",
         stop: PlaygroundStop::Branches,
         is_running: playground.branches.is_running(),
+        problem: None,
     };
     below_prompt(ui, "branches").show(ui, |ui, part| match part {
         Part::Above => {

@@ -29,11 +29,13 @@ pub fn repeats_ui(
     model: &ModelCard,
     commands: &mut Commands,
 ) {
+    let problem = parse_temperatures(&playground.repeats.temperatures).err();
     let start = Start {
         words: "Repeat",
         about: "Answer the prompt with each seed at each temperature",
         stop: PlaygroundStop::Repeats,
         is_running: playground.repeats.is_running(),
+        problem: problem.as_deref(),
     };
     below_prompt(ui, "repeated").show(ui, |ui, part| match part {
         Part::Above => {

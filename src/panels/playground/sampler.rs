@@ -39,6 +39,7 @@ pub fn sampler_ui(
         about: "Read the prompt and show what could come next",
         stop: PlaygroundStop::Answer,
         is_running: playground.running,
+        problem: None,
     };
     below_prompt(ui, "sampler").show(ui, |ui, part| match part {
         Part::Above => {

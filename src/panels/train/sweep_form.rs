@@ -14,6 +14,7 @@ use crate::sweep::methods::METHODS;
 use crate::train::config::TrainConfig;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
+use crate::widgets::choice::menu_ui;
 use crate::widgets::theme::{self, icons};
 
 pub(super) fn form_ui(
@@ -118,7 +119,7 @@ fn keys_ui(ui: &mut Ui, rows: &mut Vec<KeyRow>, config: &TrainConfig) {
                     TextEdit::singleline(&mut row.key).hint_text("key").desired_width(em * 13.0);
                 ui.add(key).accessible_name(format!("Key {}", place + 1));
                 ui.menu_button("…", |ui| {
-                    ScrollArea::vertical().max_height(em * 24.0).show(ui, |ui| {
+                    menu_ui(ui, |ui| {
                         for known in keys::known() {
                             if ui.button(&known).clicked() {
                                 row.key = known;
@@ -156,12 +157,14 @@ fn offered_ui(ui: &mut Ui, row: &mut KeyRow, (place, config): (usize, &TrainConf
         return;
     }
     ui.menu_button("Values…", |ui| {
-        for (value, is_chosen) in offered {
-            let mut ticked = is_chosen;
-            if check_ui(ui, &mut ticked, &value, "Is tried where it is ticked").changed() {
-                row.toggle(&value);
+        menu_ui(ui, |ui| {
+            for (value, is_chosen) in offered {
+                let mut ticked = is_chosen;
+                if check_ui(ui, &mut ticked, &value, "Is tried where it is ticked").changed() {
+                    row.toggle(&value);
+                }
             }
-        }
+        });
     })
     .response
     .on_hover_text("Values that this key can have, or numbers around the one on the left")
@@ -215,17 +218,19 @@ fn variations_ui(ui: &mut Ui, form: &mut SweepForm, config: &TrainConfig) {
             form.take(config);
         }
         ui.menu_button("Methods…", |ui| {
-            for (name, title, _) in METHODS {
-                let is_it = |row: &VariationRow| row.of == VariationOf::Method(name);
-                let place = form.variations.iter().position(is_it);
-                let mut ticked = place.is_some();
-                if check_ui(ui, &mut ticked, title, "A variation that learns so").changed() {
-                    match place {
-                        Some(place) => drop(form.variations.remove(place)),
-                        None => form.variations.push(VariationRow::method(name)),
+            menu_ui(ui, |ui| {
+                for (name, title, _) in METHODS {
+                    let is_it = |row: &VariationRow| row.of == VariationOf::Method(name);
+                    let place = form.variations.iter().position(is_it);
+                    let mut ticked = place.is_some();
+                    if check_ui(ui, &mut ticked, title, "A variation that learns so").changed() {
+                        match place {
+                            Some(place) => drop(form.variations.remove(place)),
+                            None => form.variations.push(VariationRow::method(name)),
+                        }
                     }
                 }
-            }
+            });
         });
     });
 }
