@@ -123,6 +123,14 @@ fn full_fine_tuning_of_a_tied_model_is_that_of_trl() {
     replay("full_llama");
 }
 
+/// Compressed keys and values, norms of each head in one tensor, and keys that are values.
+#[test]
+fn full_fine_tuning_of_families_with_parts_of_their_own_is_that_of_trl() {
+    for name in ["full_sft_minicpm3", "full_dpo_cohere_norms", "full_sft_gemma4_dense"] {
+        replay_but(name, 1);
+    }
+}
+
 #[test]
 fn full_fine_tuning_of_an_untied_model_is_that_of_trl() {
     replay("full_mistral");

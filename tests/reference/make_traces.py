@@ -316,7 +316,7 @@ CASES = {
     "lfm2_moe": family("lfm2_moe", kind="sft", targets=["in_proj", "out_proj", "q_proj"]),
     "granite_hybrid": family("granite_hybrid", targets=["in_proj", "q_proj", "v_proj"]),
     # All weights of families with compressed keys, norms of each head, and values that are keys.
-    "full_sft_minicpm3": family("minicpm3", kind="sft", method="full", lr=5e-4, wd=0.3, held_out=3),
+    "full_sft_minicpm3": family("minicpm3", kind="sft", method="full", lr=5e-4, wd=0.3),
     "full_dpo_cohere_norms": family("cohere_head_norms", method="full", lr=5e-4),
     "full_sft_gemma4_dense": family("gemma4_dense", kind="sft", method="full", lr=5e-4, wd=0.3, accum=2),
     # Its context: TRL goes on beyond that, and we do not.

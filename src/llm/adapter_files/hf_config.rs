@@ -88,11 +88,18 @@ pub(crate) fn config_json(model: &Model) -> Result<Value, Error> {
 /// Whether a description that was read again is that of the model.
 fn says(read: &Config, config: &Config) -> bool {
     let norm = if norms_are_one_less(config) { NormKind::RmsPlusOne } else { config.norm };
-    // Rope was worked out from other numbers.
+    // Rope was worked out from other numbers, and so were scores that it scales.
     let pairs = || read.ropes.iter().zip(&config.ropes);
+    let near = |one: f32, other: f32| (one - other).abs() <= 1e-6 * one.abs();
+    let mut layers = config.layers.clone();
+    for (layer, read) in layers.iter_mut().zip(&read.layers) {
+        if near(layer.scale, read.scale) {
+            layer.scale = read.scale;
+        }
+    }
     read.ropes.len() == config.ropes.len()
         && pairs().all(|(one, other)| one.is_nearly(other))
-        && *read == Config { norm, ropes: read.ropes.clone(), ..config.clone() }
+        && *read == Config { norm, layers, ropes: read.ropes.clone(), ..config.clone() }
 }
 
 /// The description with this rope.
