@@ -199,7 +199,7 @@ fn norm<'a>(norm: Option<&'a mut Norm>, found: &mut Vec<OwnTensor<'a>>) {
         _ => None,
     };
     let learned = |part: &str, kind: Part, len: usize| {
-        let shape = head_dim.map_or(vec![len], |dim| vec![len / dim, dim]);
+        let shape = head_dim.map_or_else(|| vec![len], |dim| vec![len / dim, dim]);
         let learned = Learned::new(format!("{name}.{part}"), name, kind, shape);
         let decays = learned.decays && !is_layer_norm;
         Learned { decays, ..learned }
