@@ -42,6 +42,7 @@ pub trait Work: Sized + 'static {
 
 /// How a kind of work gets along with the rest of the program. Everything that treats all that runs
 /// alike follows from this.
+#[expect(clippy::struct_excessive_bools, reason = "each is a rule of its own")]
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// What is going on, as a notice or a question begins with it: `Loading the adapter`.

@@ -1,5 +1,7 @@
-//! Names that are not ours among which one is chosen: columns, models, evaluations. A name may be as long as a
-//! question of a survey, and there may be hundreds of them: neither takes a list out of the window.
+//! Names that are not ours among which one is chosen: columns, models, evaluations.
+//!
+//! A name may be as long as a question of a survey, and there may be hundreds of them: neither takes a list out of
+//! the window.
 
 use std::borrow::Cow;
 

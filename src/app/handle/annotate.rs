@@ -247,7 +247,7 @@ impl Workbench {
     }
 
     /// The window closes: a field that was typed in until now has not said that it was left.
-    pub(in crate::app) fn keep_last_judging(&mut self) {
+    pub(in crate::app) fn keep_last_judging(&self) {
         let Some(open) = &self.project else { return };
         let (path, judging) = (open.folder.join(judging::FILE), &self.state.annotate.judging);
         // Nothing is written over a file that could not be read, nor into a project that asks nothing.

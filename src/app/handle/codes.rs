@@ -131,7 +131,7 @@ impl Workbench {
         // What was written for a study belongs to no project yet.
         let setup = std::mem::take(&mut codes.setup);
         let (view, goes_on, coder) = (codes.view, codes.goes_on, std::mem::take(&mut codes.coder));
-        *codes = CodesState { view, coder, goes_on, setup, ..CodesState::default() };
+        *codes = CodesState { view, setup, coder, goes_on, ..CodesState::default() };
         self.list_studies();
     }
 

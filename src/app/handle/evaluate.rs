@@ -374,7 +374,7 @@ impl Workbench {
     }
 
     /// The window closes: what was typed in the last moment is kept, too.
-    pub(in crate::app) fn keep_last_draft(&mut self) {
+    pub(in crate::app) fn keep_last_draft(&self) {
         if self.tasks.has::<ListEvaluations>() {
             return; // it is not known yet what the project has
         }
