@@ -153,6 +153,7 @@ fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut 
     let stays = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let menu = MenuButton::new("Another threshold…").config(stays);
     let (response, _) = menu.ui(ui, |ui| {
+        ui.reset_style(); // in a menu neither a number nor a button would look like one
         ui.horizontal(|ui| {
             let value = DragValue::new(threshold).range(0.01..=0.99).speed(0.01).max_decimals(2);
             let words = "A label applies from";
