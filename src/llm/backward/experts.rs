@@ -83,7 +83,7 @@ impl Experts {
         let rows =
             scores.chunks_exact(self.rule.count).zip(by_weight.chunks_exact_mut(self.rule.count));
         for ((scores, by_weight), chosen) in rows.zip(&chosen) {
-            // What weights are multiplied by at last comes first on the way back.
+            // What weights are multiplied by at last comes first in the backward pass.
             if let Some(scales) = &self.expert_scales {
                 by_weight.iter_mut().zip(scales).for_each(|(by, scale)| *by *= scale);
             }

@@ -33,7 +33,7 @@ const SHARES: [(&str, Kept, &[&str]); 14] = [
     ("hidden_dropout", Kept::Number, &["bloom", "falcon"]),
     ("dropout", Kept::Number, &["opt"]),
     ("layerdrop", Kept::Number, &["opt"]),
-    // Every other family's, but of those of `WITHOUT`.
+    // Of every other family but those of `WITHOUT`.
     ("attention_dropout", Kept::Number, &[]),
 ];
 
