@@ -60,7 +60,7 @@ pub enum RedrawError {
 /// Decides from the probabilities that an evaluation keeps which labels apply from `threshold` on, and keeps that
 /// as an evaluation of its own beside it: it is one more configuration that was tried.
 ///
-/// `at`: now, RFC 3339. Doing the same twice writes the same folder again.
+/// `at`: now, RFC 3339. Done a second time it leaves what is there, which may have got labels by people since.
 pub fn redraw(
     folder: &Path,
     threshold: f64,
@@ -93,13 +93,18 @@ pub fn redraw(
     for answer in answered.values_mut() {
         changed += usize::from(decide(&labels, answer, threshold));
     }
-    let (new, _) = Folder::begin(&beside(folder, threshold), &evaluation, true)?;
+    let (new, there) = Folder::begin(&beside(folder, threshold), &evaluation, true)?;
+    let redrawn =
+        Redrawn { folder: new.path().to_owned(), threshold, rows: answered.len(), changed };
+    if there.len() == answered.len() {
+        return Ok(redrawn);
+    }
     note_opening(new.path(), &evaluation, at)?;
     if let Some(code) = evaluation.task.code.as_ref().filter(|code| code.codebook.is_relative()) {
         copy(&folder.join(&code.codebook), &new.path().join(&code.codebook))?;
     }
     new.finish(&answered, &table::all(&prepared.task, &prepared.questions, &answered))?;
-    Ok(Redrawn { folder: new.path().to_owned(), threshold, rows: answered.len(), changed })
+    Ok(redrawn)
 }
 
 /// The copy of the codebook that an evaluation of the window has in its folder.
@@ -228,6 +233,15 @@ mod tests {
         assert!(table.contains(r#"first,"[""war"",""trade""]""#), "{table}");
         // The first one stays as it was.
         assert_eq!(Folder::read(&folder).unwrap().1[&1].answer.as_deref(), Some("as it was"));
+        // A second time leaves what people have said of it since.
+        let (mut evaluation, mut answered) = (evaluation, answered);
+        evaluation.coders.push("ada".to_owned());
+        for answer in answered.values_mut() {
+            answer.several.as_mut().unwrap().human.push(Some(vec![1]));
+        }
+        Folder::keep(&found.folder, &evaluation, &answered).unwrap();
+        assert_eq!(redraw(&folder, 0.3, AT, &Quiet).unwrap(), found);
+        assert_eq!(Folder::read(&found.folder).unwrap(), (evaluation, answered));
         // The name does not grow with each time.
         let third = redraw(&found.folder, 0.2, AT, &Quiet).unwrap();
         assert_eq!(Folder::evaluation(&third.folder).unwrap().task.name, "Topics, from 0.2");
