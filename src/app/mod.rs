@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod bench_annotate;
+pub mod bench_views;
 pub mod connection;
 pub mod engine;
 mod figure;

@@ -50,6 +50,9 @@ enum What {
 
     /// The window: its first frame, and its own work a frame while a run is under way behind it
     Ui(UiArgs),
+
+    /// The views of the Playground and of Look inside: how soon each is there, and its work a frame
+    Views(super::bench_views::ViewsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -144,6 +147,7 @@ pub fn run(args: &BenchArgs, process_start: Instant) -> anyhow::Result<()> {
         What::Fetch(args) => super::bench_fetch::run(args),
         What::Annotate(args) => super::bench_annotate::run(args),
         What::Ui(args) => bench_ui(args, process_start),
+        What::Views(args) => super::bench_views::run(args),
     }
 }
 

@@ -8,6 +8,7 @@ mod bench_annotate;
 mod bench_fetch;
 mod bench_memory;
 mod bench_pass;
+mod bench_views;
 mod bundle;
 mod cache;
 mod classify;
