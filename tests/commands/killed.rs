@@ -163,3 +163,85 @@ fn a_run_that_does_not_fit_is_refused_with_its_numbers() {
     assert!(said.contains("of memory, and") && said.contains("r = 8"), "{said}");
     assert!(!run_dir.join("run.json").exists(), "nothing was started");
 }
+
+const ROWS: usize = 300;
+
+/// Rows of texts and a task that labels them, in their folder.
+fn labelling(folder: &Path) -> PathBuf {
+    let mut table = String::from("id,text\n");
+    for row in 0..ROWS {
+        let length = 3 + row * 7 % 11;
+        let words: Vec<String> = (0..length).map(|word| format!("w{}", row * word % 97)).collect();
+        table.push_str(&format!("r{row},{}\n", words.join(" ")));
+    }
+    tuning_fork::files::write_atomic(&folder.join("texts.csv"), table.as_bytes()).unwrap();
+    let codebook = "name = \"Tone\"\ninstruction = \"Which tone is it?\"\n[[classes]]\nlabel = \"good\"\n[[classes]]\nlabel = \"bad\"\n\
+                    [[classes]]\nlabel = \"neither of them\"\n";
+    tuning_fork::files::write_atomic(&folder.join("tone.toml"), codebook.as_bytes()).unwrap();
+    let task = format!(
+        "name = \"Tone\"\nmodel = {:?}\ndata = \"texts.csv\"\nid = \"id\"\norders = 2\n\
+         [code]\ntext = \"text\"\ncodebook = \"tone.toml\"\n",
+        sample_data("tiny_model").display().to_string()
+    );
+    let path = folder.join("task.toml");
+    tuning_fork::files::write_atomic(&path, task.as_bytes()).unwrap();
+    path
+}
+
+fn evaluate(folder: &Path, out: &Path, resume: bool, threads: usize) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tuning-fork"));
+    command.arg("evaluate").arg(labelling(folder)).arg("--out").arg(out).arg("--json");
+    if resume {
+        command.arg("--resume");
+    }
+    for name in ["HOME", "XDG_DATA_HOME", "USERPROFILE", "APPDATA"] {
+        command.env(name, folder);
+    }
+    command.env("RAYON_NUM_THREADS", threads.to_string());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Every file of a finished evaluation but the one with its times.
+fn answers(out: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = std::fs::read_dir(out)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.path()))
+        .filter(|(name, _)| name != "evaluation.json")
+        .map(|(name, path)| (name, std::fs::read_to_string(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn an_evaluation_that_is_killed_ten_times_has_the_answers_of_an_undisturbed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed) = (folder.path().join("whole"), folder.path().join("killed"));
+    let output = evaluate(folder.path(), &whole, false, 1).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected = answers(&whole);
+    let rows = expected.iter().find(|(name, _)| name == "results.jsonl").unwrap();
+    assert_eq!(rows.1.lines().count(), ROWS);
+
+    let mut drawn = 20_261_130_u64;
+    for kill in 0..KILLS {
+        drawn =
+            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (count, micros) = (1 + (drawn >> 33) as usize % 20, (drawn >> 40) % 3000);
+        let mut child = evaluate(folder.path(), &killed, kill > 0, 2);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let seen = lines.by_ref().take(count).filter(|line| line.is_ok()).count();
+        assert_eq!(
+            seen, count,
+            "the evaluation ended by itself before it was killed {KILLS} times"
+        );
+        jobs::pause::<()>(&jobs::Quiet, Duration::from_micros(micros)).unwrap();
+        child.kill().unwrap(); // SIGKILL
+        child.wait().unwrap();
+    }
+    // With two threads where the undisturbed one had one: the same bits.
+    let output = evaluate(folder.path(), &killed, true, 2).wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(answers(&killed), expected);
+}
