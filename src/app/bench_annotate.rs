@@ -61,6 +61,10 @@ pub struct AnnotateBenchReport {
     pub resident_bytes: Option<u64>,
     pub frames: usize,
 
+    /// By so much the file of the verdicts grew: not at all where each item of the project has one from an
+    /// earlier measurement.
+    pub kept_bytes: u64,
+
     /// A frame's work of this program, with the verdict and its way to the disk.
     pub median_ms: f64,
     pub p99_ms: f64,
@@ -229,6 +233,9 @@ struct Measured {
     /// In seconds.
     frames: Vec<f64>,
     verdicts: Vec<f64>,
+
+    /// How long the verdicts' file was when the first was given.
+    len_before: Option<u64>,
 }
 
 impl Measured {
@@ -262,7 +269,18 @@ impl Measured {
             frame_start: asked,
             frames: Vec::new(),
             verdicts: Vec::new(),
+            len_before: None,
         }
+    }
+
+    /// How long the file is that the verdicts go to.
+    fn verdicts_len(&self) -> u64 {
+        let session = self.workbench.state.codes.session.as_ref();
+        let path = match session.filter(|_| !self.options.pairs) {
+            Some(session) => session.folder.log_path(CODER),
+            None => self.options.folder.join("pairs.jsonl"),
+        };
+        path.metadata().map(|file| file.len()).unwrap_or_default()
     }
 
     /// Gives a verdict, once everything is there.
@@ -285,6 +303,9 @@ impl Measured {
             }
             return;
         }
+        let len = self.verdicts_len();
+        self.len_before.get_or_insert(len);
+        let state = &mut self.workbench.state;
         let began = Instant::now();
         if self.options.pairs {
             self.workbench.handle(AnnotateCommand::Judge(Verdict::Left));
@@ -302,7 +323,9 @@ impl Measured {
             let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
             sorted.get(index).copied().unwrap_or_default() * 1e3
         };
+        let kept_bytes = self.verdicts_len() - self.len_before.unwrap_or_default();
         let report = &mut self.report;
+        report.kept_bytes = kept_bytes;
         report.resident_bytes = (self.options.held_memory)();
         report.frames = self.frames.len();
         (report.median_ms, report.p99_ms) = (at(&self.frames, 0.5), at(&self.frames, 0.99));

@@ -39,10 +39,17 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| scratch.path().to_owned());
     let AnnotateArgs { pairs, items, verdicts, given, .. } = *args;
-    let options = AnnotateBenchOptions { folder, pairs, items, verdicts, given, held_memory };
+    let options =
+        AnnotateBenchOptions { folder: folder.clone(), pairs, items, verdicts, given, held_memory };
     make(&options)?;
     let report =
         measure(options).map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
+    if report.kept_bytes == 0 {
+        anyhow::bail!(
+            "each item of {} has a verdict from an earlier measurement: none was given. Name another folder",
+            folder.display()
+        );
+    }
     let peak = peak_memory();
     if args.json {
         let mut value = json!(report);
