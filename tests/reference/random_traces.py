@@ -149,6 +149,8 @@ def draw(rng):
     if extra.get("packing"):
         case["held_out"] = 0
     if kind in ("orpo", "cpo"):
+        # TRL keeps rows whose prompt fills everything, with no answer; ours says that they are left out.
+        extra["max_length"] = max(48, extra.get("max_length", 100))
         case["rows"] = max(2, case["rows"] // case["batch"]) * case["batch"]
     return case | dict(extra=extra)
 

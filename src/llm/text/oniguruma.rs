@@ -418,7 +418,8 @@ impl Translator<'_> {
             }
             'c' => {
                 let next = self.left.next().unwrap_or_default();
-                char::from(u8::try_from(next).map_err(|_| format!("\\c{next}"))? & 0x1F)
+                let byte = u8::try_from(next).ok();
+                char::from(byte.ok_or_else(|| format!("\\c{next}"))? & 0x1F)
             }
             'C' | 'M' if self.left.peek() == Some(&'-') => return Err(format!("\\{letter}-")),
             letter => letter,
