@@ -202,7 +202,7 @@ impl Translator<'_> {
                 if let Some(mark) = self.left.next_if(|&mark| mark == '=' || mark == '!') {
                     self.out.push(mark);
                 } else {
-                    while let Some(letter) = self.left.next() {
+                    for letter in self.left.by_ref() {
                         self.out.push(letter);
                         if letter == '>' {
                             break;

@@ -9,7 +9,7 @@ impl Translator<'_> {
         self.left.next();
         let is_turned = is_turned ^ self.left.next_if_eq(&'^').is_some();
         let name: String = self.left.by_ref().take_while(|&letter| letter != '}').collect();
-        let plain: String = name
+        let plain = name
             .chars()
             .filter(|letter| !" _-".contains(*letter))
             .collect::<String>()
