@@ -98,6 +98,12 @@ fn packed_rows_are_learned_as_by_trl() {
     replay("sft_packing");
 }
 
+// A model with learned positions, which begin anew with each row of a pack.
+#[test]
+fn packed_rows_are_learned_by_gpt2_as_by_trl() {
+    replay("sft_packed_gpt2");
+}
+
 #[test]
 fn lora_on_every_linear_layer_of_gpt2_is_that_of_trl() {
     replay("lora_all_linear");

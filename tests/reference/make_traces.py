@@ -433,7 +433,6 @@ CASES = {
     "pack_wrapped": sft(
         data=whole_text, rows=14, batch=2, extra=dict(packing=True, packing_strategy="wrapped", max_length=32)
     ),
-    # Only so: with bfd, transformers' GPT-2 lets packed rows see each other.
     "pack_gpt2": sft(
         model="gpt2", data=whole_text, rows=14, batch=2, targets="all-linear", lora=dict(fan_in_fan_out=True),
         extra=dict(packing=True, packing_strategy="wrapped", max_length=32),
@@ -441,6 +440,10 @@ CASES = {
     "dora_plain": sft(data=lambda rng, n: only_chosen(plain(rng, n)), lora=dict(use_dora=True), accum=2, wd=0.2),
     "dora_gpt2": sft(model="gpt2", data=whole_text, targets="all-linear", lora=dict(use_dora=True, fan_in_fan_out=True)),
     "dora_dpo": dpo(model="qwen3", data=system, lora=dict(use_dora=True, use_rslora=True), held_out=4),
+    "sft_packed_gpt2": sft(
+        model="gpt2", data=lambda rng, n: only_chosen(plain(rng, n)), rows=8, batch=2, accum=1, steps=3, held_out=0, targets=["c_attn", "c_fc"],
+        lora=dict(fan_in_fan_out=True), extra=dict(packing=True, packing_strategy="bfd", max_length=40)
+    ),
     "pack_gemma3": sft(model="gemma3", data=whole_chat, rows=12, batch=2, extra=dict(packing=True, max_length=64)),
     # Labelled answers
     "kto_chat": of("kto", data=labelled(system), rows=14, batch=4, accum=2, held_out=5),

@@ -434,7 +434,8 @@ def draw_rows(case, r):
         else: make = draw_pairs(r, case["model"])
         rows = make(r, max(case["rows"], 4))
         # Rows that are left out are not split either.
-        short = all(len(json.dumps(row, ensure_ascii=False)) < 420 for row in rows)
+        longest = 200 if case["model"].startswith("tiny_") else 420  # these read 128 tokens
+        short = all(len(json.dumps(row, ensure_ascii=False)) < longest for row in rows)
         if not case["share"] or (unlike(rows) and short): break
     else:
         case["share"] = 0.0
@@ -760,6 +761,11 @@ def compare(program, folder, case):
     (folder / "said.txt").write_text(said)
     # TRL's CPO and ORPO keep rows of which no answer is left; ours says that they are left out.
     if found and case["objective"] in ("orpo", "cpo") and "left out" in said: return "said", found
+    if found and "do not see each other here" in said: return "said", found
+    # TRL pads prompts at their beginning, and GPT-2 numbers its positions from there.
+    if found and case.get("policy") and case["model"] == "gpt2":
+        lengths = {len(answer["prompt_ids"]) for answer in json.loads((folder / "answers.json").read_text())["answers"]}
+        if len(lengths) > 1: return "theirs", found
     return ("DIFFERENT" if found else "same"), found
 
 

@@ -217,6 +217,15 @@ fn every_form_of_answers_is_recognised_by_its_keys() {
             ])),
         ),
         (
+            json!({"conversations": [{"from": "developer", "value": "Be brief."}, {"from": "user", "value": "Hi"}, {"from": "gpt", "value": "Hello"}]}),
+            "ShareGPT",
+            Content::Whole(dialogue(&[
+                ("developer", "Be brief."),
+                ("user", "Hi"),
+                ("assistant", "Hello"),
+            ])),
+        ),
+        (
             json!({"conversation": [{"human": "Hi", "assistant": "Hello"}]}),
             "ShareGPT",
             Content::Whole(dialogue(&[("user", "Hi"), ("assistant", "Hello")])),

@@ -103,12 +103,13 @@ pub(crate) fn message(key: &str, index: usize, value: &Value) -> Result<Message,
 }
 
 /// The roles of `ShareGPT`'s speakers.
-const ROLES: [(&str, &str); 19] = [
+const ROLES: [(&str, &str); 20] = [
     ("human", "user"),
     ("gpt", "assistant"),
     ("user", "user"),
     ("assistant", "assistant"),
     ("system", "system"),
+    ("developer", "developer"),
     ("chatgpt", "assistant"),
     ("bot", "assistant"),
     ("bing", "assistant"),

@@ -4,7 +4,7 @@ use super::feed::Feed;
 use super::records::{DELIMITERS, Records};
 
 /// Tried where none of them gives columns: of Hive, and of those who wanted one that no text has.
-const RARE: [u8; 4] = [0x01, 0x1f, b'^', b'~'];
+const RARE: [u8; 5] = [0x01, 0x1f, 0x1e, b'^', b'~'];
 
 /// Rows that are looked at before the delimiter is known.
 const LOOKED_AT: usize = 50;
@@ -229,6 +229,7 @@ mod tests {
             ("a,b\n1,2,3\n", b',', false, "uneven"),
             ("a^b\n1,5^2\n", b'^', true, "one that no text has"),
             ("a\u{1}b\n1;5\u{1}2\n", 1, true, "Hive's"),
+            ("a\u{1e}b\n1;5\u{1e}2\n", 0x1e, true, "ASCII's own"),
             ("", b',', false, "nothing"),
         ] {
             let found = dialect(text);

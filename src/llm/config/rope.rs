@@ -17,6 +17,9 @@ pub struct Rope {
 
     /// Dimension 2i turns with dimension 2i + 1 instead (GPT-J).
     pub neighbours: bool,
+
+    /// Turns the other way.
+    turns_back: bool,
     growth: Option<QueryGrowth>,
 }
 
@@ -178,7 +181,8 @@ impl Rope {
             }
         };
         let (frequencies, magnitude) = (narrow(frequencies), magnitude as f32);
-        Self { frequencies, magnitude, beyond, neighbours: false, growth: None }
+        let (neighbours, turns_back, growth) = (false, false, None);
+        Self { frequencies, magnitude, beyond, neighbours, turns_back, growth }
     }
 
     /// The same, where neighbouring dimensions turn together.
@@ -205,9 +209,8 @@ impl Rope {
     }
 
     /// Turns the other way (nanochat).
-    pub(crate) fn turned_back(mut self) -> Self {
-        self.frequencies.iter_mut().for_each(|frequency| *frequency = -*frequency);
-        self
+    pub(crate) fn turned_back(self) -> Self {
+        Self { turns_back: true, ..self }
     }
 
     /// Divides each pair's speed: what llama.cpp's converter makes of Llama 3's scaling.
@@ -237,6 +240,7 @@ impl Rope {
         };
         beyond
             && self.neighbours == other.neighbours
+            && self.turns_back == other.turns_back
             && self.growth == other.growth
             && near(self.magnitude, other.magnitude)
             && all(&self.frequencies, &other.frequencies)
@@ -267,11 +271,12 @@ impl Rope {
         let pairs = frequencies.len();
         let mut cos = Vec::with_capacity(count * pairs);
         let mut sin = Vec::with_capacity(count * pairs);
+        let side = if self.turns_back { -magnitude } else { magnitude };
         for position in start..start + count {
             for frequency in frequencies {
                 let angle = position as f32 * frequency; // in f32, as transformers does
                 cos.push(angle.cos() * magnitude);
-                sin.push(angle.sin() * magnitude);
+                sin.push(angle.sin() * side);
             }
         }
         let growth = self.growth.map(|QueryGrowth { beta, every }| {
@@ -394,5 +399,9 @@ mod tests {
         let (rope, plain) = (Rope::new(1e4, 8, scaling), Rope::new(1e4, 8, RopeScaling::None));
         assert_eq!(rope.table(0, 8).sin, plain.table(0, 8).sin);
         assert_ne!(rope.table(0, 9).sin[..8], plain.table(0, 9).sin[..8]);
+        // What turns the other way does so beyond that length, too.
+        let back = rope.clone().turned_back().table(0, 9);
+        let other: Vec<f32> = rope.table(0, 9).sin.iter().map(|sin| -sin).collect();
+        assert_eq!((&back.sin, &back.cos), (&other, &rope.table(0, 9).cos));
     }
 }

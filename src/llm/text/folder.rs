@@ -20,6 +20,7 @@ use super::gguf_rules::{TEKKEN, byte_level_step};
 use super::model_file::{Kind, ModelParts, Pair, TokenizerFile, Vocabulary};
 use super::numbered_read;
 use super::numbered_read::{NumberedFiles, VOCAB};
+use super::oniguruma;
 use super::ranked;
 use super::ranked::Ranked;
 use super::sentencepiece_file::{Role, SentencePiece};
@@ -452,21 +453,25 @@ fn precompiled(normalizer: &Value) -> Option<Value> {
 fn build(file: TokenizerFile) -> Result<AnyTokenizer, Problem> {
     let TokenizerFile { normalizer, pre_tokenizer, post_processor, decoder, model, .. } = file;
     let mut inner = AnyTokenizer::new(model.build()?);
-    let some = |part: Option<Value>| part.filter(|part| !part.is_null());
-    if let Some(part) = some(normalizer) {
+    let some = |part: Option<Value>| -> Result<Option<Value>, Problem> {
+        let mut part = part.filter(|part| !part.is_null());
+        part.as_mut().map(oniguruma::translate).transpose()?;
+        Ok(part)
+    };
+    if let Some(part) = some(normalizer)? {
         let part: NormalizerWrapper = serde_json::from_value(part)?;
         inner.with_normalizer(Some(part))?;
     }
-    if let Some(part) = some(pre_tokenizer) {
+    if let Some(part) = some(pre_tokenizer)? {
         let part: PreTokenizerWrapper = serde_json::from_value(part)?;
         inner.with_pre_tokenizer(Some(part));
     }
-    if let Some(part) = some(post_processor) {
+    if let Some(part) = some(post_processor)? {
         check_frame(&part)?;
         let part: PostProcessorWrapper = serde_json::from_value(part)?;
         inner.with_post_processor(Some(part));
     }
-    if let Some(part) = some(decoder) {
+    if let Some(part) = some(decoder)? {
         let part: DecoderWrapper = serde_json::from_value(part)?;
         inner.with_decoder(Some(part));
     }

@@ -167,6 +167,23 @@ fn a_folder_without_a_readable_tokenizer_says_what_is_missing() {
     assert!(what.contains("tokenizer_config.json"), "{what}");
 }
 
+/// transformers 5.23: BERT's class has an id for each of the two even where a file says that there is none.
+#[test]
+fn a_bert_tokenizer_without_a_name_for_its_end_has_the_end() {
+    for none in ["sep_token", "cls_token"] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = json!({ "tokenizer_class": "BertTokenizer", none: null }).to_string();
+        let vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n";
+        for (name, text) in [("vocab.txt", vocab), ("tokenizer_config.json", &settings)] {
+            files::write_atomic(&folder.path().join(name), text.as_bytes()).unwrap();
+        }
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        assert_eq!(tokenizer.encode("a b", true).unwrap(), [2, 5, 6, 3], "without {none}");
+        let (pair, kinds, _) = tokenizer.encode_pair("a", Some("b"), None).unwrap();
+        assert_eq!((pair, kinds), (vec![2, 5, 3, 6, 3], vec![0, 0, 0, 1, 1]), "without {none}");
+    }
+}
+
 /// Every folder that `make_tokenizer_folders.py` wrote, with all its texts. Prints what differs.
 #[test]
 #[ignore = "needs TUNING_FORK_TOKENIZER_FOLDERS, written by make_tokenizer_folders.py"]

@@ -20,21 +20,37 @@ pub(super) enum Second {
 }
 
 /// Puts tokens around a text, and around two of them.
-pub(super) fn template(
+pub(super) fn template<'t>(
     inner: &AnyTokenizer,
-    begin: Option<&str>,
-    end: Option<&str>,
+    begin: Option<&'t str>,
+    end: Option<&'t str>,
+    second: Second,
+) -> Result<PostProcessorWrapper, Problem> {
+    let placed = |content: Option<&'t str>| {
+        let id = |content: &'t str| {
+            let id = inner.token_to_id(content);
+            let id = id.ok_or_else(|| format!("the special token {content:?} is not a token"));
+            id.map(|id| (content, id))
+        };
+        content.map(id).transpose()
+    };
+    placed_template(placed(begin)?, placed(end)?, second)
+}
+
+/// As [`template`], of tokens with their ids.
+pub(super) fn placed_template(
+    begin: Option<(&str, u32)>,
+    end: Option<(&str, u32)>,
     second: Second,
 ) -> Result<PostProcessorWrapper, Problem> {
     let mut special_tokens = Map::new();
-    for content in [begin, end].into_iter().flatten() {
-        let id = inner.token_to_id(content);
-        let id = id.ok_or_else(|| format!("the special token {content:?} is not a token"))?;
+    for (content, id) in [begin, end].into_iter().flatten() {
         let entry = json!({ "id": content, "ids": [id], "tokens": [content] });
         special_tokens.insert(content.to_owned(), entry);
     }
     let special =
         |content: &str, kind: u32| json!({ "SpecialToken": { "id": content, "type_id": kind } });
+    let [begin, end] = [begin, end].map(|token| token.map(|(content, _)| content));
     let framed = |name: &str, kind: u32, begin: Option<&str>| {
         let text = json!({ "Sequence": { "id": name, "type_id": kind } });
         let begin = begin.map(|content| special(content, kind));

@@ -8,7 +8,7 @@ use super::bpe::AnyTokenizer;
 use super::class_tokens::pegasus_unknown;
 use super::classes::{Class, Frame};
 use super::folder_files::Problem;
-use super::frame::{Second, around, template};
+use super::frame::{Second, around, placed_template, template};
 use super::languages;
 use super::languages::MbartLanguages;
 use super::model_file::{ModelParts, Vocabulary};
@@ -125,7 +125,26 @@ impl Told {
             }
             _ => Second::Own,
         };
-        let post_processor = template(inner, begin.as_deref(), end.as_deref(), second)?;
+        // These classes name no token "None", and give it an id.
+        let missing = match self.class {
+            Class::Bert => Some((2, 3)),
+            Class::Mpnet => Some((0, 2)),
+            Class::DebertaV2 => Some((0, 0)),
+            _ => None,
+        };
+        let post_processor = match missing.filter(|_| begin.is_none() || end.is_none()) {
+            Some((begin_id, end_id)) => {
+                let placed = |token: Option<String>, missing| match token {
+                    None => Some(("None".to_owned(), missing)),
+                    Some(token) => inner.token_to_id(&token).map(|id| (token, id)),
+                };
+                let [begin, end] = [placed(begin, begin_id), placed(end, end_id)];
+                let [begin, end] =
+                    [&begin, &end].map(|it| it.as_ref().map(|(token, id)| (token.as_str(), *id)));
+                placed_template(begin, end, second)?
+            }
+            None => template(inner, begin.as_deref(), end.as_deref(), second)?,
+        };
         inner.with_post_processor(Some(post_processor));
         Ok(())
     }

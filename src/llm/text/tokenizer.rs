@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokenizers::utils::truncation::{
     TruncationDirection, TruncationParams, TruncationStrategy, truncate_encodings,
 };
-use tokenizers::{Model as _, PostProcessor as _};
+use tokenizers::{Encoding, Model as _, PostProcessor as _};
 
 use super::bpe::{AnyModel, AnyTokenizer};
 use super::folder::{self, Assembled};
@@ -61,6 +61,9 @@ pub struct Tokenizer {
 
     /// Texts that are too long lose their beginning, not their end.
     cuts_left: bool,
+
+    /// Markers of a GGUF file that take the white space after them, as llama.cpp does it.
+    markers: Vec<String>,
 
     /// What a person should know of how it was put together, a sentence each.
     warnings: Vec<String>,
@@ -119,6 +122,9 @@ impl Tokenizer {
             Some((name.to_owned(), vocab.tokens.get(id? as usize)?.clone()))
         });
         tokenizer.named = named.collect();
+        let added = tokenizer.inner.get_added_tokens_decoder();
+        let markers = added.into_values().filter(|token| token.rstrip);
+        tokenizer.markers = markers.map(|token| token.content).collect();
         tokenizer.vocab_size = tokenizer.vocab_size.max(vocab.tokens.len());
         tokenizer.warnings = vocab.warnings();
         Ok(tokenizer)
@@ -147,6 +153,7 @@ impl Tokenizer {
             vocab_size,
             cleans_spaces: false,
             cuts_left: false,
+            markers: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -155,9 +162,44 @@ impl Tokenizer {
     /// what this tokenizer puts around a text (transformers' `add_special_tokens`); text that a
     /// chat template wrote has it already.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>, TokenizerError> {
-        let encoding = guarded(|| self.inner.encode_fast(text, add_special));
-        let encoding = encoding.map_err(TokenizerError::Encode)?;
-        Ok(encoding.get_ids().to_vec())
+        let encode = |part: &str, add_special| self.inner.encode_fast(part, add_special);
+        Ok(self.encoded(text, add_special, encode)?.get_ids().to_vec())
+    }
+
+    fn encoded(
+        &self,
+        text: &str,
+        add_special: bool,
+        encode: impl Fn(&str, bool) -> tokenizers::Result<Encoding>,
+    ) -> Result<Encoding, TokenizerError> {
+        let stretches = self.stretches(text);
+        let encoding = guarded(|| {
+            if let [whole] = stretches.as_slice() {
+                return encode(whole, add_special);
+            }
+            let parts = stretches.iter().map(|part| encode(part, false));
+            let whole = Encoding::merge(parts.collect::<tokenizers::Result<Vec<_>>>()?, true);
+            self.inner.post_process(whole, None, add_special)
+        });
+        encoding.map_err(TokenizerError::Encode)
+    }
+
+    /// `text`, cut where other white space than ASCII's follows a marker and what it takes: llama.cpp asks
+    /// `isspace` of each byte, and the crate Unicode of each character.
+    fn stretches<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let (mut found, mut start) = (Vec::new(), 0);
+        let wide = |letter: char| !letter.is_ascii() && letter.is_whitespace();
+        let places = (!self.markers.is_empty()).then(|| text.match_indices(wide));
+        for (at, _) in places.into_iter().flatten() {
+            let taken = |letter: char| matches!(letter, '\t'..='\r' | ' ');
+            let before = text[start..at].trim_end_matches(taken);
+            if self.markers.iter().any(|marker| before.ends_with(marker.as_str())) {
+                found.push(&text[start..at]);
+                start = at;
+            }
+        }
+        found.push(&text[start..]);
+        found
     }
 
     /// As [`Self::encode`], each token with the characters of `text` that it stands for, as
@@ -168,8 +210,8 @@ impl Tokenizer {
         text: &str,
         add_special: bool,
     ) -> Result<Vec<PlacedToken>, TokenizerError> {
-        let encoding = guarded(|| self.inner.encode_char_offsets(text, add_special));
-        let encoding = encoding.map_err(TokenizerError::Encode)?;
+        let encode = |part: &str, add_special| self.inner.encode_char_offsets(part, add_special);
+        let encoding = self.encoded(text, add_special, encode)?;
         let places = encoding.get_offsets().iter().zip(encoding.get_special_tokens_mask());
         let places = places.map(|((start, end), added)| (*added == 0).then_some(*start..*end));
         Ok(encoding.get_ids().iter().copied().zip(places).collect())

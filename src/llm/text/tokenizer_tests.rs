@@ -281,6 +281,17 @@ fn phi3s_markers_take_the_line_break_after_them() {
     assert_eq!(ids(&vocab), "<|user|> \nHi<|end|> \n<|endoftext|> \n");
     vocab.markers_strip = true;
     assert_eq!(ids(&vocab), "<|user|> Hi<|end|><|endoftext|> \n");
+
+    // llama.cpp takes what C's `isspace` takes, byte by byte, and no ideographic space.
+    let tokenizer = Tokenizer::from_gguf_vocab(&vocab).unwrap();
+    let text = "<|user|>\n \u{3000}Hi<|end|>\n";
+    let placed = tokenizer.encode_with_places(text, false).unwrap();
+    let tokens = placed.iter().map(|(id, _)| tokenizer.token(*id).unwrap());
+    let expected = ["<|user|>", "▁", "<0xE3>", "<0x80>", "<0x80>", "H", "i", "<|end|>"];
+    assert_eq!(tokens.collect::<Vec<_>>(), expected);
+    assert_eq!(placed[5].1, Some(11..12));
+    let ids: Vec<u32> = placed.iter().map(|(id, _)| *id).collect();
+    assert_eq!(tokenizer.encode(text, false).unwrap(), ids);
 }
 
 // T03 of the inputs from the wild: tokenizers 0.23.3, decoder Replace, ByteFallback, Fuse, Strip.

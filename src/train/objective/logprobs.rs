@@ -382,6 +382,8 @@ fn row_stats(row: &mut [f32], target: usize, how: How) -> CompletionStats {
     let sums = kernels::score_sums(row);
     let log_sum = sums.powers.ln();
     let logp = f64::from(score - sums.highest) - log_sum;
+    // Of several that are as likely `argmax` takes the first: all are, behind a token whose embedding is zero.
+    let is_first = score >= sums.highest && row[..target].iter().all(|power| *power < 1.0);
     let weight = if how.by_probability { logp.exp() } else { 1.0 };
     let aligned = if how.aligned {
         let squares: f64 = row.iter().map(|power| f64::from(*power) * f64::from(*power)).sum();
@@ -402,7 +404,7 @@ fn row_stats(row: &mut [f32], target: usize, how: How) -> CompletionStats {
         tokens: 1,
         entropy: log_sum - sums.weighted / sums.powers, // −Σ p ln p
         mean_logits: sums.total / row.len() as f64,
-        correct: usize::from(score >= sums.highest),
+        correct: usize::from(is_first),
         aligned,
         score: 0.0,
     }
@@ -444,7 +446,7 @@ mod tests {
         assert!((stats.logp - (3.0 - 3.407605964 - ln_3)).abs() < 1e-6);
         // −Σ p ln p of the first row is 0.832395, of the second ln 3
         assert!((stats.entropy - (0.832395 + ln_3)).abs() < 1e-6, "{}", stats.entropy);
-        assert_eq!((stats.tokens, stats.correct), (2, 2)); // a tie with the likeliest counts
+        assert_eq!((stats.tokens, stats.correct), (2, 2)); // the first of a tie counts
         assert!((stats.mean_logits - 2.0).abs() < 1e-9);
         // ln(0.09003057² + 0.24472847² + 0.66524096²) = ln 0.51054338; of the second row ln 1/3
         let squares = 0.51054338_f64.ln() - ln_3;
@@ -453,6 +455,17 @@ mod tests {
         for (found, expected) in scores.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{scores:?}");
         }
+    }
+
+    // `argmax` of torch: behind a token of zeros all scores are 0, and only token 0 is the likeliest.
+    #[test]
+    fn of_tokens_that_are_as_likely_the_first_is_right() {
+        let correct = |target, mut row: Vec<f32>| {
+            let how = How { want: Want::Stats, aligned: false, by_probability: false };
+            row_stats(&mut row, target, how).correct
+        };
+        assert_eq!([0, 1, 2].map(|target| correct(target, vec![0.0; 3])), [1, 0, 0]);
+        assert_eq!([0, 1, 2].map(|target| correct(target, vec![-1.0, 2.0, 2.0])), [0, 1, 0]);
     }
 
     #[test]

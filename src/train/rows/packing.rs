@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::batch::Example;
 use super::sequence::Sequence;
+use super::survey::{Concern, Finding};
+use crate::llm::config::Naming;
 use crate::train::config::PackingStrategy;
 
 /// Rows that are packed with each other: TRL packs so many at a time.
@@ -32,6 +34,29 @@ pub(super) fn packed(
             PackingStrategy::Wrapped => wrapped(part, limit),
         })
         .collect()
+}
+
+/// What is to be said of a family whose packed rows transformers (5.23) lets see each other: it makes the mask
+/// without their positions, which begin anew all the same.
+pub(super) fn kept_apart(naming: Naming, strategy: PackingStrategy) -> Option<Finding> {
+    let sees_them = matches!(
+        naming,
+        Naming::Bloom
+            | Naming::Falcon
+            | Naming::GptOss
+            | Naming::GraniteHybrid
+            | Naming::Lfm3
+            | Naming::Mpt
+            | Naming::Opt
+    );
+    let sentence = "Rows that are packed together do not see each other here. Of this family transformers lets \
+                    them, so that TRL's numbers are others; packing_strategy = \"wrapped\" is alike in both";
+    (sees_them && strategy != PackingStrategy::Wrapped).then(|| Finding {
+        concern: Concern::Fact,
+        sentence: sentence.to_owned(),
+        rows: Vec::new(),
+        lines: Vec::new(),
+    })
 }
 
 /// Some tokens of a row. A part of its prompt is still none of its answer.
@@ -111,6 +136,21 @@ mod tests {
     fn ids(rows: &[Example]) -> Vec<Vec<Vec<u32>>> {
         let of = |row: &Example| row.sequences().map(|sequence| sequence.ids.clone()).collect();
         rows.iter().map(of).collect()
+    }
+
+    // Found by logits of transformers 5.23: a row alone, and behind another one with positions from 0.
+    #[test]
+    fn a_family_that_trl_packs_otherwise_is_said() {
+        let is_said = |naming, strategy| kept_apart(naming, strategy).is_some();
+        for naming in [Naming::Falcon, Naming::Opt, Naming::GptOss] {
+            assert!(
+                is_said(naming, PackingStrategy::Bfd) && is_said(naming, PackingStrategy::BfdSplit)
+            );
+            assert!(!is_said(naming, PackingStrategy::Wrapped));
+        }
+        for naming in [Naming::Llama, Naming::Gpt2, Naming::GptNeo, Naming::GptNeox] {
+            assert!(!is_said(naming, PackingStrategy::Bfd));
+        }
     }
 
     #[test]

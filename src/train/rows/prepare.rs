@@ -19,11 +19,10 @@ use super::{Row, Rows};
 use crate::data::split;
 use crate::data::split::Split;
 use crate::jobs::{Checks, Progress};
-use crate::llm::config::Naming;
 use crate::llm::model::Model;
 use crate::llm::text::chat::ChatTemplate;
 use crate::train::config::mix::Source;
-use crate::train::config::{ConfigProblem, Objective, PackingStrategy, TrainConfig};
+use crate::train::config::{Objective, PackingStrategy, TrainConfig};
 use crate::train::error::Error;
 use crate::train::record::metrics::TrainEvent;
 
@@ -68,7 +67,7 @@ pub fn prepared(
     findings.extend(marked.is_some().then(findings::template_replaced));
     let documents = (split.train.len(), split.held_out.len());
     let (examples, split) = if let Some(strategy) = config.packs() {
-        check_packing(model, strategy)?;
+        findings.extend(packing::kept_apart(model.config().naming, strategy));
         packed(&whole, &split, limit.tokens, strategy)
     } else if config.compares_neighbours() {
         (with_neighbours(&whole, &split, limit, config), split)
@@ -255,18 +254,6 @@ fn encoder<'a>(
     };
     let assistant = config.learns_assistant().then(|| Assistant::of(chat));
     Encoder { tokenizer, chat, eos, learned, borders, assistant }
-}
-
-/// transformers' GPT-2 lets packed rows see each other, with positions of their own, which is not
-/// computed here.
-fn check_packing(model: &Model, strategy: PackingStrategy) -> Result<(), Error> {
-    if strategy == PackingStrategy::Wrapped || model.config().naming != Naming::Gpt2 {
-        return Ok(());
-    }
-    let message = "must be `wrapped` for GPT-2: transformers lets its packed rows see each other, \
-                   which is not computed here";
-    let message = message.to_owned();
-    Err(Error::Config(vec![ConfigProblem { field: "packing_strategy", message }]))
 }
 
 /// What is trained on and what is held out, each packed by itself, and of what is held out each file.
