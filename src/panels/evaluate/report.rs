@@ -8,7 +8,7 @@ use eframe::egui::{DragValue, Frame, Margin, PopupCloseBehavior, Ui};
 use super::distributions::distributions_ui;
 use crate::evaluate::results::kept::Kept;
 use crate::llm::card::ModelIdentity;
-use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
+use crate::state::command::{Command, Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::state::evaluate::form::file_name;
 use crate::state::slots::Surroundings;
@@ -171,6 +171,10 @@ fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut 
 
 /// Why the stability cannot be tested now. `None`: it can.
 fn why_not_test(model: &ModelIdentity, around: &Surroundings<'_>) -> Option<String> {
+    let stop = Command::from(EvaluateCommand::StopTests);
+    if around.activities.iter().any(|activity| activity.stop.as_ref() == Some(&stop)) {
+        return Some("A stability is being tested: wait for it or stop it".to_owned());
+    }
     match around.model.in_memory() {
         Some(card) if card.identity.sha256 == model.sha256 => None,
         _ => Some(format!("The answers are those of {}: load that model first", model.name)),
