@@ -1076,7 +1076,7 @@ fn answers_are_not_shown_beside_a_table_that_was_changed() {
     app.click("Open to resume");
     settle(&mut app);
     app.sees("This evaluation cannot be opened");
-    app.sees("its table was changed since it was begun");
+    app.sees("Its table was changed since it was begun");
     assert!(app.harness.state().state.evaluate.open.is_none());
 }
 
@@ -1224,7 +1224,7 @@ fn a_task_that_says_nothing_is_refused_in_the_engines_words() {
     app.ask(Command::Evaluate(EvaluateCommand::OpenTask(file)));
     settle(&mut app);
     app.sees("This task cannot be used");
-    app.sees("the task does not say what is asked");
+    app.sees("The task does not say what is asked");
 }
 
 #[test]
