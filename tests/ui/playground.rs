@@ -250,7 +250,7 @@ fn a_text_that_is_longer_than_the_context_is_said_to_be_before_it_is_sent() {
     let began = std::time::Instant::now();
     window.run();
     assert!(window.sees("more than the model's context: shorten it"), "{}", window.tree());
-    assert!(window.sees("about "));
+    assert!(window.sees("About "));
     let state = window.state();
     let (prefs, model, adapter) = (&state.prefs, &state.model, &state.adapter);
     let refused = state.playground.request(prefs, model, adapter).unwrap_err();

@@ -277,7 +277,8 @@ fn left_ui(ui: &mut Ui, left: Left) {
     let words = match left {
         Left::Full => problem("The context is full: begin a new chat, or delete turns"),
         Left::TooLong(length) => {
-            problem(&format!("{}, more than the model's context: shorten it", length.words()))
+            let words = format::sentence(&length.words());
+            problem(&format!("{words}, more than the model's context: shorten it"))
         }
         Left::Tokens(left) => theme::muted(ui, format::counted(left, "token left", "tokens left")),
     };
