@@ -15,6 +15,7 @@ use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::choice::menu_of_names_ui;
 use crate::widgets::markdown::markdown_ui;
+use crate::widgets::slider_row::parse_number;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -156,6 +157,7 @@ fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut 
         ui.reset_style(); // in a menu neither a number nor a button would look like one
         ui.horizontal(|ui| {
             let value = DragValue::new(threshold).range(0.01..=0.99).speed(0.01).max_decimals(2);
+            let value = value.custom_parser(parse_number);
             let words = "A label applies from";
             ui.label(words);
             ui.add(value).accessible_name(words);
