@@ -184,15 +184,17 @@ mod tests {
     #[test]
     fn what_was_told_is_not_told_again_with_the_next_text() {
         let missing = MissingScripts::default();
-        let ask = |letter: &str| {
-            let request = FallbackRequest { cluster: letter, family: &FontFamily::Proportional };
-            missing.font_for(&request);
+        let ask = |letters: &[&str]| {
+            for cluster in letters {
+                let request = FallbackRequest { cluster, family: &FontFamily::Proportional };
+                missing.font_for(&request);
+            }
         };
-        ["今", "한"].iter().for_each(|letter| ask(letter));
+        ask(&["今", "한"]);
         assert!(missing.notice(PanelId::Train).unwrap().summary.contains("Chinese and Korean:"));
-        ask("今");
+        ask(&["今"]);
         assert_eq!(missing.notice(PanelId::Train), None);
-        ["한", "ไ"].iter().for_each(|letter| ask(letter));
+        ask(&["한", "ไ"]);
         let summary = missing.notice(PanelId::Train).unwrap().summary;
         assert!(summary.contains("shows Thai:"), "{summary}");
     }

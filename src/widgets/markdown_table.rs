@@ -1,5 +1,7 @@
 //! A table of a Markdown text whose cells are plain text, as reports have them: numbers stand under each other
-//! at the right. Tables with links or emphasis in them are left to the viewer of Markdown.
+//! at the right.
+//!
+//! Tables with links or emphasis in them are left to the viewer of Markdown.
 
 use eframe::egui::{
     Align, Color32, Frame, Label, Layout, RichText, ScrollArea, Sense, TextStyle, Ui, UiBuilder,
@@ -80,9 +82,10 @@ pub fn plain_table_ui(ui: &mut Ui, table: &PlainTable) {
                     for ((cell, width), is_right) in row.iter().zip(&widths).zip(&table.is_right) {
                         let size = vec2(*width, (em * 1.8).round());
                         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-                        let layout = match is_right {
-                            true => Layout::right_to_left(Align::Center),
-                            false => Layout::left_to_right(Align::Center),
+                        let layout = if *is_right {
+                            Layout::right_to_left(Align::Center)
+                        } else {
+                            Layout::left_to_right(Align::Center)
                         };
                         let builder = UiBuilder::new().max_rect(rect).layout(layout);
                         let words = RichText::new(cell);

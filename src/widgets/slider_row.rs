@@ -166,7 +166,7 @@ pub fn parse_number(text: &str) -> Option<f64> {
 /// A whole number as people type it and as the screen writes it: `8,192`, `8.192` and `8 192` are the same.
 pub fn parse_whole(text: &str) -> Option<f64> {
     let text = text.trim();
-    let is_mark = |letter: char| matches!(letter, ',' | '.' | '\'' | '\u{2019}') || letter == ' ';
+    let is_mark = |letter: char| matches!(letter, ',' | '.' | '\'' | '\u{2019}' | ' ');
     let has_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
     let mut groups = text.split(is_mark);
     let first = groups.next().unwrap_or_default().trim_start_matches(['-', '\u{2212}']);

@@ -237,6 +237,7 @@ fn another_project_does_not_begin_with_what_was_told_of_the_one_before() {
     let mut app = App::with_model_in(&folder.path().join("first"));
     let state = &mut app.harness.state_mut().state;
     state.notices.push(Notice::problem(PanelId::Train, "The run ended with an error"));
+    state.notices.push(Notice::problem(PanelId::Annotate, "The study could not be opened"));
     state.notices.push(Notice::problem(PanelId::Models, "Could not load a model"));
     state.train.source = DataSource::File;
     let told = |app: &App, place| app.harness.state().state.notices.at(place).count();
@@ -244,6 +245,7 @@ fn another_project_does_not_begin_with_what_was_told_of_the_one_before() {
     assert_eq!(told(&app, PanelId::Train), 1, "it is the same project");
     app.ask(Command::Project(ProjectCommand::Open(folder.path().join("second"))));
     assert_eq!((told(&app, PanelId::Train), told(&app, PanelId::Models)), (0, 1));
+    assert_eq!(told(&app, PanelId::Annotate), 0);
     assert_eq!(app.harness.state().state.train.source, DataSource::File, "it was chosen");
 }
 

@@ -131,6 +131,9 @@ impl Workbench {
         if !self.can_leave_project() {
             return;
         }
+        if self.project.as_ref().is_some_and(|before| before.folder != project.folder) {
+            self.leave_what_was_of_the_project();
+        }
         if let Access::ReadOnly { reason } = &project.access {
             self.state.notices.push(
                 Notice::problem(PanelId::Annotate, reason.clone())
@@ -169,9 +172,6 @@ impl Workbench {
                      closed. They can be saved elsewhere at any time",
             ));
         }
-        if self.project.as_ref().is_some_and(|before| before.folder != project.folder) {
-            self.leave_what_was_of_the_project();
-        }
         self.state.project.clone_from(&project.folder);
         self.state.prefs.project = Some(project.folder.clone());
         self.project = Some(project);
@@ -188,10 +188,10 @@ impl Workbench {
         self.open_prompts();
     }
 
-    /// Another project is opened: what was told of this one's runs and evaluations, and the run that ended last, are
+    /// Another project is opened: what was told of this one's work, and the run that ended last, are
     /// not of the next.
     fn leave_what_was_of_the_project(&mut self) {
-        for place in [PanelId::Train, PanelId::Evaluate] {
+        for place in [PanelId::Annotate, PanelId::Evaluate, PanelId::Train] {
             self.state.notices.forget(place);
         }
         let train = &mut self.state.train;

@@ -1,5 +1,7 @@
-//! How many tokens of the model's a text has, as it is said while the text is typed. A long text is counted piece by
-//! piece, and no further than the model could read, so that a whole book in the field does not hold the window up.
+//! How many tokens of the model's a text has, as it is said while the text is typed.
+//!
+//! A long text is counted piece by piece, and no further than the model could read, so that a whole book in the
+//! field does not hold the window up.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -83,7 +85,11 @@ pub(super) fn check(prompt: &Prompt, model: &ModelCard) -> Result<(), String> {
     };
     match prompt {
         Prompt::Raw(text) => add(text),
-        Prompt::Chat(messages) => messages.iter().for_each(|message| add(&message.content)),
+        Prompt::Chat(messages) => {
+            for message in messages {
+                add(&message.content);
+            }
+        }
     }
     if all.least < context {
         return Ok(());
