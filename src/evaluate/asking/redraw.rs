@@ -159,7 +159,7 @@ fn decide(labels: &[String], answer: &mut Answered, threshold: f64) -> bool {
 /// `tone-from-0.2`.
 fn beside(folder: &Path, begun: &Evaluation, threshold: f64) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let own = begun.threshold_set.as_ref().and(begun.task.threshold());
+    let own = begun.task.threshold().filter(|_| begun.threshold_set.is_some());
     let first = own.and_then(|own| name.strip_suffix(&format!("-from-{own}")));
     folder.with_file_name(format!("{}-from-{threshold}", first.unwrap_or(&name)))
 }
