@@ -43,7 +43,16 @@ impl<P: FontProvider> FontProvider for WhileItWorks<P> {
 
 /// What was asked for and is not there, by name.
 #[derive(Clone, Debug, Default)]
-pub struct MissingScripts(Arc<Mutex<BTreeSet<&'static str>>>);
+pub struct MissingScripts(Arc<Mutex<Missing>>);
+
+#[derive(Debug, Default)]
+struct Missing {
+    /// Since it was told the last time.
+    found: BTreeSet<&'static str>,
+
+    /// Once in a start of the program: each text with such letters asks again.
+    told: BTreeSet<&'static str>,
+}
 
 const EMOJI: &str = "emoji and symbols";
 
@@ -68,8 +77,9 @@ impl MissingScripts {
 
     /// What was found since the last time, to tell.
     pub fn notice(&self, place: PanelId) -> Option<Notice> {
-        let found = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        let names: Vec<&str> = found.into_iter().collect();
+        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = std::mem::take(&mut missing.found).into_iter();
+        let names: Vec<&str> = found.filter(|name| missing.told.insert(*name)).collect();
         let (last, others) = names.split_last()?;
         let named = match others {
             [] => (*last).to_owned(),
@@ -129,7 +139,7 @@ impl FontProvider for MissingScripts {
     fn font_for(&self, request: &FallbackRequest<'_>) -> Option<FontInsert> {
         let first = request.cluster.chars().next()?;
         let name = name_of(first)?;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).found.insert(name);
         boxes(name)
     }
 }
@@ -169,6 +179,24 @@ mod tests {
         }
         assert!(said("🫠").unwrap().summary.contains("emoji"));
         assert!(said("שלום, مرحبا").unwrap().summary.contains("Arabic and Hebrew"));
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_again_with_the_next_text() {
+        let missing = MissingScripts::default();
+        let ask = |letters: &[&str]| {
+            for cluster in letters {
+                let request = FallbackRequest { cluster, family: &FontFamily::Proportional };
+                missing.font_for(&request);
+            }
+        };
+        ask(&["今", "한"]);
+        assert!(missing.notice(PanelId::Train).unwrap().summary.contains("Chinese and Korean:"));
+        ask(&["今"]);
+        assert_eq!(missing.notice(PanelId::Train), None);
+        ask(&["한", "ไ"]);
+        let summary = missing.notice(PanelId::Train).unwrap().summary;
+        assert!(summary.contains("shows Thai:"), "{summary}");
     }
 
     #[test]

@@ -43,8 +43,9 @@ use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::theme;
 use crate::widgets::theme::Look;
 
-/// So high, in lines of text, is a panel at least that has notices above it, where the window is.
-const LEAST_HEIGHT: f32 = 36.0;
+/// So high, in lines of text, is a panel at least that has notices above it, where the window is. Every panel is
+/// arranged for that: a window of 1280 x 800 at 150 % leaves it as much.
+const LEAST_HEIGHT: f32 = 30.0;
 
 /// Draws one frame of the whole window.
 pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
@@ -79,7 +80,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
         let whole = ui.available_height();
         let least = whole.min(theme::em(ui) * LEAST_HEIGHT);
         let name = format!("{place:?}");
-        Stacked::new(&name, least, whole).show(ui, |ui, part| match part {
+        Stacked::new(&name, least, least).show(ui, |ui, part| match part {
             Part::Above if state.notices.at(place).next().is_some() => {
                 let margin = Margin { left: 16, right: 16, top: 16, bottom: 0 };
                 Frame::new().inner_margin(margin).show(ui, |ui| {

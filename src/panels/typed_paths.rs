@@ -8,7 +8,8 @@ use crate::state::AppState;
 use crate::state::codes::setup::What;
 use crate::state::codes::{AnnotateView, Front};
 use crate::state::command::{
-    AnnotateCommand, CodesCommand, Command, MapCommand, TrainCommand, WindowCommand,
+    AnnotateCommand, CodesCommand, Command, EvaluateCommand, MapCommand, TrainCommand,
+    WindowCommand,
 };
 use crate::state::look_inside::map::Part;
 use crate::state::prefs::PanelId;
@@ -76,14 +77,16 @@ fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
         shortcut: None,
         commands: vec![command],
     };
+    let is_annotate = state.prefs.panel == PanelId::Annotate;
     let mut actions = Vec::new();
+    let mut of_study = Vec::new();
     if let Some(session) = &state.codes.session {
         let name = file.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         for (words, command) in exports(&name, &file, session.folder.is_of_pairs()) {
-            actions.push(action(&words, command.into()));
+            of_study.push(action(&words, command.into()));
         }
         let merge = CodesCommand::MergeFile(file.clone()).into();
-        actions.push(action("Merge the codes of a colleague from", merge));
+        of_study.push(action("Merge the codes of a colleague from", merge));
     } else {
         let table = CodesCommand::UseTable(file.clone()).into();
         let words = if state.codes.setup.what() == What::Pairs {
@@ -117,6 +120,13 @@ fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
             actions.insert(0, action("Compare the items with the answers of", answers));
         }
     }
+    if state.prefs.panel == PanelId::Evaluate {
+        let table = EvaluateCommand::UseTable(file.clone()).into();
+        actions.insert(0, action("Ask a model about the rows of", table));
+    }
+    // A study that is open stays so while other panels are used.
+    let place = if is_annotate { 0 } else { actions.len() };
+    actions.splice(place..place, of_study);
     let is_train = state.prefs.panel == PanelId::Train;
     if is_train && file.extension().is_none() {
         let bundle = TrainCommand::BundleTo(file.clone()).into();
@@ -131,14 +141,15 @@ fn actions_on(state: &AppState, path: &str) -> Vec<Action> {
         actions.insert(0, action("Answer the prompts of", prompts));
     }
     let open = action("Open", WindowCommand::OpenPath(file.clone()).into());
-    let is_setup = state.prefs.panel == PanelId::Annotate && state.codes.front == Front::Setup;
+    let is_coding = is_annotate && state.codes.session.is_some();
+    let is_setup = is_annotate && !is_coding && state.codes.front == Front::Setup;
     let is_one_thing = file.extension().is_some_and(|ending| {
         ["toml", "gguf", "safetensors"].iter().any(|known| ending.eq_ignore_ascii_case(known))
     });
     // A path without an ending is a folder: a model, a project; a bundle only once there is a model.
     let has_model = !matches!(state.model, ModelSlot::Empty);
-    let is_folder = file.extension().is_none() && !(is_train && has_model);
-    if (is_one_thing || is_folder) && !is_setup && state.codes.session.is_none() {
+    let is_folder = file.extension().is_none() && !is_coding && !(is_train && has_model);
+    if (is_one_thing || is_folder) && !is_setup {
         actions.insert(0, open);
     } else {
         actions.push(open);
@@ -212,6 +223,9 @@ mod tests {
         assert_eq!(words(&state, "/a/model.GGUF")[0], "Open /a/model.GGUF");
         assert_eq!(words(&state, "/a/model")[0], "Open /a/model");
         assert_eq!(words(&state, "/a/texts.csv").pop().unwrap(), "Open /a/texts.csv");
+        state.prefs.panel = PanelId::Evaluate;
+        assert_eq!(words(&state, "/a/task.toml")[0], "Open /a/task.toml");
+        assert_eq!(words(&state, "/a/texts.csv")[0], "Ask a model about the rows of /a/texts.csv");
         state.prefs.panel = PanelId::Train;
         assert_eq!(words(&state, "/a/model")[0], "Open /a/model");
         state.model = ModelSlot::Loading { name: "tiny".to_owned() };

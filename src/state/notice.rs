@@ -104,6 +104,11 @@ impl Notices {
         self.shown.retain(|notice| notice.place != place || notice.severity == Severity::Info);
     }
 
+    /// Drops all that a panel shows.
+    pub fn forget(&mut self, place: PanelId) {
+        self.shown.retain(|notice| notice.place != place);
+    }
+
     /// What a notice of a panel said is no longer so.
     pub fn withdraw(&mut self, place: PanelId, summary: &str) {
         self.shown.retain(|notice| notice.place != place || notice.summary != summary);

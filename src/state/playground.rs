@@ -6,6 +6,8 @@ pub mod candidates;
 mod explained;
 pub mod export;
 mod kept;
+mod left;
+pub mod length;
 pub mod library;
 mod repeating;
 pub mod repeats;
@@ -25,6 +27,7 @@ use crate::remote::lacking;
 
 use self::branches::BranchesState;
 use self::candidates::Computed;
+use self::length::{Counted, Lengths};
 use self::library::{LibraryState, Sheet};
 use self::repeats::RepeatsState;
 use self::seq2seq::Seq2SeqState;
@@ -149,9 +152,9 @@ pub struct PlaygroundState {
     /// The name under which the settings are to be kept.
     pub preset_name: String,
 
-    /// Tokens of the prompt in the field, and of a conversation that was read from a file; and what
-    /// was counted.
-    counted: ((u64, String), usize),
+    /// What was counted of the prompt in the field and of the conversation.
+    counted: Option<Counted>,
+    lengths: Lengths,
 
     /// The prompt's field wants the cursor in the next frame.
     pub wants_cursor: bool,
@@ -244,7 +247,7 @@ impl PlaygroundState {
             Mode::Chat => Prompt::Chat(self.messages()),
         };
         if let Some(model) = slot.ready() {
-            check_length(&prompt, model)?;
+            length::check(&prompt, model)?;
         }
         let sampling = match slot.remote() {
             Some(probe) => lacking::used(&prefs.sampling, probe),
@@ -371,50 +374,6 @@ impl PlaygroundState {
         })?;
         self.scores.get(newest).is_some().then_some(newest)
     }
-}
-
-impl PlaygroundState {
-    /// Tokens that are left of the context: after the conversation, and after what is in the field.
-    /// The marks of a chat template around a new question are not counted.
-    pub fn left_of_context(&mut self, model: &ModelCard) -> usize {
-        let (version, prompt) = &self.counted.0;
-        if *version != self.version || *prompt != self.prompt {
-            let count = |text: &str| token_count(text, model);
-            let said: usize = if self.rendered.is_some() {
-                0
-            } else {
-                let said = self.exchanges().into_iter();
-                said.map(|(question, answer)| count(&question) + count(&answer)).sum()
-            };
-            let count = said + count(&self.prompt);
-            self.counted = ((self.version, self.prompt.clone()), count);
-        }
-        let lane = self.lanes.get(self.followed_lane()).filter(|_| self.rendered.is_some());
-        let read = self.rendered.as_ref().map_or(0, |rendered| rendered.ids.len());
-        let written = lane.map_or(0, |lane| lane.tokens.len());
-        let asked = self.counted.1;
-        model.facts.context_length.saturating_sub(read + written + asked)
-    }
-}
-
-/// Whether the prompt goes into the model's context. The turn markers of a chat template are not
-/// counted: the engine counts again, exactly.
-fn check_length(prompt: &Prompt, model: &ModelCard) -> Result<(), String> {
-    let tokens = match prompt {
-        Prompt::Raw(text) => token_count(text, model),
-        Prompt::Chat(messages) => {
-            messages.iter().map(|message| token_count(&message.content, model)).sum()
-        }
-    };
-    let context = model.facts.context_length;
-    if tokens < context {
-        return Ok(());
-    }
-    Err(format!("The prompt has {tokens} tokens; this model's context holds {context}"))
-}
-
-fn token_count(text: &str, model: &ModelCard) -> usize {
-    model.tokenizer.encode(text, false).map_or(0, |ids| ids.len())
 }
 
 /// `###, \n\n` is the two strings `###` and two line breaks.

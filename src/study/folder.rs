@@ -379,6 +379,16 @@ impl Folder {
         plan::plan(&self.items, order, again, seed, coder)
     }
 
+    /// A coder's name as it is written in their log. Whoever writes it with other capitals today is the same
+    /// person: as another one they would begin at the first text again.
+    pub fn spelled(&self, coder: &str) -> String {
+        let coder = coder.trim();
+        let in_small = coder.to_lowercase();
+        let is_same = |log: &&CoderLog| log.coder.to_lowercase() == in_small;
+        let known = self.coder(coder).or_else(|| self.logs.iter().find(is_same));
+        known.map_or(coder, |log| &log.coder).to_owned()
+    }
+
     /// The place of a coder's log among [`Self::logs`]; a new coder gets one.
     pub fn join(&mut self, coder: &str) -> Result<usize, StudyError> {
         let coder = coder.trim();

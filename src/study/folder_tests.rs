@@ -115,6 +115,15 @@ fn a_study_has_a_free_folder_and_a_coder_a_name() {
     assert_eq!(list(parent.path()), std::slice::from_ref(&first));
     let mut folder = Folder::open(&first, Use::Write).unwrap();
     assert!(folder.join(" ").is_err() && folder.join("settled").is_err());
+    // The same person with other capitals; two who are told apart by them stay two.
+    let ada = folder.join("Ada").unwrap();
+    assert_eq!(
+        (folder.spelled(" ADA "), folder.spelled("Ben")),
+        ("Ada".to_owned(), "Ben".to_owned())
+    );
+    assert_eq!(folder.join(&folder.spelled("ada")).unwrap(), ada);
+    folder.join("ADA").unwrap();
+    assert_eq!(folder.spelled("ADA"), "ADA");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use eframe::egui::{CollapsingHeader, Frame, Label, Margin, Stroke, Ui};
 
 use super::button::ActionButton;
 use super::card::{Tone, decoration_ui};
+use super::format::sentence;
 use super::theme::{self, MaterialIcon, icons};
 
 /// What to show. Everything but the summary may be empty.
@@ -70,7 +71,7 @@ impl ErrorCard<'_> {
                 );
                 let hint = self.hint.map(str::to_owned);
                 for line in reason(self.causes).into_iter().chain(hint) {
-                    ui.add(Label::new(line).wrap());
+                    ui.add(Label::new(sentence(&line)).wrap());
                 }
                 if let Some(remedy) = self.remedy
                     && ui.add(ActionButton::new(remedy)).clicked()
@@ -88,7 +89,7 @@ impl ErrorCard<'_> {
     fn details_ui(self, ui: &mut Ui) {
         CollapsingHeader::new("Details").show(ui, |ui| {
             for cause in self.causes {
-                ui.add(Label::new(cause).wrap());
+                ui.add(Label::new(sentence(cause)).wrap());
             }
             if ui.add(ActionButton::new("Copy details").icon(icons::COPY)).clicked() {
                 let mut text = self.summary.to_owned();

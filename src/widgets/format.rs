@@ -21,6 +21,18 @@ pub fn transfer(done: u64, total: Option<u64>, per_sec: f64, secs_left: Option<f
     parts.join(" · ")
 }
 
+/// What an error says, where it stands by itself: its first word with a capital, unless that is a name.
+pub fn sentence(cause: &str) -> String {
+    let word = cause.split(' ').next().unwrap_or_default();
+    let is_word =
+        word.bytes().all(|byte| byte.is_ascii_lowercase()) && (word.len() > 1 || word == "a");
+    let mut letters = cause.chars();
+    match letters.next().filter(|_| is_word && word.len() < cause.len()) {
+        Some(first) => format!("{}{}", first.to_ascii_uppercase(), letters.as_str()),
+        None => cause.to_owned(),
+    }
+}
+
 /// `135 M`, `1.2 B`: as model cards count parameters.
 pub fn parameters(count: u64) -> String {
     let value = count as f64;
@@ -56,6 +68,17 @@ pub fn percent(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_that_stands_by_itself_begins_with_a_capital_unless_with_a_name() {
+        assert_eq!(sentence("the data could not be read"), "The data could not be read");
+        assert_eq!(sentence("a file is missing"), "A file is missing");
+        for name in
+            ["items.jsonl has no rows", "max_steps is 0", "r is 0", "“x” is missing", "gone", ""]
+        {
+            assert_eq!(sentence(name), name);
+        }
+    }
 
     #[test]
     fn numbers_read_as_people_write_them() {

@@ -9,6 +9,7 @@ use egui_commonmark::{CommonMarkCache, CommonMarkViewer};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::button::ActionButton;
+use super::markdown_table::{PlainTable, plain_table_ui};
 use super::theme::{self, icons};
 
 /// Draws a text in a scroll area of its own, which fills what is left of `ui`. `id` tells texts
@@ -69,8 +70,12 @@ fn blocks_ui(ui: &mut Ui, id: &str, text: &str, memory: &mut Memory) {
                 ui.set_max_width(width.min(theme::em(ui) * MEASURE));
                 CommonMarkViewer::new().show(ui, cache, prose);
             }
+            Content::Table(Some(table)) => {
+                plain_table_ui(ui, table);
+                ui.add_space(theme::GAP);
+            }
             // It takes the width that it needs.
-            Content::Table => {
+            Content::Table(None) => {
                 CommonMarkViewer::new().show(ui, cache, &text[block.place.clone()]);
             }
             Content::Code(code) => code_ui(ui, code),
@@ -136,8 +141,8 @@ enum Content {
     /// Markdown, as it stands.
     Prose,
 
-    /// The same, of a table.
-    Table,
+    /// The same, of a table; with its cells, where they are plain text.
+    Table(Option<PlainTable>),
 
     /// Without its fences and their indentation.
     Code(String),
@@ -162,7 +167,8 @@ fn blocks(text: &str) -> Vec<Block> {
             }
             Event::Start(Tag::Table(_)) if quotations == 0 && lists == 0 => {
                 blocks.push(prose(start..place.start));
-                blocks.push(Block { place: place.clone(), content: Content::Table });
+                let content = Content::Table(PlainTable::of(&text[place.clone()]));
+                blocks.push(Block { place: place.clone(), content });
                 start = place.end;
             }
             Event::Start(Tag::CodeBlock(_)) if quotations == 0 => {
@@ -188,7 +194,7 @@ fn blocks(text: &str) -> Vec<Block> {
     blocks.push(prose(start..text.len()));
     blocks.retain(|block| match block.content {
         Content::Prose => !text[block.place.clone()].trim().is_empty(),
-        Content::Table | Content::Code(_) => true,
+        Content::Table(_) | Content::Code(_) => true,
     });
     blocks
 }
@@ -201,7 +207,7 @@ mod tests {
     fn told(text: &str) -> Vec<String> {
         let tell = |block: Block| match block.content {
             Content::Prose => format!("prose: {}", &text[block.place]),
-            Content::Table => format!("table: {}", &text[block.place]),
+            Content::Table(_) => format!("table: {}", &text[block.place]),
             Content::Code(code) => format!("code: {code}"),
         };
         blocks(text).into_iter().map(tell).collect()

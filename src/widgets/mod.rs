@@ -17,6 +17,7 @@ pub mod layout;
 pub mod log_plot;
 pub mod loss_plot;
 pub mod markdown;
+pub mod markdown_table;
 pub mod mirrored_bars;
 pub mod one_line;
 pub mod pipeline_bars;

@@ -146,7 +146,7 @@ impl<'a> SliderRow<'a> {
             .range(num_range::<Num>(limits))
             .speed(speed)
             .fixed_decimals(self.decimals)
-            .custom_parser(parse_number);
+            .custom_parser(parser::<Num>());
         if self.scientific {
             number = number
                 .speed(limits.start().max(1e-7))
@@ -161,6 +161,25 @@ impl<'a> SliderRow<'a> {
 /// `0,7` is 0.7, and so is ` .7`.
 pub fn parse_number(text: &str) -> Option<f64> {
     text.trim().replace(',', ".").replace('\u{2212}', "-").parse().ok()
+}
+
+/// A whole number as people type it and as the screen writes it: `8,192`, `8.192` and `8 192` are the same.
+pub fn parse_whole(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let is_mark = |letter: char| matches!(letter, ',' | '.' | '\'' | '\u{2019}' | ' ');
+    let has_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let mut groups = text.split(is_mark);
+    let first = groups.next().unwrap_or_default().trim_start_matches(['-', '\u{2212}']);
+    let begins = (1..=3).contains(&first.len()) && has_digits(first) && !first.starts_with('0');
+    if begins && groups.all(|group| group.len() == 3 && has_digits(group)) {
+        return parse_number(&text.replace(is_mark, ""));
+    }
+    parse_number(text)
+}
+
+/// Reads what is typed into the field of such a number.
+pub fn parser<Num: Numeric>() -> fn(&str) -> Option<f64> {
+    if Num::INTEGRAL { parse_whole } else { parse_number }
 }
 
 fn num_range<Num: Numeric>(range: &RangeInclusive<f64>) -> RangeInclusive<Num> {
@@ -178,5 +197,18 @@ mod tests {
         assert_eq!(parse_number("5e-5"), Some(5e-5));
         assert_eq!(parse_number("\u{2212}1"), Some(-1.0));
         assert_eq!(parse_number("seven"), None);
+    }
+
+    #[test]
+    fn a_whole_number_may_have_marks_between_thousands() {
+        for typed in ["8,192", "8.192", "8 192", "8\u{2019}192", " 8192 "] {
+            assert_eq!(parser::<usize>()(typed), Some(8192.0), "{typed}");
+        }
+        assert_eq!(parse_whole("1,000,000"), Some(1e6));
+        assert_eq!(parse_whole("-1,000"), Some(-1000.0));
+        // No thousands: what was typed is rounded, as before.
+        assert_eq!((parse_whole("1,5"), parse_whole("0,125")), (Some(1.5), Some(0.125)));
+        assert_eq!(parse_whole("seven"), None);
+        assert_eq!(parser::<f64>()("1,024"), Some(1.024));
     }
 }

@@ -113,6 +113,29 @@ const BUTTONS: [(Verdict, &str, Key); 5] = [
 ];
 
 #[test]
+fn a_criterion_without_a_name_keeps_nobody_on_the_page_that_asks_for_it() {
+    let mut annotate = with_prompts(1);
+    let named = |name: &str| Criterion { name: name.to_owned(), points: None };
+    annotate.judging.criteria = vec![named("correct"), named(" ")];
+    annotate.sets_up = true;
+    let mut harness = open(annotate);
+    harness.key_press(Key::Escape);
+    harness.run();
+    let annotate = &mut harness.state_mut().annotate;
+    assert!(!annotate.sets_up);
+    assert_eq!(annotate.judging.criteria, [named("correct")]);
+    // Two of one name are told, and nothing is taken away.
+    annotate.judging.criteria = vec![named("correct"), named("correct")];
+    annotate.sets_up = true;
+    harness.run();
+    assert!(harness.get_by_label("Done").accesskit_node().is_disabled());
+    harness.key_press(Key::Escape);
+    harness.run();
+    assert!(harness.state().annotate.sets_up);
+    assert_eq!(harness.state().annotate.judging.criteria.len(), 2);
+}
+
+#[test]
 fn an_empty_panel_offers_the_prompts() {
     let mut harness = open(AnnotateState::new(1));
     harness.get_by_label("Which answer is better?");

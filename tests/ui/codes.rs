@@ -12,7 +12,9 @@ use tuning_fork::files;
 use tuning_fork::state::AppState;
 use tuning_fork::state::codes::session::Session;
 use tuning_fork::state::codes::{AnnotateView, Front, Listed};
-use tuning_fork::state::command::{CodesCommand, Command, ViewCommand};
+use tuning_fork::state::command::{
+    CodesCommand, Command, EvaluateCommand, ViewCommand, WindowCommand,
+};
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::study::design::Study;
 use tuning_fork::study::folder::{self, Folder};
@@ -108,6 +110,30 @@ fn kept(state: &AppState) -> &Session {
 fn type_key(window: &mut Window, letter: &str) {
     window.0.event(Event::Text(letter.to_owned()));
     window.run();
+}
+
+#[test]
+fn an_open_study_comes_after_what_a_path_is_for_another_panel() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut window = Window::new(coding(parent.path()));
+    let mut first = |panel: PanelId, path: &str| {
+        window.state().prefs.panel = panel;
+        window.press(Modifiers::COMMAND, Key::K);
+        window.state().window.palette.as_mut().unwrap().query = path.to_owned();
+        window.run();
+        window.press(Modifiers::NONE, Key::Enter);
+        window.asked()
+    };
+    let file = |name: &str| PathBuf::from("/a").join(name);
+    let export = CodesCommand::ExportTo(Export::Long, file("codes.csv"));
+    assert_eq!(first(PanelId::Annotate, "/a/codes.csv"), [Command::Codes(export)]);
+    let table = EvaluateCommand::UseTable(file("texts.csv"));
+    assert_eq!(first(PanelId::Evaluate, "/a/texts.csv"), [Command::Evaluate(table)]);
+    // A task file is no code of a colleague's, whichever panel is in front.
+    for panel in [PanelId::Evaluate, PanelId::Annotate] {
+        let open = WindowCommand::OpenPath(file("task.toml"));
+        assert_eq!(first(panel, "/a/task.toml"), [Command::Window(open)]);
+    }
 }
 
 #[test]

@@ -45,6 +45,7 @@ use tuning_fork::state::evaluate::{
     ConfigurationsPage, Front, KeptIn, OpenEvaluation, ReportPage, SurveyPage,
 };
 use tuning_fork::state::prefs::PanelId;
+use tuning_fork::state::slots::Activity;
 use tuning_fork::study::draw::Sampling;
 
 use crate::support::{Window, card, empty_state, loaded_state};
@@ -224,6 +225,28 @@ fn what_is_missing_is_said_one_thing_after_the_other() {
     assert!(window.sees("Load a model first"));
     window.click("Go to Models");
     assert_eq!(window.state().prefs.panel, PanelId::Models);
+}
+
+/// Nothing is loaded, and a task file is open that names this model.
+fn task_of_model(name: &str) -> Window {
+    let mut state = at_evaluate(empty_state());
+    let mut prepared = prepared(TEXTS);
+    prepared.task.model = name.to_owned();
+    state.evaluate.open = Some(OpenEvaluation::new(Arc::new(prepared)));
+    state.evaluate.front = Front::Opened;
+    Window::new(state)
+}
+
+#[test]
+fn the_model_that_a_task_names_is_loaded_where_the_task_is_shown() {
+    let mut window = task_of_model("starter");
+    window.click("Load the task's model");
+    let load = EvaluateCommand::LoadModel("starter".to_owned());
+    assert_eq!(window.asked(), [Command::Evaluate(load)]);
+    // Of a form, and of a server's model, there is nothing to load.
+    for name in ["", "http://localhost:8000/v1"] {
+        assert!(!task_of_model(name).sees("Load the task's model"));
+    }
 }
 
 #[test]
@@ -735,6 +758,13 @@ fn a_report_is_read_in_the_window_and_closed_with_escape() {
     window.click("Test the stability");
     let folder = PathBuf::from("evaluations/tone");
     assert_eq!(window.asked(), [Command::Evaluate(EvaluateCommand::TestStability(folder))]);
+    // Not once more while it runs.
+    let stop = Some(Command::Evaluate(EvaluateCommand::StopTests));
+    let running = Activity { stop, ..Activity::new("Testing the stability", String::new()) };
+    window.state().activities.push(running);
+    window.run();
+    window.click("Test the stability");
+    assert!(window.asked().is_empty());
     assert!(window.state().evaluate.close_topmost());
     assert!(window.state().evaluate.report.is_none());
 }
@@ -1046,7 +1076,7 @@ fn answers_are_not_shown_beside_a_table_that_was_changed() {
     app.click("Open to resume");
     settle(&mut app);
     app.sees("This evaluation cannot be opened");
-    app.sees("its table was changed since it was begun");
+    app.sees("Its table was changed since it was begun");
     assert!(app.harness.state().state.evaluate.open.is_none());
 }
 
@@ -1194,7 +1224,7 @@ fn a_task_that_says_nothing_is_refused_in_the_engines_words() {
     app.ask(Command::Evaluate(EvaluateCommand::OpenTask(file)));
     settle(&mut app);
     app.sees("This task cannot be used");
-    app.sees("the task does not say what is asked");
+    app.sees("The task does not say what is asked");
 }
 
 #[test]

@@ -5,10 +5,11 @@ use eframe::egui::epaint::TextShape;
 use eframe::egui::{self, Rect, Shape, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::state::AppState;
+use tuning_fork::state::command::ViewCommand;
 use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::{PanelId, Theme};
 
-use crate::support::Window;
+use crate::support::{Window, loaded_state};
 use crate::{hub, layout_newer, layout_states, room};
 
 /// Width, height and zoom of windows in which there is too little room for everything.
@@ -154,6 +155,23 @@ fn a_reason_is_typed_where_the_panel_begins_to_scroll() {
         window.run();
         assert_eq!(window.state().annotate.draft.reason, "shorter", "at {height}");
         assert!(is_in_sight(&window, "Reason"), "at {height}");
+    }
+}
+
+/// After an error the same button is pressed once more.
+#[test]
+fn an_error_leaves_what_is_pressed_next_in_the_window() {
+    for (panel, name) in [(PanelId::Playground, "Send"), (PanelId::Train, "Start training")] {
+        let mut state = loaded_state();
+        state.prefs.panel = panel;
+        let mut window = Window::new(state);
+        assert!(is_in_sight(&window, name));
+        let told = Notice::problem(panel, "The run ended with an error");
+        let told = told.hint("The data could not be read: it is not there any more. ".repeat(4));
+        window.state().notices.push(told.remedy("Choose another…", ViewCommand::ShowPanel(panel)));
+        window.run();
+        window.run();
+        assert!(is_in_sight(&window, name), "{name}");
     }
 }
 

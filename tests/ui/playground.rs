@@ -242,6 +242,28 @@ fn raw_mode_continues_the_text_as_it_stands() {
 }
 
 #[test]
+fn a_text_that_is_longer_than_the_context_is_said_to_be_before_it_is_sent() {
+    let mut state = ready_to_ask();
+    // 2,048 tokens are the model's context. The tests' tokenizer has 384 tokens, so that a word has several.
+    state.playground.prompt = "word ".repeat(200_000);
+    let mut window = Window::new(state);
+    let began = std::time::Instant::now();
+    window.run();
+    assert!(window.sees("more than the model's context: shorten it"), "{}", window.tree());
+    assert!(window.sees("About "));
+    let state = window.state();
+    let (prefs, model, adapter) = (&state.prefs, &state.model, &state.adapter);
+    let refused = state.playground.request(prefs, model, adapter).unwrap_err();
+    assert!(refused.contains("this model's context holds 2,048. Shorten it"), "{refused}");
+    // Of a megabyte only what could be read is counted; all of it would take the tests' tokenizer many seconds.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    // What fits says what is left, in a conversation that has not begun too.
+    state.playground.prompt = "a b ".repeat(1100);
+    window.run();
+    assert!(window.sees("tokens left") || window.sees("more than the model's context"));
+}
+
+#[test]
 fn the_panel_reads_out_as_it_looks() {
     insta::assert_snapshot!(Window::new(answered()).tree());
 }

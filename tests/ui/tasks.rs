@@ -26,7 +26,9 @@ use tuning_fork::state::command::{
     AnnotateCommand, Command, EvaluateCommand, LecturesCommand, LookInsideCommand, MapCommand,
     PlaygroundCommand, ProjectCommand, TrainCommand, ViewCommand, WindowCommand,
 };
+use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::{PanelId, Prefs};
+use tuning_fork::state::train::form::DataSource;
 
 use crate::codes::Stored;
 use crate::whole_app::App;
@@ -227,6 +229,24 @@ fn another_project_is_not_opened_over_verdicts_that_could_not_be_saved() {
     app.run();
     let rows = files::read_jsonl::<serde_json::Value>(&elsewhere).expect("they are there");
     assert_eq!(rows.len(), 1);
+}
+
+#[test]
+fn another_project_does_not_begin_with_what_was_told_of_the_one_before() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut app = App::with_model_in(&folder.path().join("first"));
+    let state = &mut app.harness.state_mut().state;
+    state.notices.push(Notice::problem(PanelId::Train, "The run ended with an error"));
+    state.notices.push(Notice::problem(PanelId::Annotate, "The study could not be opened"));
+    state.notices.push(Notice::problem(PanelId::Models, "Could not load a model"));
+    state.train.source = DataSource::File;
+    let told = |app: &App, place| app.harness.state().state.notices.at(place).count();
+    app.ask(Command::Project(ProjectCommand::Open(folder.path().join("first"))));
+    assert_eq!(told(&app, PanelId::Train), 1, "it is the same project");
+    app.ask(Command::Project(ProjectCommand::Open(folder.path().join("second"))));
+    assert_eq!((told(&app, PanelId::Train), told(&app, PanelId::Models)), (0, 1));
+    assert_eq!(told(&app, PanelId::Annotate), 0);
+    assert_eq!(app.harness.state().state.train.source, DataSource::File, "it was chosen");
 }
 
 /// To the next prompt.

@@ -254,8 +254,10 @@ impl Workbench {
         for sentence in &folder.found {
             self.state.notices.push(Notice::info(PanelId::Annotate, sentence.clone()));
         }
-        match folder.join(coder) {
+        let coder = folder.spelled(coder);
+        match folder.join(&coder) {
             Ok(log) => {
+                self.state.codes.coder = coder;
                 self.state.codes.session = Some(Session::new(folder, log, self.host.seconds()));
                 self.show_codes(Front::Coding);
                 self.list_studies();
@@ -415,8 +417,8 @@ impl Workbench {
     /// The logs were read again: the coder's is at another place among them.
     fn rejoin(&mut self, now: f64) {
         let Some(session) = self.state.codes.session.take() else { return };
-        let coder = self.state.codes.coder.trim().to_owned();
         let mut folder = session.folder;
+        let coder = folder.spelled(&self.state.codes.coder);
         match folder.join(&coder) {
             Ok(log) => self.state.codes.session = Some(Session::new(folder, log, now)),
             Err(err) => self.tell_study("The study could not be opened again", &err),

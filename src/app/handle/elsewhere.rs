@@ -41,6 +41,12 @@ impl Workbench {
 
     fn make_bundle_and(&mut self, out: PathBuf, then: Option<RunOnForm>) {
         self.state.notices.clear(PanelId::Train);
+        if self.tasks.has::<MakeBundle>() {
+            // A second click would make it into the same folder, and start it twice.
+            let reason = "A bundle is being made: wait for it";
+            self.state.notices.push(Notice::problem(PanelId::Train, reason));
+            return;
+        }
         let Some(rows) = self.training_rows_or_notice() else { return };
         let train = &self.state.train;
         let source = self.state.model.ready().map(|card| card.source.clone());

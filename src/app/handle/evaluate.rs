@@ -22,8 +22,10 @@ use crate::data::sheet::form::SheetForm;
 use crate::data::table::Reading;
 use crate::evaluate::results::kept;
 use crate::evaluate::task::survey::Beside;
+use crate::hub::resolve::resolve_model;
+use crate::llm::card::ModelSource;
 use crate::llm::generate::AdapterMode;
-use crate::state::command::{EvaluateCommand, ViewCommand};
+use crate::state::command::{EvaluateCommand, ModelsCommand, ViewCommand};
 use crate::state::evaluate::asking::Asking;
 use crate::state::evaluate::form::file_name;
 use crate::state::evaluate::{Front, KeptIn, Preparing, TRIED_ROWS};
@@ -92,8 +94,11 @@ impl Workbench {
             EvaluateCommand::ChooseTableFile(form) => self.ask(Ask::EvaluationFile(form)),
             EvaluateCommand::ChooseExamples => self.ask(Ask::Examples),
             EvaluateCommand::CodeByHand => self.code_by_hand(),
+            EvaluateCommand::LoadModel(name) => self.load_named_model(&name),
+            // Two at a time would take turns with the model, and the later one's results stay.
+            EvaluateCommand::TestStability(_) if self.tasks.has::<TestStability>() => {}
             EvaluateCommand::TestStability(folder) => {
-                self.start(TestStability { folder: folder.clone(), at: None }, folder);
+                self.start(TestStability::new(folder.clone()), folder);
             }
             EvaluateCommand::StopTests => self.tasks.stop::<TestStability>(),
             EvaluateCommand::CompareConfigurations => self.list_configurations(None),
@@ -108,6 +113,18 @@ impl Workbench {
             }
             EvaluateCommand::ShowPrompt(content) => {
                 self.start_instead(ShowPrompt { content: content.clone() }, content);
+            }
+        }
+    }
+
+    /// By the name in a task file, as the command line reads it.
+    fn load_named_model(&mut self, name: &str) {
+        self.state.notices.clear(PanelId::Evaluate);
+        match resolve_model(name) {
+            Ok(path) => self.handle(ModelsCommand::Load(ModelSource::at(&path))),
+            Err(err) => {
+                let summary = "The model that the task names is not on this computer";
+                self.state.notices.push(Notice::error(PanelId::Evaluate, summary, &err));
             }
         }
     }

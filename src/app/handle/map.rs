@@ -134,6 +134,9 @@ impl Workbench {
 
     /// Writes something as files, into a folder of its own: an older one is never written over.
     pub(super) fn write_view(&mut self, exported: Exported) {
+        if self.tasks.has::<ExportView>() {
+            return; // its folder may not be there yet, and both would have the same number
+        }
         let panel = self.state.prefs.panel;
         let sentence = "What is exported needs a project to lie in";
         let Some(project) = self.project_for(panel, sentence) else { return };

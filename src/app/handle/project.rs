@@ -131,6 +131,9 @@ impl Workbench {
         if !self.can_leave_project() {
             return;
         }
+        if self.project.as_ref().is_some_and(|before| before.folder != project.folder) {
+            self.leave_what_was_of_the_project();
+        }
         if let Access::ReadOnly { reason } = &project.access {
             self.state.notices.push(
                 Notice::problem(PanelId::Annotate, reason.clone())
@@ -173,7 +176,8 @@ impl Workbench {
         self.state.prefs.project = Some(project.folder.clone());
         self.project = Some(project);
         self.report_saving(carried_over);
-        if self.state.train.project_pairs == 0 {
+        let train = &self.state.train;
+        if train.project_pairs == 0 && train.source == DataSource::ProjectPairs {
             self.state.train.source = DataSource::Sample;
         }
         self.list_runs_and(true);
@@ -182,6 +186,19 @@ impl Workbench {
         self.open_studies();
         self.list_lectures();
         self.open_prompts();
+    }
+
+    /// Another project is opened: what was told of this one's work, and the run that ended last, are
+    /// not of the next.
+    fn leave_what_was_of_the_project(&mut self) {
+        for place in [PanelId::Annotate, PanelId::Evaluate, PanelId::Train] {
+            self.state.notices.forget(place);
+        }
+        let train = &mut self.state.train;
+        if !train.is_running() {
+            train.live = None;
+        }
+        train.selected = None;
     }
 
     /// Reads `runs/` again.

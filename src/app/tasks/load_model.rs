@@ -14,6 +14,7 @@ use crate::llm::config::CacheNumbers;
 use crate::llm::headers::inspect;
 use crate::llm::model::{LoadOptions, Model};
 use crate::seq2seq::{Seq2Seq, is_pair_model};
+use crate::state::command::ModelsCommand;
 use crate::state::models::LoadView;
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -116,6 +117,7 @@ impl Task<Workbench> for LoadModel {
         if !error.is_stop() {
             let summary = format!("Could not load {name}");
             app.state.notices.push(Notice::error(PanelId::Models, summary, &error));
+            app.handle(ModelsCommand::Refresh); // it may not be there any more
         }
     }
 

@@ -20,7 +20,6 @@ use crate::evaluate::results::people::{PeopleError, Taken};
 use crate::evaluate::task::code::USUAL_THRESHOLD;
 use crate::files;
 use crate::jobs::{Checks, Progress};
-use crate::state::command::WindowCommand;
 use crate::state::evaluate::{OpenEvaluation, ReportPage, SurveyPage};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
@@ -100,27 +99,18 @@ fn write(folder: &Path) -> Result<ReportPage, ReportError> {
 
 impl Task<Workbench> for ReportEvaluation {
     fn done(self, (page, taken): (ReportPage, Option<TakenOver>), app: &mut Workbench) {
-        let paragraph = page.paragraph.clone();
+        // The report says what there is to say, above it is how it is copied and where its files are.
         app.state.evaluate.report = Some(page);
-        let written = format!("The report is written: {}", self.folder.join(REPORT).display());
-        let summary = match taken {
-            Some(TakenOver { taken, coders, answers }) => {
-                let open = app.state.evaluate.open.as_mut();
-                let is_shown = |open: &&mut OpenEvaluation| {
-                    open.kept.as_ref().is_some_and(|kept| kept.folder == self.folder)
-                };
-                if let Some(open) = open.filter(is_shown) {
-                    (open.coders, open.answers) = (coders, answers);
-                    open.version += 1;
-                }
-                format!("{}. {written}", taken.sentence())
-            }
-            None => written,
+        let Some(TakenOver { taken, coders, answers }) = taken else { return };
+        let open = app.state.evaluate.open.as_mut();
+        let is_shown = |open: &&mut OpenEvaluation| {
+            open.kept.as_ref().is_some_and(|kept| kept.folder == self.folder)
         };
-        let notice = Notice::info(PanelId::Evaluate, summary)
-            .hint("Agreement with people, calibration, what the order changes, and how it was done")
-            .remedy("Copy the methods paragraph", WindowCommand::CopyText(paragraph));
-        app.state.notices.push(notice);
+        if let Some(open) = open.filter(is_shown) {
+            (open.coders, open.answers) = (coders, answers);
+            open.version += 1;
+        }
+        app.state.notices.push(Notice::info(PanelId::Evaluate, taken.sentence()));
     }
 
     fn failed(self, error: ReportError, app: &mut Workbench) {

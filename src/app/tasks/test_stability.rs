@@ -20,10 +20,38 @@ use crate::state::command::{Command, EvaluateCommand};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
+use crate::words::duration;
 
 pub struct TestStability {
-    pub folder: PathBuf,
-    pub at: Option<Testing>,
+    folder: PathBuf,
+    at: Option<Testing>,
+
+    /// When the first answers were there, in the host's seconds, and how many.
+    since: Option<(f64, usize)>,
+    secs_left: Option<f64>,
+}
+
+impl TestStability {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder, at: None, since: None, secs_left: None }
+    }
+
+    fn note(&mut self, now: f64, testing: Testing) {
+        let (then, before) = *self.since.get_or_insert((now, testing.done));
+        let (secs, asked) = (now - then, testing.done - before);
+        let left = (testing.total - testing.done) as f64;
+        self.secs_left = (asked > 0).then(|| secs / asked as f64 * left);
+        self.at = Some(testing);
+    }
+
+    /// `Definitions: 123 of 790 answers · 3 min left`.
+    fn words(&self) -> String {
+        let Some(Testing { test, done, total }) = self.at else {
+            return "reading the table".to_owned();
+        };
+        let left = self.secs_left.map(|secs| format!(" · {} left", duration(secs)));
+        format!("{test}: {done} of {total} answers{}", left.unwrap_or_default())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -91,8 +119,8 @@ impl Work for TestStability {
 }
 
 impl Task<Workbench> for TestStability {
-    fn on_event(&mut self, event: Testing, _app: &mut Workbench) {
-        self.at = Some(event);
+    fn on_event(&mut self, event: Testing, app: &mut Workbench) {
+        self.note(app.host.seconds(), event);
     }
 
     fn done(self, (): (), app: &mut Workbench) {
@@ -112,17 +140,28 @@ impl Task<Workbench> for TestStability {
     }
 
     fn activity(&self, _app: &Workbench) -> Option<Activity> {
-        let stop = Some(Command::Evaluate(EvaluateCommand::StopTests));
-        let Some(Testing { test, done, total }) = self.at else {
-            return Some(Activity {
-                stop,
-                ..Activity::new("Testing the stability", "reading the table".to_owned())
-            });
-        };
+        let share = |at: Testing| at.done as f32 / at.total.max(1) as f32;
         Some(Activity {
-            fraction: Some(done as f32 / total.max(1) as f32),
-            stop,
-            ..Activity::new("Testing the stability", format!("{test}: {done} of {total} answers"))
+            fraction: self.at.map(share),
+            stop: Some(Command::Evaluate(EvaluateCommand::StopTests)),
+            ..Activity::new("Testing the stability", self.words())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_takes_is_said_once_answers_have_come() {
+        let mut task = TestStability::new(PathBuf::from("tone"));
+        assert_eq!(task.words(), "reading the table");
+        let at = |done| Testing { test: "Definitions", done, total: 100 };
+        task.note(50.0, at(1));
+        assert_eq!(task.words(), "Definitions: 1 of 100 answers");
+        // 20 answers in 10 s: 79 more take 39.5 s.
+        task.note(60.0, at(21));
+        assert_eq!(task.words(), "Definitions: 21 of 100 answers · 40 s left");
     }
 }

@@ -159,8 +159,14 @@ impl Task<Workbench> for Train {
     fn failed(self, error: TrainJobError, app: &mut Workbench) {
         app.state.notices.push(match &error {
             TrainJobError::Data(err) => not_copied(err),
-            err => Notice::error(PanelId::Train, "The run ended with an error", err)
-                .hint("What was saved before is in the list of runs"),
+            err => {
+                let notice = Notice::error(PanelId::Train, "The run ended with an error", err);
+                let live = app.state.train.live.as_ref();
+                match live.and_then(|live| live.saved_step) {
+                    Some(_) => notice.hint("What was saved before is in the list of runs"),
+                    None => notice,
+                }
+            }
         });
         Self::finished(app, Err(one_line(&error)));
     }

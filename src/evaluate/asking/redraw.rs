@@ -93,7 +93,7 @@ pub fn redraw(
     for answer in answered.values_mut() {
         changed += usize::from(decide(&labels, answer, threshold));
     }
-    let (new, there) = Folder::begin(&beside(folder, threshold), &evaluation, true)?;
+    let (new, there) = Folder::begin(&beside(folder, &begun, threshold), &evaluation, true)?;
     let redrawn =
         Redrawn { folder: new.path().to_owned(), threshold, rows: answered.len(), changed };
     if there.len() == answered.len() {
@@ -155,10 +155,13 @@ fn decide(labels: &[String], answer: &mut Answered, threshold: f64) -> bool {
     is_other
 }
 
-/// Beside an evaluation, one with another threshold: `tone` becomes `tone-from-0.3`.
-fn beside(folder: &Path, threshold: f64) -> PathBuf {
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    folder.with_file_name(format!("{}-from-{threshold}", name.unwrap_or_default()))
+/// Beside an evaluation, one with another threshold: `tone` becomes `tone-from-0.3`, and that becomes
+/// `tone-from-0.2`.
+fn beside(folder: &Path, begun: &Evaluation, threshold: f64) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let own = begun.task.threshold().filter(|_| begun.threshold_set.is_some());
+    let first = own.and_then(|own| name.strip_suffix(&format!("-from-{own}")));
+    folder.with_file_name(format!("{}-from-{threshold}", first.unwrap_or(&name)))
 }
 
 #[cfg(test)]
@@ -245,6 +248,7 @@ mod tests {
         // The name does not grow with each time.
         let third = redraw(&found.folder, 0.2, AT, &Quiet).unwrap();
         assert_eq!(Folder::evaluation(&third.folder).unwrap().task.name, "Topics, from 0.2");
+        assert_eq!(third.folder, root.path().join("topics-from-0.2"));
     }
 
     #[test]

@@ -212,7 +212,11 @@ fn order_ui(
             rects.push(row_ui(ui, *place, &words, height));
         }
         let end = ui.cursor().top();
-        let rest = if order.is_empty() { "Drag answers here" } else { "No place yet" };
+        let rest = match (order.is_empty(), without.is_empty()) {
+            (true, _) => "Drag answers here",
+            (false, false) => "No place yet",
+            (false, true) => "All have a place",
+        };
         let line = ui.add(Label::new(theme::muted(ui, rest).small()).selectable(false));
         for place in &without {
             let rank = ranking.rank(*place).map(|rank| rank.to_string()).unwrap_or_default();

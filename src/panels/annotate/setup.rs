@@ -50,23 +50,32 @@ pub(super) fn setup_ui(
             criteria_ui(ui, &mut annotate.judging);
         });
         ui.add_space(theme::GAP_SMALL);
-        match annotate.judging.problem() {
-            Some(problem) => {
-                let p = theme::palette(ui);
-                let mut words = problem;
-                if let Some(first) = words.get_mut(0..1) {
-                    first.make_ascii_uppercase();
-                }
-                ui.add(Label::new(egui::RichText::new(words).color(p.problem)).wrap());
+        let problem = named(&annotate.judging).problem();
+        if let Some(problem) = &problem {
+            let p = theme::palette(ui);
+            let mut words = problem.clone();
+            if let Some(first) = words.get_mut(0..1) {
+                first.make_ascii_uppercase();
             }
-            None => {
-                closes = ui.add(ActionButton::primary("Done").shortcut("Esc")).clicked();
-            }
+            ui.add(Label::new(egui::RichText::new(words).color(p.problem)).wrap());
         }
+        let done = ActionButton::primary("Done").shortcut("Esc");
+        closes = ui.add_enabled(problem.is_none(), done).clicked();
     });
-    if (closes || modal.should_close()) && annotate.judging.problem().is_none() {
-        close(annotate, commands);
+    if closes || modal.should_close() {
+        let named = named(&annotate.judging);
+        if named.problem().is_none() {
+            annotate.judging = named;
+            close(annotate, commands);
+        }
     }
+}
+
+/// Without the criteria that were added and got no name: they keep nobody on the page.
+fn named(judging: &Judging) -> Judging {
+    let mut named = judging.clone();
+    named.criteria.retain(|criterion| !criterion.name.trim().is_empty());
+    named
 }
 
 /// Closes the page, and keeps what it says.
@@ -87,7 +96,7 @@ fn criteria_ui(ui: &mut Ui, judging: &mut Judging) {
                 key_ui(ui, key);
                 let field = TextEdit::singleline(&mut criterion.name)
                     .desired_width(theme::em(ui) * 12.0)
-                    .hint_text("correct");
+                    .hint_text("such as: correct");
                 ui.add(field).accessible_name(format!("Name of criterion {}", at + 1));
                 scale_ui(ui, criterion);
                 let words = format!("Remove criterion {}", at + 1);

@@ -4,6 +4,7 @@ use eframe::egui::{Label, Sides, TextEdit, Ui};
 
 use super::list::busy_ui;
 use super::variables::variables_ui;
+use crate::evaluate::results::table::OF_MODEL;
 use crate::panels::evaluate::column::column_ui;
 use crate::panels::preview::look_ui;
 use crate::panels::train::fields::{choice_ui, number_row_ui, problem_ui, row_ui, section_ui};
@@ -238,6 +239,11 @@ fn sample_ui(ui: &mut Ui, setup: &mut Setup) {
                         labels count. 30 % of the texts are drawn at random from the \
                         others: without them nothing could be said of these";
             column_ui(ui, "Probabilities", hint, &columns, &mut setup.column);
+            let together = setup.probabilities().len();
+            if together > 1 {
+                let words = format!("The {together} columns {OF_MODEL}… count together");
+                ui.label(theme::muted(ui, words));
+            }
         }
         Sample::Closest => closest_ui(ui, setup, &columns),
         Sample::All | Sample::Random => {}

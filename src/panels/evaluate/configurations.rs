@@ -46,7 +46,8 @@ pub(super) fn configurations_ui(
             };
             let words = format!(
                 "{count} tried. Whoever reads the result wants to know how much it depends on the \
-                 one that was chosen. Freeze one before you open the test part."
+                 one that was chosen.{}",
+                what_next(of_table)
             );
             ui.add(Label::new(theme::muted(ui, words)).wrap());
         });
@@ -65,6 +66,16 @@ pub(super) fn configurations_ui(
     });
     if closes {
         evaluate.configurations = None;
+    }
+}
+
+/// What is to be done about the rows that are kept for the end, where there are some.
+fn what_next(of_table: &OfTable) -> &'static str {
+    let has = |part| of_table.tried.iter().any(|tried| tried.part == Some(part));
+    match (has(Part::Development), has(Part::Test)) {
+        (_, true) => " The test part has been opened.",
+        (true, false) => " Freeze one before you open the test part.",
+        (false, false) => "",
     }
 }
 

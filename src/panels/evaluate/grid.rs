@@ -32,18 +32,24 @@ struct Columns {
 }
 
 impl Columns {
-    /// `longest_label`: in letters. Where there is room for it, no answer is cut.
+    /// `longest_label`: in letters. Where there is room for it, no answer and no code is cut. `several`: an answer
+    /// is a set of labels.
     fn fit(
         width: f32,
         em: f32,
         coders: usize,
         (longest_row, longest_label): (usize, usize),
+        several: bool,
     ) -> Self {
         let row = em * (longest_row as f32 * 0.62 + 1.0);
-        let least_answer = em * 7.4; // what is written above it
-        let answer = em * (longest_label as f32 * 0.56 + 1.0);
+        let least_answer = em * 8.6; // what is written above it
+        let letters = if several { longest_label * 2 + 2 } else { longest_label };
+        let answer = em * (letters as f32 * 0.56 + 1.0);
+        // "none of them" is a set too.
+        let least_coder = em * if several { 7.5 } else { 5.5 };
+        let coder = answer.clamp(least_coder, (width * 0.18).max(least_coder));
         let answer = answer.clamp(least_answer, (width * 0.22).max(least_answer));
-        let (bar, coder) = (em * 7.5, em * 5.5);
+        let bar = em * 7.5;
         let least = em * 10.0;
         let left = |entropy: f32, coders: usize| {
             width - row - answer - bar - entropy - coder * coders as f32
@@ -87,7 +93,9 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     } else {
         let labels = questions.labels.iter().flatten();
         let longest = labels.map(|label| label.trim().chars().count()).max().unwrap_or_default();
-        Columns::fit(width, em, open.coders.len(), (digits, longest))
+        let codebook = questions.codebook.as_ref();
+        let several = codebook.is_some_and(|codebook| codebook.several);
+        Columns::fit(width, em, open.coders.len(), (digits, longest), several)
     };
     header_ui(ui, &columns, open);
     if open.grid.shown().is_empty() {

@@ -249,14 +249,27 @@ fn run_ui(
         let words = eframe::egui::RichText::new(way.note()).color(ink);
         ui.add(eframe::egui::Label::new(words).wrap());
     }
-    models_button_ui(ui, around, commands);
+    models_button_ui(ui, evaluate, around, commands);
 }
 
-/// Nothing is loaded: the way to the models.
-fn models_button_ui(ui: &mut Ui, around: &Surroundings<'_>, commands: &mut Commands) {
-    if matches!(around.model, ModelSlot::Empty)
-        && ui.add(ActionButton::new("Go to Models").icon(icons::MODELS)).clicked()
-    {
-        commands.push(ViewCommand::ShowPanel(PanelId::Models));
+/// Nothing is loaded: the model of the task file, and the way to the others.
+fn models_button_ui(
+    ui: &mut Ui,
+    evaluate: &EvaluateState,
+    around: &Surroundings<'_>,
+    commands: &mut Commands,
+) {
+    if !matches!(around.model, ModelSlot::Empty) {
+        return;
     }
+    ui.horizontal_wrapped(|ui| {
+        if let Some(name) = evaluate.named_model()
+            && ui.add(ActionButton::new("Load the task's model")).on_hover_text(name).clicked()
+        {
+            commands.push(EvaluateCommand::LoadModel(name.to_owned()));
+        }
+        if ui.add(ActionButton::new("Go to Models").icon(icons::MODELS)).clicked() {
+            commands.push(ViewCommand::ShowPanel(PanelId::Models));
+        }
+    });
 }

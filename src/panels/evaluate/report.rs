@@ -8,13 +8,14 @@ use eframe::egui::{DragValue, Frame, Margin, PopupCloseBehavior, Ui};
 use super::distributions::distributions_ui;
 use crate::evaluate::results::kept::Kept;
 use crate::llm::card::ModelIdentity;
-use crate::state::command::{Commands, EvaluateCommand, WindowCommand};
+use crate::state::command::{Command, Commands, EvaluateCommand, WindowCommand};
 use crate::state::evaluate::EvaluateState;
 use crate::state::evaluate::form::file_name;
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::choice::menu_of_names_ui;
 use crate::widgets::markdown::markdown_ui;
+use crate::widgets::slider_row::parse_number;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -156,6 +157,7 @@ fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut 
         ui.reset_style(); // in a menu neither a number nor a button would look like one
         ui.horizontal(|ui| {
             let value = DragValue::new(threshold).range(0.01..=0.99).speed(0.01).max_decimals(2);
+            let value = value.custom_parser(parse_number);
             let words = "A label applies from";
             ui.label(words);
             ui.add(value).accessible_name(words);
@@ -171,6 +173,10 @@ fn threshold_ui(ui: &mut Ui, folder: &Path, threshold: &mut f64, commands: &mut 
 
 /// Why the stability cannot be tested now. `None`: it can.
 fn why_not_test(model: &ModelIdentity, around: &Surroundings<'_>) -> Option<String> {
+    let stop = Command::from(EvaluateCommand::StopTests);
+    if around.activities.iter().any(|activity| activity.stop.as_ref() == Some(&stop)) {
+        return Some("A stability is being tested: wait for it or stop it".to_owned());
+    }
     match around.model.in_memory() {
         Some(card) if card.identity.sha256 == model.sha256 => None,
         _ => Some(format!("The answers are those of {}: load that model first", model.name)),

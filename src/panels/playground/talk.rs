@@ -7,6 +7,7 @@ use eframe::egui::{CollapsingHeader, Key, Label, Modifiers, RichText, TextEdit, 
 use super::ask::mode_ui;
 use crate::panels::{sampling, shortcuts};
 use crate::state::command::{Commands, PlaygroundCommand};
+use crate::state::playground::length::Left;
 use crate::state::playground::library::Sheet;
 use crate::state::playground::view::PlaygroundView;
 use crate::state::playground::{Answers, Mode, PlaygroundState};
@@ -196,7 +197,7 @@ pub(super) fn system_ui(ui: &mut Ui, playground: &mut PlaygroundState) {
 pub(super) fn prompt_ui(
     ui: &mut Ui,
     playground: &mut PlaygroundState,
-    (obstacle, left): (Option<&str>, Option<usize>),
+    (obstacle, left): (Option<&str>, Option<Left>),
     most_height: f32,
     commands: &mut Commands,
 ) {
@@ -260,7 +261,8 @@ pub(super) fn prompt_ui(
                 ui.label(theme::muted(ui, obstacle));
             } else if let Some(left) = left
                 // Where it would take a row of its own, the field needs that more.
-                && ui.available_size_before_wrap().x > theme::em(ui) * 9.0
+                && (!matches!(left, Left::Tokens(_))
+                    || ui.available_size_before_wrap().x > theme::em(ui) * 9.0)
             {
                 left_ui(ui, left);
             }
@@ -269,12 +271,16 @@ pub(super) fn prompt_ui(
 }
 
 /// What is left of the context.
-fn left_ui(ui: &mut Ui, left: usize) {
+fn left_ui(ui: &mut Ui, left: Left) {
     let about = "Tokens of the model's context that are left after the conversation and the prompt";
+    let problem = |words: &str| RichText::new(words).color(theme::palette(ui).problem);
     let words = match left {
-        0 => RichText::new("The context is full: begin a new chat, or delete turns")
-            .color(theme::palette(ui).problem),
-        left => theme::muted(ui, format::counted(left, "token left", "tokens left")),
+        Left::Full => problem("The context is full: begin a new chat, or delete turns"),
+        Left::TooLong(length) => {
+            let words = format::sentence(&length.words());
+            problem(&format!("{words}, more than the model's context: shorten it"))
+        }
+        Left::Tokens(left) => theme::muted(ui, format::counted(left, "token left", "tokens left")),
     };
     ui.add(Label::new(words.small()).wrap()).on_hover_text(about);
 }

@@ -17,6 +17,9 @@ use crate::widgets::theme;
 /// So much of a conversation is in sight at least, in lines of text, or all of the column scrolls.
 const LEAST_HEIGHT: f32 = 6.0;
 
+/// What a longer text in the field leaves of the context is said before it is sent, in bytes.
+const LONG: usize = 4096;
+
 /// The conversation, or the text and how it continues: with the model in memory, or with one on a server.
 pub(super) fn talk_ui(
     ui: &mut Ui,
@@ -27,14 +30,15 @@ pub(super) fn talk_ui(
     let model = around.model.ready();
     let mode = playground.mode;
     let obstacle = playground.obstacle_in(around.model);
-    let counts = mode == Mode::Chat && playground.has_chat();
+    let is_long = playground.prompt.len() > LONG;
+    let counts = is_long || (mode == Mode::Chat && playground.has_chat());
     let left = model.filter(|_| counts).map(|model| playground.left_of_context(model));
     let adapter = model.map(|_| around.adapter);
     if mode == Mode::Raw {
         inset_ui(ui, |ui| modes_ui(ui, playground, adapter, commands));
         let height = ui.available_height();
         scrolled_ui(ui, "text", |ui| {
-            prompt_ui(ui, playground, (obstacle, None), height * 0.5, commands);
+            prompt_ui(ui, playground, (obstacle, left), height * 0.5, commands);
             answers_ui(ui, playground, commands);
             answer_actions_ui(ui, playground, commands);
             if let Some(model) = model {

@@ -189,7 +189,7 @@ pub(super) fn failed_ui(ui: &mut Ui, live: &LiveRun, reason: &str) {
             decoration_ui(ui, theme::icon(ui, icons::PROBLEM).color(p.problem));
             ui.add(Label::new(theme::title(ui, live.headline())).wrap());
         });
-        ui.add(Label::new(RichText::new(reason).color(p.text)).wrap());
+        ui.add(Label::new(RichText::new(format::sentence(reason)).color(p.text)).wrap());
         if let Some(step) = live.saved_step {
             let text = format!("What was learned up to step {step} is on the disk");
             ui.add(Label::new(theme::muted(ui, text)).wrap());

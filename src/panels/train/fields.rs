@@ -11,7 +11,7 @@ use eframe::egui::{
 
 use crate::train::config::ConfigProblem;
 use crate::widgets::card::decoration_ui;
-use crate::widgets::slider_row::parse_number;
+use crate::widgets::slider_row::parser;
 use crate::widgets::theme::{self, icons};
 
 /// The problems of the form, by field.
@@ -87,7 +87,7 @@ pub fn number_ui<Num: Numeric>(
 ) -> Response {
     let size = Vec2::new(theme::em(ui) * 4.6, ui.spacing().interact_size.y);
     let span = range.end().to_f64() - range.start().to_f64();
-    let mut field = DragValue::new(value).range(range).custom_parser(parse_number);
+    let mut field = DragValue::new(value).range(range).custom_parser(parser::<Num>());
     field = if Num::INTEGRAL { field.speed(0.1) } else { field.speed((span / 400.0).min(0.01)) };
     ui.add_sized(size, field).accessible_name(name)
 }

@@ -189,7 +189,7 @@ impl Setup {
 
     /// The columns with the probabilities of the labels: that which is chosen, and of an evaluation's results
     /// those of the other labels too.
-    fn probabilities(&self) -> Vec<String> {
+    pub fn probabilities(&self) -> Vec<String> {
         let is_of_model = |column: &&String| column.starts_with(OF_MODEL);
         if self.column.starts_with(OF_MODEL) {
             return self.columns().iter().filter(is_of_model).cloned().collect();

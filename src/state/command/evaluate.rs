@@ -82,6 +82,9 @@ pub enum EvaluateCommand {
     /// Sets up a study in Annotate of the texts that the model was least certain of.
     CodeByHand,
 
+    /// Loads the model that a task file names.
+    LoadModel(String),
+
     /// Tests whether the model follows the codebook of an evaluation, by its folder.
     TestStability(PathBuf),
     StopTests,

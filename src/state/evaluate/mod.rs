@@ -383,6 +383,13 @@ impl EvaluateState {
         }
     }
 
+    /// The model that the open task file names; not that of a server, which is asked for its key in Models.
+    pub fn named_model(&self) -> Option<&str> {
+        let open = self.open.as_ref().filter(|_| self.front == Front::Opened)?;
+        let name = open.prepared.task.model.as_str();
+        (!name.is_empty() && !name.contains("://")).then_some(name)
+    }
+
     /// What of the task in front a decoder does not do.
     fn only_for_pairs(&self) -> Option<String> {
         let beams = match (self.front, &self.open) {

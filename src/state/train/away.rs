@@ -123,6 +123,9 @@ impl AwayRun {
 
     /// `12 of 200 steps · loss 0.512`
     pub fn numbers(&self) -> String {
+        if self.live.steps_planned == 0 {
+            return "no step done".to_owned(); // nothing has been heard from there
+        }
         let mut said = format!("{} of {} steps", self.live.steps_done(), self.live.steps_planned);
         if let Some(step) = &self.live.last_step {
             said.push_str(&format!(" · loss {:.3}", step.loss()));
@@ -183,6 +186,7 @@ mod tests {
         let mut run = AwayRun::new(PathBuf::from("/b/one"), Objective::Dpo);
         run.on_watched(Watched::Lost("no route to host".to_owned()));
         assert!(run.problem().unwrap().contains("no route to host") && run.is_running());
+        assert_eq!(run.numbers(), "no step done");
         let planned = TrainEvent::Planned { steps: 4, train_rows: 8, held_out_rows: 2 };
         run.on_watched(Watched::Train(planned.into()));
         assert_eq!((run.status_name(), run.problem()), ("Running", None));

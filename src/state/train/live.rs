@@ -240,7 +240,11 @@ impl LiveRun {
                 1 => "Finished 1 step".to_owned(),
                 steps => format!("Finished {steps} steps"),
             },
-            Phase::Failed(_) => format!("Failed after {} steps", self.steps_done()),
+            Phase::Failed(_) => match self.steps_done() {
+                0 => "Failed before the first step".to_owned(),
+                1 => "Failed after 1 step".to_owned(),
+                steps => format!("Failed after {steps} steps"),
+            },
         }
     }
 

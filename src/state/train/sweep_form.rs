@@ -174,7 +174,16 @@ impl SweepForm {
             if key.is_empty() {
                 return Err(format!("name the key that has the values {}", row.values.trim()));
             }
-            grid.push((key.to_owned(), values(&row.values)));
+            let read = values(&row.values);
+            let is_number = matches!(own(key, config), Some(Value::Integer(_) | Value::Float(_)));
+            let word = read.iter().filter(|_| is_number).find_map(Value::as_str);
+            if let Some(word) = word {
+                return Err(format!(
+                    "“{word}” is no number, and {key} needs one: 0.001, 0.01, or 0,001; 0,01 with commas in the \
+                     numbers"
+                ));
+            }
+            grid.push((key.to_owned(), read));
         }
         let seeds = seeds(&self.seeds)?;
         let filled = filled(config);
@@ -238,9 +247,15 @@ impl KeyRow {
     }
 
     fn chosen(&self) -> Vec<String> {
-        let parts = self.values.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let text = with_points(&self.values);
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         parts.map(ToOwned::to_owned).collect()
     }
+}
+
+/// Whoever writes decimals with a comma has semicolons between numbers, as in a table: `0,001; 0,01`.
+fn with_points(text: &str) -> String {
+    if text.contains(';') { text.replace(',', ".").replace(';', ",") } else { text.to_owned() }
 }
 
 /// See [`KeyRow::offered`]. Empty: nothing is known of the key.
@@ -258,17 +273,10 @@ fn candidates(key: &str, config: &TrainConfig) -> Vec<String> {
         }
         _ => {}
     }
-    let table: toml::Table = run_file::text(config).parse().unwrap_or_default();
-    let mut value = None;
-    let mut inner = Some(&table);
-    for part in key.split('.') {
-        value = inner.and_then(|table| table.get(part));
-        inner = value.and_then(Value::as_table);
-    }
-    match value {
+    match own(key, config) {
         Some(Value::Boolean(_)) => names(["false", "true"]),
         Some(Value::Integer(own)) => {
-            let around = [own / 4, own / 2, *own, own * 2, own * 4];
+            let around = [own / 4, own / 2, own, own * 2, own * 4];
             let mut found: Vec<i64> = around.into_iter().filter(|near| *near > 0).collect();
             found.dedup();
             found.iter().map(ToString::to_string).collect()
@@ -277,6 +285,18 @@ fn candidates(key: &str, config: &TrainConfig) -> Vec<String> {
         Some(Value::Float(own)) => [0.1, 0.3, 1.0, 3.0, 10.0].map(|by| written(own * by)).to_vec(),
         _ => Vec::new(),
     }
+}
+
+/// What a key is in these settings.
+fn own(key: &str, config: &TrainConfig) -> Option<Value> {
+    let table: toml::Table = run_file::text(config).parse().unwrap_or_default();
+    let mut value = None;
+    let mut inner = Some(&table);
+    for part in key.split('.') {
+        value = inner.and_then(|table| table.get(part));
+        inner = value.and_then(Value::as_table);
+    }
+    value.cloned()
 }
 
 /// A number as TOML has it, to two digits.
@@ -295,6 +315,7 @@ fn values(text: &str) -> Vec<Value> {
         let table: toml::Table = format!("v = {text}").parse().ok()?;
         table.get("v").cloned()
     };
+    let text = with_points(text);
     if let Some(Value::Array(list)) = read(&format!("[{text}]")) {
         return list;
     }
@@ -345,6 +366,9 @@ mod tests {
         assert_eq!(count(&[("learning_rate", "1e-5, 1e-4")], "3"), 6);
         assert_eq!(count(&[("lr_scheduler_type", "cosine, linear")], "7, 8"), 4);
         assert_eq!(count(&[("lora.r", "4, 8,"), ("", "")], "1"), 2);
+        let mut typed = form(&[("learning_rate", "0,001; 0,01")], "1");
+        let rates = typed.planned(&config).unwrap().iter().map(|run| run.config.learning_rate);
+        assert_eq!(rates.collect::<Vec<_>>(), [0.001, 0.01]);
         assert_eq!(count(&[], "1, 2, 3"), 3);
     }
 
@@ -355,7 +379,8 @@ mod tests {
             (&[("learning_rat", "1")][..], "1", "did you mean `learning_rate`?"),
             (&[("beta", "")], "1", "the list of `beta` is empty"),
             (&[("beta", "0.1, 0.1")], "1", "`beta` has 0.1 twice"),
-            (&[("beta", "0.1, much")], "1", "beta = \"much\""),
+            (&[("beta", "0.1, much")], "1", "“much” is no number, and beta needs one"),
+            (&[("learning_rate", "0,001 0,01")], "1", "“001 0” is no number"),
             (&[("beta", "0.1"), ("beta", "0.2")], "1", "`beta` is there twice"),
             (&[("", "0.1")], "1", "name the key"),
             (&[("seed", "1, 2")], "1", "in their own field"),
