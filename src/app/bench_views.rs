@@ -365,7 +365,7 @@ impl eframe::App for Measured {
     fn raw_input_hook(&mut self, _context: &egui::Context, input: &mut egui::RawInput) {
         if self.phase == Phase::Drawing {
             let middle = input.screen_rect.map_or(egui::Pos2::ZERO, |screen| screen.center());
-            let lines = if self.own.len() / 30 % 2 == 0 { -4.0 } else { 4.0 };
+            let lines = if (self.own.len() / 30).is_multiple_of(2) { -4.0 } else { 4.0 };
             input.events.push(egui::Event::PointerMoved(middle));
             input.events.push(egui::Event::MouseWheel {
                 unit: egui::MouseWheelUnit::Line,

@@ -10,8 +10,8 @@
 
 #![expect(unsafe_code, reason = "loads and stores registers")]
 
-#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::asm;
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
 use std::ops::Range;
 
@@ -338,6 +338,7 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
 /// cost a seventh of the kernel's speed.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the instruction reads it from memory")]
 fn add_products(sum: __m512i, weights: __m512i, pair: &i32) -> __m512i {
     let mut sum = sum;
     // SAFETY: reads the four bytes of `pair`, with an instruction that these features have.
