@@ -15,6 +15,9 @@ use crate::widgets::theme::{self, icons};
 /// Narrower than this, in em, the buttons stand below the title.
 const NARROW: f32 = 36.0;
 
+/// The same where a study of pairs has two buttons more.
+const NARROW_FOR_PAIRS: f32 = 48.0;
+
 pub(super) fn head_ui(
     ui: &mut Ui,
     session: &mut Session,
@@ -27,6 +30,7 @@ pub(super) fn head_ui(
         about.push(format!("{} left", format::duration(seconds)));
     }
     let mut opens = false;
+    let narrow = if session.folder.is_of_pairs() { NARROW_FOR_PAIRS } else { NARROW };
     let title = |ui: &mut Ui| {
         let words = format!("{} of {}", format::count(done), format::count(all));
         ui.label(theme::title(ui, words)).on_hover_text("Items that you have coded");
@@ -54,10 +58,11 @@ pub(super) fn head_ui(
             opens = true;
         }
     };
-    if ui.available_width() < theme::em(ui) * NARROW {
+    if ui.available_width() < theme::em(ui) * narrow {
         ui.horizontal_wrapped(title);
+        // Where two rows of buttons are needed, the second stands below the first, and not around its middle.
         let size = egui::vec2(ui.available_width(), ui.spacing().interact_size.y);
-        let layout = egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true);
+        let layout = egui::Layout::right_to_left(egui::Align::Min).with_main_wrap(true);
         ui.allocate_ui_with_layout(size, layout, buttons);
     } else {
         Sides::new().shrink_left().wrap().show(ui, title, buttons);
