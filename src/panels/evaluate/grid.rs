@@ -105,7 +105,9 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     }
     let height = (em * 1.8).round();
     ui.spacing_mut().item_spacing.y = 0.0;
-    let mut area = ScrollArea::vertical().id_salt("evaluate_rows").auto_shrink(false);
+    let area = ScrollArea::vertical().id_salt("evaluate_rows").auto_shrink(false);
+    // However little height is left: an area that asks for more than there is cannot be scrolled to its end.
+    let mut area = area.min_scrolled_height(height);
     if std::mem::take(&mut open.grid.scrolls_to_selected)
         && let Some(at) = place_of_selected(open)
     {

@@ -67,7 +67,10 @@ pub(super) fn rows_ui(
     // Over a row that is looked at there is little room.
     if !has_detail || ui.available_height() > em * 18.0 {
         numbers_ui(ui, &open.grid.numbers);
-        confusion::matrix_ui(ui, open, ui.available_height() * 0.45);
+        // In a low window the rows need their share first.
+        let height = ui.available_height();
+        let most = (height * 0.45).min(height - em * 16.0).max(em * 6.0);
+        confusion::matrix_ui(ui, open, most);
     }
     tools_ui(ui, open);
     grid::grid_ui(ui, open);
