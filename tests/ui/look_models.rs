@@ -306,7 +306,7 @@ fn tokenizers_of_the_disk_stand_beside_each_other_and_read_every_letter() {
 #[test]
 fn languages_are_compared_with_english() {
     let mut window = Window::new(tokenizers(TEXT, Part::Languages));
-    assert!(window.sees("1.0 times English"));
+    assert!(window.sees("1.0 × English"));
     assert!(window.sees("Chinese"));
     window.click("Take gemma-3-270m away");
     assert_eq!(window.state().look_inside.beside.chosen().len(), 1);

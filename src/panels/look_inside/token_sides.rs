@@ -178,9 +178,9 @@ fn languages_ui(ui: &mut Ui, found: &[ReadBy]) {
     });
 }
 
-/// `34 tokens · 2.6 times English · 2.4 a word`.
+/// `34 tokens · 2.6 × English · 2.4 a word`.
 fn cost_words(cost: &LanguageCost) -> String {
     let LanguageCost { tokens, tokens_a_word, beside_english, .. } = cost;
     let a_word = tokens_a_word.map(|rate| format!(" · {rate:.1} a word")).unwrap_or_default();
-    format!("{tokens} tokens · {beside_english:.1} times English{a_word}")
+    format!("{tokens} tokens · {beside_english:.1} × English{a_word}")
 }
