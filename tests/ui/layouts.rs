@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eframe::egui::accesskit::Role;
+use eframe::egui::emath::Rot2;
 use eframe::egui::epaint::text::PlacedRow;
 use eframe::egui::{self, Pos2, Rect, Shape, pos2, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
@@ -100,10 +101,12 @@ impl Collect {
                 }
             }
             Shape::Text(text) if !text.galley.mesh_bounds.is_negative() => {
-                let rect = text.galley.mesh_bounds.translate(text.pos.to_vec2());
+                let rect = text.visual_bounding_rect();
+                let turned = Rot2::from_angle(text.angle);
                 let words = text.galley.text().to_owned();
                 let line = |row: &PlacedRow| {
-                    row.visuals.mesh_bounds.translate(row.pos.to_vec2() + text.pos.to_vec2())
+                    let line = row.visuals.mesh_bounds.translate(row.pos.to_vec2());
+                    line.rotate_bb(turned).translate(text.pos.to_vec2())
                 };
                 let lines = text.galley.rows.iter().map(line).collect();
                 // What is scrolled out of an area that is itself out of sight has no clip at all.
