@@ -9,17 +9,15 @@ use std::time::{Duration, Instant};
 
 use eframe::egui;
 
-use super::engine::CandleEngine;
-use super::host::Desktop;
+use super::measured::{self, milliseconds_at};
 use super::{WindowOptions, Workbench, measure_app};
 use crate::hub::browse::search::{Found, Page};
 use crate::hub::fetch::queue::{Item, Order};
 use crate::hub::protocol::repository::RepoKind;
 use crate::llm::card::ModelSource;
-use crate::state::Closing;
-use crate::state::command::{ModelsCommand, TrainCommand, WindowCommand};
+use crate::state::command::{ModelsCommand, TrainCommand};
 use crate::state::hub::ModelsTab;
-use crate::state::prefs::{PanelId, Prefs};
+use crate::state::prefs::PanelId;
 use crate::state::train::form::DataSource;
 use crate::train::config::metric::Metric;
 use crate::train::record::metrics::{StepMetrics, TrainEvent};
@@ -104,9 +102,7 @@ impl Measured {
         let project_path = project.as_ref().map(|dir| dir.path().to_owned());
         // Other downloads to this disk would be measured too.
         let window = WindowOptions { open: project_path, downloads: options.fetch.is_some() };
-        let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
-        let mut workbench =
-            Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);
+        let mut workbench = measured::workbench(&creation.egui_ctx, &window);
         if let Some(path) = &options.model {
             workbench.handle(ModelsCommand::Load(ModelSource::at(path)));
         }
@@ -176,22 +172,16 @@ impl Measured {
     }
 
     fn finish(&self) {
-        let at = |secs: &[f64], share: f64| {
-            let mut sorted = secs.to_vec();
-            sorted.sort_by(f64::total_cmp);
-            let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
-            sorted.get(index).copied().unwrap_or_default() * 1e3
-        };
         let live = self.workbench.state.train.live.as_ref();
         let steps_done = live.and_then(|live| live.last_step.as_ref()).map_or(0, |step| step.step);
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = UiBenchReport {
             first_frame_ms: self.first_frame.unwrap_or_default().as_secs_f64() * 1e3,
             frame_count: self.frames.len(),
-            median_ms: at(&self.frames, 0.5),
-            p99_ms: at(&self.frames, 0.99),
-            max_ms: at(&self.frames, 1.0),
-            own_median_ms: at(&self.own, 0.5),
-            own_p99_ms: at(&self.own, 0.99),
+            median_ms: milliseconds_at(&self.frames, 0.5),
+            p99_ms: milliseconds_at(&self.frames, 0.99),
+            max_ms: milliseconds_at(&self.frames, 1.0),
+            own_median_ms: milliseconds_at(&self.own, 0.5),
+            own_p99_ms: milliseconds_at(&self.own, 0.99),
             steps_done,
         };
     }
@@ -229,15 +219,7 @@ impl eframe::App for Measured {
     /// Turns the mouse's wheel over the list.
     fn raw_input_hook(&mut self, _context: &egui::Context, input: &mut egui::RawInput) {
         if self.options.found > 0 && self.measuring_since.is_some() {
-            let middle = input.screen_rect.map_or(egui::Pos2::ZERO, |screen| screen.center());
-            input.events.push(egui::Event::PointerMoved(middle));
-            input.events.push(egui::Event::MouseWheel {
-                unit: egui::MouseWheelUnit::Line,
-                delta: egui::vec2(0.0, -8.0),
-                phase: egui::TouchPhase::Move,
-                source: egui::MouseWheelSource::Unknown,
-                modifiers: egui::Modifiers::NONE,
-            });
+            measured::turn_wheel(input, -8.0);
         }
     }
 
@@ -255,9 +237,7 @@ impl eframe::App for Measured {
         }
         if self.first_frame.is_some() && self.is_done() {
             self.finish();
-            self.workbench.handle(WindowCommand::StopAll);
-            self.workbench.state.window.closing = Closing::Agreed;
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            measured::close(&mut self.workbench, ui.ctx());
         }
         ui.ctx().request_repaint_after(FRAME);
     }

@@ -9,18 +9,16 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use serde_json::{Map, json};
 
-use super::engine::CandleEngine;
-use super::host::Desktop;
+use super::measured::{self, milliseconds_at};
 use super::{WindowOptions, Workbench, measure_app};
 use crate::data::codebook::Class;
 use crate::data::pair::{Message, Text, Verdict};
 use crate::data::record::{RECORD_VERSION, ShownAnswer, VerdictRecord, record_id};
 use crate::data::remarks::Remarks;
 use crate::files;
-use crate::state::Closing;
 use crate::state::codes::AnnotateView;
-use crate::state::command::{AnnotateCommand, CodesCommand, WindowCommand};
-use crate::state::prefs::{PanelId, Prefs};
+use crate::state::command::{AnnotateCommand, CodesCommand};
+use crate::state::prefs::PanelId;
 use crate::study::design::{FORM, Study};
 use crate::study::folder::{STUDY, create, studies_dir};
 use crate::study::item::Item;
@@ -245,10 +243,8 @@ impl Measured {
         shared: Arc<Mutex<AnnotateBenchReport>>,
     ) -> Self {
         let window = WindowOptions { open: Some(options.folder.clone()), downloads: false };
-        let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
         let mut asked = Instant::now();
-        let mut workbench =
-            Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);
+        let mut workbench = measured::workbench(&creation.egui_ctx, &window);
         workbench.state.prefs.panel = PanelId::Annotate;
         // Verdicts on pairs are read with their project.
         if !options.pairs {
@@ -317,21 +313,16 @@ impl Measured {
     }
 
     fn finish(&mut self) {
-        let at = |secs: &[f64], share: f64| {
-            let mut sorted = secs.to_vec();
-            sorted.sort_by(f64::total_cmp);
-            let index = (sorted.len().saturating_sub(1) as f64 * share).round() as usize;
-            sorted.get(index).copied().unwrap_or_default() * 1e3
-        };
         let kept_bytes = self.verdicts_len() - self.len_before.unwrap_or_default();
         let report = &mut self.report;
         report.kept_bytes = kept_bytes;
         report.resident_bytes = (self.options.held_memory)();
         report.frames = self.frames.len();
-        (report.median_ms, report.p99_ms) = (at(&self.frames, 0.5), at(&self.frames, 0.99));
-        report.max_ms = at(&self.frames, 1.0);
-        report.verdict_median_ms = at(&self.verdicts, 0.5);
-        report.verdict_p99_ms = at(&self.verdicts, 0.99);
+        (report.median_ms, report.p99_ms) =
+            (milliseconds_at(&self.frames, 0.5), milliseconds_at(&self.frames, 0.99));
+        report.max_ms = milliseconds_at(&self.frames, 1.0);
+        report.verdict_median_ms = milliseconds_at(&self.verdicts, 0.5);
+        report.verdict_p99_ms = milliseconds_at(&self.verdicts, 0.99);
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = report.clone();
     }
 }
@@ -358,9 +349,7 @@ impl eframe::App for Measured {
         }
         if self.verdicts.len() >= self.options.given {
             self.finish();
-            self.workbench.handle(WindowCommand::StopAll);
-            self.workbench.state.window.closing = Closing::Agreed;
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            measured::close(&mut self.workbench, ui.ctx());
         }
         // Before that it is drawn when there is something to say, as it is for a person.
         let pause = if self.is_open { Duration::ZERO } else { Duration::from_millis(100) };

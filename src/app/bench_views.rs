@@ -7,20 +7,18 @@ use std::time::{Duration, Instant};
 
 use eframe::egui;
 
-use super::engine::CandleEngine;
-use super::host::Desktop;
+use super::measured::{self, milliseconds_at};
 use super::{WindowOptions, Workbench, measure_app};
 use crate::data::samples::STORIES_TXT;
 use crate::explore::growth::Growth;
 use crate::explore::tree::ROOT;
 use crate::llm::card::ModelSource;
-use crate::state::Closing;
-use crate::state::command::{ModelsCommand, PlaygroundCommand, WindowCommand};
+use crate::state::command::{ModelsCommand, PlaygroundCommand};
 use crate::state::look_inside::subject::Form;
 use crate::state::look_inside::view::View;
 use crate::state::playground::Mode;
 use crate::state::playground::view::PlaygroundView;
-use crate::state::prefs::{PanelId, Prefs};
+use crate::state::prefs::PanelId;
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -144,9 +142,7 @@ impl Measured {
         shared: Arc<Mutex<ViewsBenchReport>>,
     ) -> Self {
         let window = WindowOptions { open: None, downloads: false };
-        let (engine, host) = (Box::<CandleEngine>::default(), Box::<Desktop>::default());
-        let mut workbench =
-            Workbench::new(&creation.egui_ctx, Prefs::default(), &window, engine, host);
+        let mut workbench = measured::workbench(&creation.egui_ctx, &window);
         workbench.handle(ModelsCommand::Load(ModelSource::at(&options.model)));
         let now = Instant::now();
         Self {
@@ -323,16 +319,12 @@ impl Measured {
     }
 
     fn end_scene(&mut self) {
-        let at = |secs: &mut Vec<f64>, share: f64| {
-            secs.sort_by(f64::total_cmp);
-            let index = (secs.len().saturating_sub(1) as f64 * share).round() as usize;
-            secs.get(index).copied().unwrap_or_default() * 1e3
-        };
         if let Some(view) = self.report.views.last_mut() {
             view.frames = self.own.len();
             (view.own_median_ms, view.own_p99_ms) =
-                (at(&mut self.own, 0.5), at(&mut self.own, 0.99));
-            (view.median_ms, view.p99_ms) = (at(&mut self.all, 0.5), at(&mut self.all, 0.99));
+                (milliseconds_at(&self.own, 0.5), milliseconds_at(&self.own, 0.99));
+            (view.median_ms, view.p99_ms) =
+                (milliseconds_at(&self.all, 0.5), milliseconds_at(&self.all, 0.99));
         }
         (self.own, self.all) = (Vec::new(), Vec::new());
         self.scene += 1;
@@ -364,16 +356,8 @@ impl eframe::App for Measured {
     /// Turns the mouse's wheel over the view, down and up again.
     fn raw_input_hook(&mut self, _context: &egui::Context, input: &mut egui::RawInput) {
         if self.phase == Phase::Drawing {
-            let middle = input.screen_rect.map_or(egui::Pos2::ZERO, |screen| screen.center());
-            let lines = if (self.own.len() / 30).is_multiple_of(2) { -4.0 } else { 4.0 };
-            input.events.push(egui::Event::PointerMoved(middle));
-            input.events.push(egui::Event::MouseWheel {
-                unit: egui::MouseWheelUnit::Line,
-                delta: egui::vec2(0.0, lines),
-                phase: egui::TouchPhase::Move,
-                source: egui::MouseWheelSource::Unknown,
-                modifiers: egui::Modifiers::NONE,
-            });
+            let is_down = (self.own.len() / 30).is_multiple_of(2);
+            measured::turn_wheel(input, if is_down { -4.0 } else { 4.0 });
         }
     }
 
@@ -395,9 +379,7 @@ impl eframe::App for Measured {
         }
         if !goes_on {
             *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = self.report.clone();
-            self.workbench.handle(WindowCommand::StopAll);
-            self.workbench.state.window.closing = Closing::Agreed;
-            ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close);
+            measured::close(&mut self.workbench, ui.ctx());
         }
         // While something is computed, a frame comes when there is something to say, as it does for a person.
         let is_drawing = self.phase == Phase::Drawing;

@@ -10,6 +10,7 @@ mod fonts;
 mod handle;
 pub mod host;
 pub mod import;
+mod measured;
 mod opened;
 pub mod pace;
 mod report;
