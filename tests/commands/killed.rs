@@ -47,11 +47,21 @@ fn train(folder: &Path, objective: &str, run_dir: &Path, resume: bool) -> Child 
     if resume {
         command.arg("--resume");
     }
-    // Its own home: what it keeps for later runs is not anybody's.
+    started(&mut command, folder)
+}
+
+/// In a home of its own: what it keeps for later runs is not anybody's.
+fn started(command: &mut Command, folder: &Path) -> Child {
     for name in ["HOME", "XDG_DATA_HOME", "USERPROFILE", "APPDATA"] {
         command.env(name, folder);
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Draws the next number.
+fn draw(drawn: &mut u64) -> u64 {
+    *drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *drawn
 }
 
 /// Steps as they come. False: the program ended by itself before so many were there.
@@ -115,9 +125,8 @@ fn killed_ten_times(objective: &str) -> Left {
     let mut drawn = 20_261_122_u64;
     let mut kills = 0;
     while kills < KILLS {
-        drawn =
-            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (steps, millis) = ((drawn >> 33) as usize % 4, (drawn >> 40) % 12);
+        let number = draw(&mut drawn);
+        let (steps, millis) = ((number >> 33) as usize % 4, (number >> 40) % 12);
         let resume = kills > 0;
         let mut child = train(folder.path(), objective, &killed, resume);
         // The first one must leave a checkpoint to go on from.
@@ -194,11 +203,8 @@ fn evaluate(folder: &Path, out: &Path, resume: bool, threads: usize) -> Child {
     if resume {
         command.arg("--resume");
     }
-    for name in ["HOME", "XDG_DATA_HOME", "USERPROFILE", "APPDATA"] {
-        command.env(name, folder);
-    }
     command.env("RAYON_NUM_THREADS", threads.to_string());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    started(&mut command, folder)
 }
 
 /// Every file of a finished evaluation but the one with its times.
@@ -226,9 +232,8 @@ fn an_evaluation_that_is_killed_ten_times_has_the_answers_of_an_undisturbed_one(
 
     let mut drawn = 20_261_130_u64;
     for kill in 0..KILLS {
-        drawn =
-            drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let (count, micros) = (1 + (drawn >> 33) as usize % 20, (drawn >> 40) % 3000);
+        let number = draw(&mut drawn);
+        let (count, micros) = (1 + (number >> 33) as usize % 20, (number >> 40) % 3000);
         let mut child = evaluate(folder.path(), &killed, kill > 0, 2);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let seen = lines.by_ref().take(count).flatten().count();
