@@ -9,6 +9,7 @@ use crate::state::command::{AnnotateCommand, Commands};
 use crate::state::slots::Surroundings;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{self, key_ui};
+use crate::widgets::format;
 use crate::widgets::switch::{Segment, segmented_ui, switch_ui};
 use crate::widgets::theme::{self, icons};
 
@@ -53,10 +54,7 @@ pub(super) fn setup_ui(
         let problem = named(&annotate.judging).problem();
         if let Some(problem) = &problem {
             let p = theme::palette(ui);
-            let mut words = problem.clone();
-            if let Some(first) = words.get_mut(0..1) {
-                first.make_ascii_uppercase();
-            }
+            let words = format::sentence(problem);
             ui.add(Label::new(egui::RichText::new(words).color(p.problem)).wrap());
         }
         let done = ActionButton::primary("Done").shortcut("Esc");
