@@ -1,7 +1,7 @@
 //! How a panel is laid out: its heading, and what scrolls in it.
 
 use eframe::egui;
-use eframe::egui::{Frame, Id, Margin, Rect, ScrollArea, Ui, UiBuilder};
+use eframe::egui::{Frame, Id, Margin, Rect, ScrollArea, Ui, UiBuilder, Vec2};
 
 use super::card::named_row_ui;
 use super::theme;
@@ -117,6 +117,36 @@ fn height_of(ui: &mut Ui, id: Id, contents: impl FnOnce(&mut Ui)) -> f32 {
     ui.cursor().top() - top
 }
 
+/// A part of a long form. Where it is scrolled out of sight it only takes the place that it had when it was
+/// drawn last: most of such a form is never in sight, and each of its fields is laid out in every frame.
+///
+/// It is drawn all the same while a field has the keyboard, so that Tab goes from one to the next, and where
+/// somebody has the screen read out.
+pub fn in_sight_ui(ui: &mut Ui, name: impl egui::AsIdSalt, contents: impl FnOnce(&mut Ui)) {
+    let id = ui.scope_id().with("in sight").with(name);
+    let width = ui.available_width();
+    let known: Option<Vec2> = ui.data(|data| data.get_temp(id));
+    let size = known.filter(|size| size.x == width);
+    let place = size.map(|size| Rect::from_min_size(ui.next_widget_position(), size));
+    let is_out_of_sight = place.is_some_and(|place| !ui.clip_rect().intersects(place));
+    let is_needed = || {
+        ui.memory(|memory| memory.focused().is_some())
+            || ui.ctx().has_accesskit_node(egui::accesskit_root_id())
+    };
+    let hidden = place.filter(|_| is_out_of_sight && !is_needed());
+    // A scope either way: what comes after has the same ids.
+    let drawn = ui.scope(|ui| match hidden {
+        Some(place) => {
+            ui.advance_cursor_after_rect(place);
+        }
+        None => contents(ui),
+    });
+    if hidden.is_none() {
+        let size = Vec2::new(width, drawn.response.rect.height());
+        ui.data_mut(|data| data.insert_temp(id, size));
+    }
+}
+
 /// A heading with buttons at its right, or under it where there is no room for both.
 pub fn heading_ui(ui: &mut Ui, text: &str, aside: impl FnOnce(&mut Ui)) {
     let heading = theme::strong(ui, text).heading();
@@ -148,4 +178,51 @@ pub fn row_name_ui(ui: &mut Ui, width: f32, name: &str) {
 /// Whether a menu or a window in front of the panels takes the keys.
 pub fn is_covered(ctx: &egui::Context) -> bool {
     egui::Popup::is_any_open(ctx) || ctx.memory(|memory| memory.top_modal_layer().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws a form of 40 rows, each a part of its own, and says which of them were laid out.
+    fn drawn(ctx: &egui::Context, field: Option<egui::Id>) -> Vec<usize> {
+        let mut drawn = Vec::new();
+        let screen = Rect::from_min_size(egui::Pos2::ZERO, Vec2::new(200.0, 200.0));
+        let input = egui::RawInput { screen_rect: Some(screen), ..Default::default() };
+        let output = ctx.run_ui(input, |ui| {
+            if let Some(field) = field {
+                ui.memory_mut(|memory| memory.request_focus(field));
+            }
+            ScrollArea::vertical().show(ui, |ui| {
+                for row in 0..40 {
+                    in_sight_ui(ui, row, |ui| {
+                        ui.allocate_space(Vec2::new(100.0, 20.0));
+                        drawn.push(row);
+                    });
+                }
+                assert!(ui.min_rect().height() >= 800.0, "what is not drawn keeps its place");
+            });
+        });
+        output.drop_without_applying_deltas();
+        drawn
+    }
+
+    #[test]
+    fn what_is_out_of_sight_is_not_laid_out_again() {
+        let ctx = egui::Context::default();
+        assert_eq!(drawn(&ctx, None).len(), 40, "how high it is has to be found out");
+        let seen = drawn(&ctx, None);
+        assert!(seen.contains(&0) && !seen.contains(&30) && seen.len() < 15, "{seen:?}");
+    }
+
+    #[test]
+    fn with_the_keyboard_or_a_screen_reader_all_of_it_is_there() {
+        let ctx = egui::Context::default();
+        drawn(&ctx, None);
+        assert_eq!(drawn(&ctx, Some(egui::Id::unique("a field"))).len(), 40);
+        let ctx = egui::Context::default();
+        ctx.enable_accesskit();
+        drawn(&ctx, None);
+        assert_eq!(drawn(&ctx, None).len(), 40);
+    }
 }

@@ -54,21 +54,35 @@ pub enum Mark {
 }
 
 /// A named curve over steps.
-#[derive(Clone, Debug)]
 pub struct Curve<'a> {
     pub name: &'a str,
     pub color: Color32,
     pub mark: Mark,
 
+    /// Finds the points. Called only where the plot is in sight.
+    pub course: Box<dyn FnOnce() -> Course + 'a>,
+
+    /// The latest value, for the legend.
+    pub latest: Option<f64>,
+}
+
+/// How a curve goes.
+#[derive(Clone, Debug, Default)]
+pub struct Course {
     /// `[step, value]`, in order.
     pub points: Vec<[f64; 2]>,
 
     /// Where there are too many points to draw: `[step, lowest, highest]` of each stretch, drawn
     /// as a band, and `points` are the means over the stretches. Empty otherwise.
     pub ranges: Vec<[f64; 3]>,
+}
 
-    /// The latest value, for the legend.
-    pub latest: Option<f64>,
+/// A curve whose points are known.
+struct Drawn<'a> {
+    name: &'a str,
+    color: Color32,
+    mark: Mark,
+    course: Course,
 }
 
 /// A plot of a few curves over the same steps.
@@ -95,7 +109,7 @@ pub struct LossPlot<'a> {
     pub height: f32,
 }
 
-impl LossPlot<'_> {
+impl<'a> LossPlot<'a> {
     /// Draws the plot; one that is scrolled out of sight only takes its place, since eight plots
     /// are most of a frame's work. Either way it is the same thing for whoever reads the screen, and so is what
     /// comes after it.
@@ -250,9 +264,13 @@ impl LossPlot<'_> {
         if let Some(range) = &self.in_view {
             plot = plot.include_y(*range.start()).include_y(*range.end());
         }
-        let shown = extent(&self.curves, &self.references, self.in_view.as_ref());
+        let found = |curve: Curve<'a>| {
+            let Curve { name, color, mark, course, latest: _ } = curve;
+            Drawn { name, color, mark, course: course() }
+        };
+        let curves: Vec<_> = self.curves.into_iter().map(found).collect();
+        let shown = extent(&curves, &self.references, self.in_view.as_ref());
         let references = self.references;
-        let curves = self.curves;
         let steps = self.steps.clone();
         let detail = Detail::of(ui.available_width());
         let p = *p;
@@ -277,12 +295,12 @@ impl LossPlot<'_> {
 
 /// The lowest and the highest value that is drawn.
 fn extent(
-    curves: &[Curve<'_>],
+    curves: &[Drawn<'_>],
     references: &[(f64, &str)],
     in_view: Option<&RangeInclusive<f64>>,
 ) -> (f64, f64) {
-    let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point[1]));
-    let ranges = curves.iter().flat_map(|curve| &curve.ranges);
+    let points = curves.iter().flat_map(|curve| curve.course.points.iter().map(|point| point[1]));
+    let ranges = curves.iter().flat_map(|curve| &curve.course.ranges);
     let ranges = ranges.flat_map(|range| [range[1], range[2]]);
     let ends = in_view.into_iter().flat_map(|view| [*view.start(), *view.end()]);
     let all = points.chain(ranges).chain(ends).chain(references.iter().map(|known| known.0));
@@ -298,10 +316,10 @@ fn is_at_the_top(value: f64, (lowest, highest): (f64, f64)) -> bool {
 }
 
 /// Where the name of a value to compare with stands: on the side where the curves are further from it.
-fn label_place(value: f64, steps: &RangeInclusive<f64>, curves: &[Curve<'_>]) -> (f64, Align2) {
+fn label_place(value: f64, steps: &RangeInclusive<f64>, curves: &[Drawn<'_>]) -> (f64, Align2) {
     let nearest = |point: fn(&[[f64; 2]]) -> Option<&[f64; 2]>| {
         let distances =
-            curves.iter().filter_map(|curve| Some((point(&curve.points)?[1] - value).abs()));
+            curves.iter().filter_map(|curve| Some((point(&curve.course.points)?[1] - value).abs()));
         distances.fold(f64::INFINITY, f64::min)
     };
     if nearest(<[_]>::first) > nearest(<[_]>::last) {
@@ -312,8 +330,8 @@ fn label_place(value: f64, steps: &RangeInclusive<f64>, curves: &[Curve<'_>]) ->
 }
 
 /// A curve of many points is drawn twice: faint and whole, strong and averaged.
-fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Curve<'_>, detail: Detail) {
-    let Curve { name, color, mark, points, ranges, latest: _ } = curve;
+fn draw(plot_ui: &mut egui_plot::PlotUi<'_>, curve: Drawn<'_>, detail: Detail) {
+    let Drawn { name, color, mark, course: Course { points, ranges } } = curve;
     let strong = if points.len() > CALM_POINTS {
         let average = averaged(&points, detail.average);
         if ranges.is_empty() {

@@ -120,9 +120,10 @@ impl Workbench {
             self.state.prefs.panel == PanelId::Train && train.left_tab == LeftTab::Setup;
         let busy = self.tasks.is_computing_beside::<EstimateRun>();
         let elsewhere = train.says_its_own_size();
-        if !looked_at || busy || elsewhere || rows(train) < 2 || !train.form_problems().is_empty() {
+        if !looked_at || busy || elsewhere || rows(train) < 2 {
             return None;
         }
-        self.state.model.ready()
+        // What is wrong with the form last: of all this it takes the longest, and this is asked in every frame.
+        self.state.model.ready().filter(|_| train.form_problems().is_empty())
     }
 }

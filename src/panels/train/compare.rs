@@ -12,7 +12,7 @@ use crate::train::config::metric::{Compared as Axes, Metric, MetricFacts};
 use crate::train::objective::choose::loss_at_start;
 use crate::widgets::button::ActionButton;
 use crate::widgets::card::{card_ui, title_row_ui};
-use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
+use crate::widgets::loss_plot::{Course, Curve, LossPlot, Mark};
 use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette, icons};
 
@@ -156,10 +156,13 @@ fn appearance(index: usize, p: &Palette) -> (Color32, Mark) {
     }
 }
 
-fn curve<'a>(name: &'a str, series: &Series, index: usize, p: &Palette) -> Curve<'a> {
+fn curve<'a>(name: &'a str, series: &'a Series, index: usize, p: &Palette) -> Curve<'a> {
     let (color, mark) = appearance(index, p);
-    let points = series.means().map(|point| [point.x, point.y]).collect();
-    Curve { name, color, mark, points, ranges: Vec::new(), latest: series.last() }
+    let course = Box::new(|| {
+        let points = series.means().map(|point| [point.x, point.y]).collect();
+        Course { points, ranges: Vec::new() }
+    });
+    Curve { name, color, mark, course, latest: series.last() }
 }
 
 /// A row for each setting in which they differ, a column for each run.

@@ -8,7 +8,7 @@ use crate::state::train::curves::Curves;
 use crate::state::train::reading::is_coin_toss;
 use crate::train::config::metric::{Metric, Written};
 use crate::train::config::objective::{self, Lines, Objective};
-use crate::widgets::loss_plot::{Curve, LossPlot, Mark};
+use crate::widgets::loss_plot::{Course, Curve, LossPlot, Mark};
 use crate::widgets::plot_numbers::Numbers;
 use crate::widgets::theme::{self, Palette};
 
@@ -61,17 +61,9 @@ pub(super) fn grid_ui(ui: &mut Ui, plots: Vec<LossPlot<'_>>) {
 
 fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
     let Shown { curves, objective, start, span, steps_planned } = shown;
-    let curve = |name, series: &Series, color, mark| {
-        let ranges: Vec<_> = match span {
-            Span::Whole => series.ranges().collect(),
-            Span::Recent => Vec::new(),
-        };
-        let points = match span {
-            Span::Whole if ranges.is_empty() => pairs(series.whole()),
-            Span::Whole => pairs(series.means()),
-            Span::Recent => pairs(series.recent()),
-        };
-        Curve { name, color, mark, points, ranges, latest: series.last() }
+    let curve = |name, series: &'a Series, color, mark| {
+        let course = Box::new(move || course(series, span));
+        Curve { name, color, mark, course, latest: series.last() }
     };
     let steps = match span {
         Span::Whole => {
@@ -128,6 +120,19 @@ fn plots<'a>(ui: &Ui, shown: Shown<'a>, p: &Palette) -> Vec<LossPlot<'a>> {
         }
     });
     all.collect()
+}
+
+fn course(series: &Series, span: Span) -> Course {
+    let ranges: Vec<_> = match span {
+        Span::Whole => series.ranges().collect(),
+        Span::Recent => Vec::new(),
+    };
+    let points = match span {
+        Span::Whole if ranges.is_empty() => pairs(series.whole()),
+        Span::Whole => pairs(series.means()),
+        Span::Recent => pairs(series.recent()),
+    };
+    Course { points, ranges }
 }
 
 /// How values of a metric are written.

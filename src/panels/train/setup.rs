@@ -22,6 +22,7 @@ use crate::state::train::form::{DataSource, characters, counted, pairs, units};
 use crate::train::config::objective::{ObjectiveFacts, Reference, Setting};
 use crate::train::config::{DTYPES, Dtype, LoraConfig, METHODS, Method, Objective, TrainConfig};
 use crate::widgets::button::ActionButton;
+use crate::widgets::layout::in_sight_ui;
 use crate::widgets::slider_row::SliderRow;
 use crate::widgets::switch::{Segment, segmented_ui};
 use crate::widgets::theme::{self, icons};
@@ -50,11 +51,15 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
         data_ui(ui, train, commands);
         let config = &mut train.form;
         texts::learning_ui(ui, config, &problems);
-        steps_ui(ui, config, &problems);
-        measuring::measuring_ui(ui, config, &problems);
-        advanced_ui(ui, config, &problems);
-        sweep::several_ui(ui, train);
-        return files_ui(ui, commands);
+        let kind = (config.objective, config.method);
+        in_sight_ui(ui, ("steps", kind), |ui| steps_ui(ui, config, &problems));
+        in_sight_ui(ui, ("after", kind), |ui| {
+            measuring::measuring_ui(ui, &mut train.form, &problems);
+            advanced_ui(ui, &mut train.form, &problems);
+            sweep::several_ui(ui, train);
+            files_ui(ui, commands);
+        });
+        return;
     }
     data_ui(ui, train, commands);
     mix::mix_ui(ui, train, &problems, commands);
@@ -64,24 +69,29 @@ pub(super) fn setup_ui(ui: &mut Ui, train: &mut TrainState, commands: &mut Comma
     }
     let parameters = train.estimate.parameters_sentence();
     let config = &mut train.form;
-    steps_ui(ui, config, &problems);
-    if config.objective != Objective::Pretrain {
-        method_ui(ui, config, &problems);
-        if let Some(words) = parameters {
-            ui.add(Label::new(theme::muted(ui, words)).wrap());
+    let kind = (config.objective, config.method);
+    in_sight_ui(ui, ("steps", kind), |ui| steps_ui(ui, config, &problems));
+    in_sight_ui(ui, ("method", kind), |ui| {
+        if config.objective != Objective::Pretrain {
+            method_ui(ui, config, &problems);
+            if let Some(words) = parameters {
+                ui.add(Label::new(theme::muted(ui, words)).wrap());
+            }
         }
-    }
-    if config.method == Method::Lora {
-        adapter_ui(ui, &mut config.lora, &problems);
-    }
-    if let Some(kind) = config.method.soft() {
-        soft::soft_ui(ui, kind, &mut config.soft_prompt, &problems);
-    }
-    measuring::measuring_ui(ui, config, &problems);
-    advanced_ui(ui, config, &problems);
-    sweep::several_ui(ui, train);
-    files_ui(ui, commands);
-    elsewhere::bundle_ui(ui, train, commands);
+        if config.method == Method::Lora {
+            adapter_ui(ui, &mut config.lora, &problems);
+        }
+        if let Some(kind) = config.method.soft() {
+            soft::soft_ui(ui, kind, &mut config.soft_prompt, &problems);
+        }
+    });
+    in_sight_ui(ui, ("after", kind), |ui| {
+        measuring::measuring_ui(ui, &mut train.form, &problems);
+        advanced_ui(ui, &mut train.form, &problems);
+        sweep::several_ui(ui, train);
+        files_ui(ui, commands);
+        elsewhere::bundle_ui(ui, train, commands);
+    });
 }
 
 fn files_ui(ui: &mut Ui, commands: &mut Commands) {

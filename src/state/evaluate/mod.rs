@@ -8,7 +8,7 @@ pub mod survey_form;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use asking::Asking;
 use form::{CodeForm, Preview};
@@ -486,8 +486,8 @@ impl EvaluateState {
 
     /// Whether the form differs from what lies on the disk.
     pub fn draft_to_save(&self) -> Option<Draft> {
+        static UNTOUCHED: LazyLock<Draft> = LazyLock::new(|| CodeForm::default().draft());
         let draft = self.form.draft();
-        let known = self.draft.clone().unwrap_or_else(|| CodeForm::default().draft());
-        (draft != known).then_some(draft)
+        (draft != *self.draft.as_ref().unwrap_or(&UNTOUCHED)).then_some(draft)
     }
 }

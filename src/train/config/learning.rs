@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::llm::{Own, SoftKind};
 
 /// Which weights of the model learn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Small matrices beside some of the layers, and the head.

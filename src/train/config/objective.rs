@@ -15,7 +15,7 @@ use super::pretrain_facts::PRETRAIN;
 use super::reward_facts::REWARD;
 
 /// What a run optimises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
     /// Direct Preference Optimization (Rafailov et al. 2023).
