@@ -9,6 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
+use flush::Flush;
+
+pub mod flush;
 pub mod folders;
 pub mod meant;
 
@@ -139,6 +142,11 @@ pub fn remove_if_there(path: &Path) -> io::Result<()> {
 /// spoils one row and not two. Where the disk is full, the file is left as it was: whoever keeps the line writes
 /// it once more, and a half of it, or the first of several lines in `line`, would stand there twice.
 pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    append_line_for(path, line, &Flush::AtOnce)
+}
+
+/// [`append_line`], flushed when `flush` says.
+pub fn append_line_for(path: &Path, line: &str, flush: &Flush) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         folders::make(folder)?;
     }
@@ -157,7 +165,13 @@ pub fn append_line(path: &Path, line: &str) -> io::Result<()> {
     text.push_str(line);
     text.push('\n');
     // One write: a kill leaves the line or a prefix of it.
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+    let written = file.write_all(text.as_bytes()).and_then(|()| match flush {
+        Flush::AtOnce => file.sync_data(),
+        Flush::Beside(unflushed) => {
+            unflushed.add(path);
+            Ok(())
+        }
+    });
     if written.is_err() {
         // Where that fails as well, what is torn is closed by the next line.
         file.set_len(before).ok();

@@ -21,6 +21,7 @@ use crate::app::tasks::dialog::Dialog;
 use crate::app::tasks::export_evaluation::ExportEvaluation;
 use crate::app::tasks::export_pairs::ExportPairs;
 use crate::app::tasks::export_study::ExportStudy;
+use crate::app::tasks::flush_verdicts::FlushVerdicts;
 use crate::app::tasks::list_chats::ListChats;
 use crate::app::tasks::list_evaluations::ListEvaluations;
 use crate::app::tasks::list_lectures::ListLectures;
@@ -153,6 +154,7 @@ fn is_work_on_files(kind: TypeId) -> bool {
         TypeId::of::<ReadStudyCodebook>(),
         TypeId::of::<ReadStudyTable>(),
         TypeId::of::<ExportStudy>(),
+        TypeId::of::<FlushVerdicts>(),
         TypeId::of::<PrepareEvaluation>(),
         TypeId::of::<RateModels>(),
         TypeId::of::<RateStudy>(),

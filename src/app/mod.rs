@@ -42,6 +42,7 @@ use crate::data::project::Project;
 use crate::data::samples;
 use crate::data::store::PairStore;
 use crate::evaluate::results::kept::Draft;
+use crate::files::flush::Unflushed;
 use crate::jobs;
 use crate::jobs::Wake;
 use crate::panels;
@@ -84,6 +85,9 @@ pub struct Workbench {
 
     /// The verdicts: of the project, or waiting for one.
     store: PairStore,
+
+    /// The files of verdicts that this frame has written to.
+    unflushed: Unflushed,
     wake: Wake,
 
     /// What the latest estimate was asked for.
@@ -166,6 +170,7 @@ impl Workbench {
             tasks: Tasks::default(),
             project: None,
             store: PairStore::default(),
+            unflushed: Unflushed::default(),
             wake,
             estimated: None,
             waiting_to_open: None,
@@ -296,6 +301,7 @@ impl eframe::App for Workbench {
         for command in commands {
             self.handle(command);
         }
+        self.flush_verdicts();
         let dropped = ui.ctx().input(|input| input.raw.dropped_files.clone());
         for file in dropped {
             self.dropped(file.path().to_owned());

@@ -1,4 +1,4 @@
-//! The project's verdicts, `pairs.jsonl`: a line appended and flushed for each, a line to take
+//! The project's verdicts, `pairs.jsonl`: a line appended for each, a line to take
 //! one back, and nothing ever rewritten.
 //!
 //! Work that cannot be written stays in memory and can be saved somewhere else.
@@ -15,6 +15,7 @@ use crate::data::record::VerdictRecord;
 use crate::data::replay::Replay;
 use crate::data::scan::{BadLine, Scanned, Scanning, scan};
 use crate::files;
+use crate::files::flush::{Flush, Unflushed};
 use crate::jobs::{Progress, Quiet};
 
 /// Why a verdict is not on the disk. The store still has it.
@@ -113,6 +114,9 @@ pub struct PairStore {
     /// Whether other windows are kept from writing to the file, and what keeps them.
     is_shared: bool,
     lock: Option<Arc<files::Lock>>,
+
+    /// When lines are flushed.
+    flush: Flush,
 }
 
 /// The file that a store keeps other windows from, if there is one: whoever opens it anew has it at once.
@@ -138,6 +142,11 @@ impl PairStore {
         let is_shared = held.is_ok();
         let (store, recovered) = Self::open_with(path, held.ok().flatten(), progress)?;
         Ok((Self { is_shared, ..store }, recovered))
+    }
+
+    /// From now on its file is put on this list for each line, and flushed by whoever takes it from there.
+    pub fn flush_beside(&mut self, unflushed: &Unflushed) {
+        self.flush = Flush::Beside(unflushed.clone());
     }
 
     /// What it keeps other windows from.
@@ -249,7 +258,7 @@ impl PairStore {
         self.unsaved.len()
     }
 
-    /// Adds a verdict and flushes it to the disk. After an error it is in memory all the same,
+    /// Adds a verdict and writes it to the disk. After an error it is in memory all the same,
     /// and written with the next one that can be.
     pub fn append(&mut self, record: VerdictRecord) -> Result<(), StoreError> {
         let line = serde_json::to_string(&record);
@@ -287,7 +296,7 @@ impl PairStore {
         let Some(lock) = hold(&path).ok().flatten() else { return Ok(false) };
         let (fresh, _) = Self::open_with(&path, Some(lock), &Quiet)?;
         let unsaved = std::mem::take(&mut self.unsaved);
-        *self = Self { unsaved, is_shared: true, ..fresh };
+        *self = Self { unsaved, is_shared: true, flush: self.flush.clone(), ..fresh };
         self.take_in_unsaved();
         Ok(true)
     }
@@ -302,7 +311,8 @@ impl PairStore {
         while let Some(line) = self.unsaved.first() {
             let unsaved = self.unsaved.len();
             let Some(path) = &self.path else { return Err(StoreError::NoPlace { unsaved }) };
-            let appended = check_place(path).and_then(|()| files::append_line(path, line));
+            let appended =
+                check_place(path).and_then(|()| files::append_line_for(path, line, &self.flush));
             appended.map_err(|source| StoreError::Write { path: path.clone(), unsaved, source })?;
             self.unsaved.remove(0);
             written += 1;
@@ -346,7 +356,7 @@ impl PairStore {
         written.map_err(write_error)?;
         // What is read again from now on is read there: the old file may have had this name.
         let (fresh, _) = Self::open_with(path, None, &Quiet)?;
-        *self = fresh;
+        *self = Self { flush: self.flush.clone(), ..fresh };
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use super::log_line;
 use super::plan::{self, Slot};
 use super::value::Value;
 use crate::files;
+use crate::files::flush::{Flush, Unflushed};
 
 pub const STUDY: &str = "study.toml";
 pub const ITEMS: &str = "items.jsonl";
@@ -66,6 +67,9 @@ pub struct Folder {
 
     /// Held while codes may be written.
     lock: Option<files::Lock>,
+
+    /// When the lines of every log are flushed.
+    flush: Flush,
 }
 
 /// Where a project keeps its studies.
@@ -220,6 +224,7 @@ impl Folder {
             index,
             hash,
             lock,
+            flush: Flush::AtOnce,
         };
         opened.read_logs(usage)?;
         opened.read_suggestions()?;
@@ -251,7 +256,21 @@ impl Folder {
             self.settled = log;
             self.found.extend(found);
         }
+        self.hand_on_flush();
         Ok(())
+    }
+
+    /// From now on the files of its logs are put on this list for each line, and flushed by whoever takes
+    /// them from there.
+    pub fn flush_beside(&mut self, unflushed: &Unflushed) {
+        self.flush = Flush::Beside(unflushed.clone());
+        self.hand_on_flush();
+    }
+
+    fn hand_on_flush(&mut self) {
+        for log in self.logs.iter_mut().chain([&mut self.settled]) {
+            log.flush = self.flush.clone();
+        }
     }
 
     /// Reads the codes again, after files were added.
@@ -401,7 +420,9 @@ impl Folder {
             return Ok(at);
         }
         let path = self.log_path(coder);
-        self.logs.push(CoderLog::new(coder, &path, &self.hash, self.items.len()));
+        let mut new = CoderLog::new(coder, &path, &self.hash, self.items.len());
+        new.flush = self.flush.clone();
+        self.logs.push(new);
         Ok(self.logs.len() - 1)
     }
 
@@ -424,7 +445,7 @@ impl Folder {
         plan::sides(&self.items, plan, self.study.seed, coder)
     }
 
-    /// Adds a coder's verdict and flushes it.
+    /// Adds a coder's verdict and writes it.
     pub fn append(&mut self, log: usize, verdict: Verdict) -> Result<(), StudyError> {
         let Self { logs, items, index, study, .. } = self;
         logs[log].append(verdict, Known { items, index, variables: &study.codebook })

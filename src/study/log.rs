@@ -1,5 +1,5 @@
-//! A coder's verdicts: a file to which a line is added and flushed for each, also for what is taken
-//! back and put back. Nothing is ever rewritten, so what an item was coded as before is kept.
+//! A coder's verdicts: a file to which a line is added for each, also for what is taken back and put
+//! back. Nothing is ever rewritten, so what an item was coded as before is kept.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use super::moment::Moment;
 use super::value::Value;
 use super::variable::{FIRST, SECOND, Variables};
 use crate::files;
+use crate::files::flush::Flush;
 
 /// What a coder said of an item, all its variables at once.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,6 +94,9 @@ pub struct CoderLog {
     /// Lines that could not be written yet, oldest first.
     unsaved: Vec<String>,
     has_header: bool,
+
+    /// When lines are flushed.
+    pub(super) flush: Flush,
 
     /// What verdicts have said before, to be shared; see [`MOST_SHARED`].
     shared: Vec<Arc<[(u16, Value)]>>,
@@ -360,7 +364,7 @@ impl CoderLog {
         &self.path
     }
 
-    /// Adds a verdict and flushes it to the disk. After an error it is in memory all the same, and
+    /// Adds a verdict and writes it to the disk. After an error it is in memory all the same, and
     /// written with the next one that can be.
     pub fn append(&mut self, verdict: Verdict, known: Known<'_>) -> Result<(), StudyError> {
         let line = Self::line_of(&verdict, self.verdicts.len() + 1, known);
@@ -456,7 +460,7 @@ impl CoderLog {
             text = format!("{}\n{text}", self.header());
         }
         self.check_place()
-            .and_then(|()| files::append_line(&self.path, &text))
+            .and_then(|()| files::append_line_for(&self.path, &text, &self.flush))
             .map_err(|source| StudyError::Write { path: self.path.clone(), source })?;
         self.unsaved.clear();
         self.has_header = true;

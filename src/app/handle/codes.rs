@@ -254,6 +254,7 @@ impl Workbench {
         for sentence in &folder.found {
             self.state.notices.push(Notice::info(PanelId::Annotate, sentence.clone()));
         }
+        folder.flush_beside(&self.unflushed);
         let coder = folder.spelled(coder);
         match folder.join(&coder) {
             Ok(log) => {

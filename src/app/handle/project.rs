@@ -146,6 +146,7 @@ impl Workbench {
             self.state.notices.push(notice.hint(others.join(". ")));
         }
         let before = std::mem::replace(&mut self.store, store);
+        self.store.flush_beside(&self.unflushed);
         let carried_over = self.store.carry_over(&before);
         self.state.annotate.set_given(self.store.given());
         self.tasks.drop_all::<RateModels>(); // of the verdicts before

@@ -23,6 +23,7 @@ pub mod fill_spans;
 pub mod find_addresses;
 pub mod find_near;
 pub mod find_rate;
+pub mod flush_verdicts;
 pub mod group_texts;
 pub mod grow_tree;
 pub mod import_run;
