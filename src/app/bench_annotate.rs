@@ -273,7 +273,7 @@ impl Measured {
     fn verdicts_len(&self) -> u64 {
         let session = self.workbench.state.codes.session.as_ref();
         let path = match session.filter(|_| !self.options.pairs) {
-            Some(session) => session.folder.log_path(CODER),
+            Some(session) => session.folder.logs[session.log_place()].path().to_owned(),
             None => self.options.folder.join("pairs.jsonl"),
         };
         path.metadata().map(|file| file.len()).unwrap_or_default()

@@ -1,12 +1,14 @@
 //! Codes: a study is made and coded by keyboard alone, coders are compared, what they disagree about is
 //! settled, and codes come back from a colleague.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tuning_fork::app::host::{Ask, StudyFile};
+use tuning_fork::app::tasks::flush_verdicts::{FlushError, FlushVerdicts};
 use tuning_fork::data::codebook::Class;
 use tuning_fork::files;
 use tuning_fork::state::AppState;
@@ -460,6 +462,36 @@ fn a_study_that_is_moved_while_it_is_open_is_told_and_goes_on_once_it_is_back() 
     assert_eq!(told, 0, "both are on the disk");
     let looked = Folder::open(&study, Use::Read).unwrap();
     assert_eq!(looked.coder("Ada").unwrap().counting().count(), 2);
+}
+
+#[test]
+fn a_code_is_written_before_the_next_text_and_a_disk_that_does_not_confirm_it_is_told() {
+    let parent = tempfile::tempdir().unwrap();
+    let project = parent.path().join("project");
+    let mut app = opened(&project);
+    app.click("Use the sample abstracts");
+    app.script.borrow_mut().holds_flushes = true;
+    say(&mut app, "1");
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    app.sees("1 of ");
+    let log = project.join("studies/sample-abstracts/codes/ada.jsonl");
+    assert_eq!(std::fs::read_to_string(&log).unwrap().lines().count(), 2, "a header and a code");
+    let held = app.script.borrow_mut().take::<FlushVerdicts>().expect("a flush");
+    assert_eq!(Vec::from_iter(&held.request), [&log]);
+    held.feeder
+        .finish(Err(FlushError { path: log.clone(), source: io::Error::other("no medium") }));
+    app.run();
+    app.sees("The disk has not confirmed the latest verdicts");
+    app.sees("no medium");
+    // It is tried again with the next one, and the notice goes once the disk has confirmed.
+    say(&mut app, "2");
+    press(&mut app, Modifiers::NONE, Key::Enter);
+    let held = app.script.borrow_mut().take::<FlushVerdicts>().expect("another flush");
+    assert_eq!(Vec::from_iter(&held.request), [&log]);
+    held.feeder.finish(Ok(()));
+    app.run();
+    let told = app.harness.query_all_by_label_contains("has not confirmed").count();
+    assert_eq!(told, 0);
 }
 
 /// The sample study, and how far its three coders agree.

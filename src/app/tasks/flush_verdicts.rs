@@ -21,8 +21,8 @@ const FAILED: &str = "The disk has not confirmed the latest verdicts";
 #[derive(Debug, thiserror::Error)]
 #[error("{} could not be flushed to the disk", path.display())]
 pub struct FlushError {
-    path: PathBuf,
-    source: io::Error,
+    pub path: PathBuf,
+    pub source: io::Error,
 }
 
 impl Work for FlushVerdicts {
@@ -54,11 +54,11 @@ impl Task<Workbench> for FlushVerdicts {
     }
 
     fn failed(self, error: FlushError, app: &mut Workbench) {
-        app.unflushed.add(&error.path);
         let notice = Notice::error(PanelId::Annotate, FAILED, &error);
         app.state.notices.push(notice.hint(
             "They are written, and stay if only the program ends. If the computer itself goes off now they may be \
-             lost: see whether the disk is full or was taken out, and export the verdicts to another one",
+             lost: see whether the disk is full or was taken out, or export the verdicts to another one. It is tried \
+             again with the next verdict",
         ));
     }
 
