@@ -4,21 +4,81 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
+use super::biff;
+
 /// A workbook from then has 65,536 rows a sheet at most.
 const LARGEST: u64 = 256 << 20;
 
-/// Whether every chain of sectors comes to an end. A header that cannot be read is left to the
-/// decoder, which says why.
+/// Cells may take so much memory, in bytes, and so many times the file beside that: they are many for what is in
+/// the file only where most of them are empty.
+const SPARE: u64 = 48 << 20;
+const MOST_TIMES: u64 = 512;
+
+/// What the decoder needs for a cell, in bytes.
+const CELL: u64 = 40;
+
+/// What would have the decoder run without end, or ask for more memory than there is: it takes a file at its
+/// word. A header that cannot be read is left to it, which says why.
 #[expect(clippy::verbose_file_reads, reason = "the file is open, and is read again after it")]
-pub(super) fn chains_end(mut file: &File) -> io::Result<bool> {
+pub(super) fn fault(mut file: &File) -> io::Result<Option<String>> {
     if file.metadata()?.len() > LARGEST {
-        return Ok(false);
+        return Ok(Some("it is larger than such a workbook can be".to_owned()));
     }
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0))?;
     file.read_to_end(&mut bytes)?;
     file.seek(SeekFrom::Start(0))?;
-    Ok(tables(&bytes).is_none_or(|tables| tables.iter().all(|table| ends(table))))
+    let Some(tables) = tables(&bytes) else { return Ok(None) };
+    if !tables.iter().all(|table| ends(table)) {
+        return Ok(Some("its parts lead back into themselves".to_owned()));
+    }
+    let most = SPARE + MOST_TIMES * bytes.len() as u64;
+    let needed = workbooks(&bytes, &tables).iter().map(|stream| biff::cells(stream)).max();
+    Ok(needed.filter(|needed| needed.saturating_mul(CELL) > most).map(|needed| {
+        let megabytes = needed.saturating_mul(CELL) >> 20;
+        format!("its cells lie so far apart that they would take {megabytes} MB")
+    }))
+}
+
+/// The streams that have sheets.
+fn workbooks(bytes: &[u8], [all, small]: &[Vec<u32>; 2]) -> Vec<Vec<u8>> {
+    const MINI: usize = 64;
+
+    let size = if bytes.get(30) == Some(&12) { 4096 } else { 512 };
+    let chain =
+        |start: u32, table: &[u32], place: &dyn Fn(usize) -> usize, from: &[u8], size: usize| {
+            let (mut id, mut stream) = (start, Vec::new());
+            for _ in 0..=table.len() {
+                let at = place(id as usize);
+                let Some(part) = from.get(at..from.len().min(at.saturating_add(size))) else {
+                    break;
+                };
+                stream.extend(part);
+                let Some(next) = table.get(id as usize) else { break };
+                id = *next;
+            }
+            stream
+        };
+    let sector = |id: usize| id.saturating_add(1).saturating_mul(size);
+    let of_file = |start: u32| chain(start, all, &sector, bytes, size);
+    let Some(start) = number(bytes, 48) else { return Vec::new() };
+    let folder = of_file(start);
+    let entries: Vec<&[u8]> = folder.chunks_exact(128).collect();
+    let minis = entries.first().and_then(|root| number(root, 116)).map(of_file).unwrap_or_default();
+    let named = entries.into_iter().filter(|entry| {
+        let name: Vec<u8> =
+            entry[..64].iter().step_by(2).copied().take_while(|letter| *letter != 0).collect();
+        name.eq_ignore_ascii_case(b"workbook") || name.eq_ignore_ascii_case(b"book")
+    });
+    let streams = named.filter_map(|entry| {
+        let (start, length) = (number(entry, 116)?, number(entry, 120)?);
+        Some(if length < 4096 {
+            chain(start, small, &|id| id.saturating_mul(MINI), &minis, MINI)
+        } else {
+            of_file(start)
+        })
+    });
+    streams.collect()
 }
 
 /// For each sector the one that follows it: of the file, and of its small streams.

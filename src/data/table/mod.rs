@@ -10,6 +10,7 @@
 //! No row is dropped and no value altered without a [`Note`] of it. A row that cannot be read is an
 //! error with its place, and nothing is taken.
 
+mod biff;
 mod columnar;
 mod compound;
 mod delimited;

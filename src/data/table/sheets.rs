@@ -35,9 +35,9 @@ pub(super) fn read(file: File, kind: &Kind, sink: &mut Sink<'_>) -> Result<(), I
 }
 
 fn old_excel(file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    match compound::chains_end(&file) {
-        Ok(true) => {}
-        Ok(false) => return Err(damaged(sink, "its parts lead back into themselves")),
+    match compound::fault(&file) {
+        Ok(None) => {}
+        Ok(Some(fault)) => return Err(damaged(sink, &fault)),
         Err(source) => {
             return Err(ImportError::Read { path: sink.report.path.clone(), source });
         }
@@ -79,8 +79,7 @@ fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
     if has("xl/workbook.xml") {
         streamed(book, sink)
     } else if has("xl/workbook.bin") {
-        let book = Xlsb::new(book).map_err(|error| damaged(sink, &error.to_string()))?;
-        whole_sheets(book, "Excel (binary)", sink)
+        binary(book, sink)
     } else if mimetype.contains("opendocument.spreadsheet") {
         let book = Ods::new(book).map_err(|error| match error {
             calamine::OdsError::Password => locked(sink),
@@ -177,6 +176,35 @@ fn streamed(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
         only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
     }
     end_without_rows(only_header, |name| Format::Sheet { program: "Excel", name }, sink);
+    Ok(())
+}
+
+/// The binary form of the same: cell by cell, too, since a sheet as a whole has all cells between its outermost
+/// ones, and these may lie anywhere.
+fn binary(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let format = |name: String| Format::Sheet { program: "Excel (binary)", name };
+    let mut book = Xlsb::new(book).map_err(|error| damaged(sink, &error.to_string()))?;
+    let names = sheet_names(book.sheets_metadata());
+    let mut only_header = None;
+    for name in &names {
+        sink.report.format = format(name.clone());
+        let cells = book.worksheet_cells_reader(name);
+        let mut cells = cells.map_err(|error| damaged(sink, &error.to_string()))?;
+        let mut grid = Grid::default();
+        while let Some(cell) =
+            cells.next_cell().map_err(|error| damaged(sink, &error.to_string()))?
+        {
+            let (row, column) = cell.get_position();
+            grid.put(row, column, cell_of(&Data::from(cell.get_value().clone())), sink)?;
+        }
+        grid.end(sink)?;
+        if grid.has_rows {
+            tell_others(&names, name, sink);
+            return Ok(());
+        }
+        only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
+    }
+    end_without_rows(only_header, format, sink);
     Ok(())
 }
 
