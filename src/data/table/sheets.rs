@@ -428,3 +428,7 @@ fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> Header {
     let names = header_names(&names, number, sink);
     columns.into_iter().zip(names).collect()
 }
+
+#[cfg(test)]
+#[path = "sheets_tests.rs"]
+mod tests;
