@@ -91,3 +91,23 @@ fn rows_of_a_binary_workbook_that_go_back_are_an_error() {
     let error = read(&path, &workbook(&[(5, &cell), (2, &cell)])).unwrap_err();
     assert!(error.to_string().contains("row 3 comes after row 6"), "{error}");
 }
+
+#[test]
+fn an_old_workbook_whose_cells_lie_too_far_apart_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.xls");
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/reference/tables");
+    let whole = std::fs::read(reference.join("old.xls")).unwrap();
+    read(&path, &whole).unwrap();
+    // Shared texts: records of ten bytes that begin with their row and their column.
+    let found = |windows: &[u8]| *windows == [0xFD, 0, 10, 0];
+    let first = whole.windows(4).position(found).unwrap();
+    let last = whole.windows(4).rposition(found).unwrap();
+    assert!(last > first);
+    let mut damaged = whole;
+    damaged[first + 4..first + 8].copy_from_slice(&[0; 4]);
+    read(&path, &damaged).unwrap();
+    damaged[last + 4..last + 8].copy_from_slice(&[0xFF; 4]);
+    let error = read(&path, &damaged).unwrap_err();
+    assert!(error.to_string().contains("so far apart that they would take 163840 MB"), "{error}");
+}
