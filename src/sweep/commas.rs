@@ -62,12 +62,28 @@ mod tests {
 
     #[test]
     fn a_decimal_comma_is_told_from_a_list_or_asked_about() {
-        for list in ["0.5, 0.7", "0, 5", "1,2,3", "1e-4,5e-5", "0.1,0.2", "0,5; 0,7", "5", "cosine,linear", ""] {
+        for list in [
+            "0.5, 0.7",
+            "0, 5",
+            "1,2,3",
+            "1e-4,5e-5",
+            "0.1,0.2",
+            "0,5; 0,7",
+            "5",
+            "cosine,linear",
+            "",
+        ] {
             assert_eq!(in_two_ways(list), None, "{list}");
         }
         let said = in_two_ways("0,5").unwrap();
-        assert!(said.starts_with("“0,5” is 0.5 for some and the two numbers 0 and 5 for others"), "{said}");
-        assert!(said.contains("write 0.5 with a point") && said.contains("0, 5 with a space"), "{said}");
+        assert!(
+            said.starts_with("“0,5” is 0.5 for some and the two numbers 0 and 5 for others"),
+            "{said}"
+        );
+        assert!(
+            said.contains("write 0.5 with a point") && said.contains("0, 5 with a space"),
+            "{said}"
+        );
         for list in ["0.1, 0,5", "0,001", "-0,5", "1,5e-4", "0,1,0,2", "0,5, 0,7"] {
             assert!(in_two_ways(list).is_some(), "{list}");
         }

@@ -316,7 +316,10 @@ fn a_list_that_may_have_decimal_commas_is_asked_about() {
         definition::read(&file)
     };
     let said = read("beta = [0,5]").unwrap_err().to_string();
-    assert!(said.contains("[grid]: `beta`: “0,5” is 0.5 for some and the two numbers 0 and 5"), "{said}");
+    assert!(
+        said.contains("[grid]: `beta`: “0,5” is 0.5 for some and the two numbers 0 and 5"),
+        "{said}"
+    );
     assert_eq!(read("beta = [0, 5]").unwrap().grid[0].1.len(), 2);
     assert_eq!(read("lora.r = [4,8]").unwrap().grid[0].1.len(), 2, "a rank has no decimals");
 }

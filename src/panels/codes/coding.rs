@@ -309,12 +309,7 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, goes_on: &mut bool, commands: 
     }
 }
 
-fn all_coded_ui(
-    ui: &mut Ui,
-    session: &Session,
-    suggesting: &Suggesting,
-    commands: &mut Commands,
-) {
+fn all_coded_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &mut Commands) {
     let from = &session.folder.study.source.evaluation;
     let is_it = |folder: &Path| folder.file_name().is_some_and(|name| name == from.as_str());
     let evaluation = suggesting.iter().map(|(_, folder)| folder).find(|folder| is_it(folder));

@@ -167,7 +167,8 @@ fn coders_ui(ui: &mut Ui, (all, shown): (usize, usize), first_coder: &mut usize)
             1 => format!("Coder {} of {all}", first + 1),
             _ => format!("Coders {} to {} of {all}", first + 1, first + shown),
         };
-        let hint = "There is no room for all of them beside each other; a row that is looked at has all";
+        let hint =
+            "There is no room for all of them beside each other; a row that is looked at has all";
         ui.add(Label::new(theme::muted(ui, words)).wrap()).on_hover_text(hint);
     });
 }

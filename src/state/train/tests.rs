@@ -119,7 +119,10 @@ fn a_stop_is_shown_until_the_run_has_ended() {
     train.on_event(step(7, 1.0));
     train.stopping();
     train.on_event(step(8, 1.0));
-    assert_eq!(train.live.as_ref().unwrap().headline(), "Stopping after this step · 8 of 200 steps done");
+    assert_eq!(
+        train.live.as_ref().unwrap().headline(),
+        "Stopping after this step · 8 of 200 steps done"
+    );
     train.finished(Ok(summary(8)));
     assert!(!train.is_running());
     assert_eq!(train.live.as_ref().unwrap().headline(), "Stopped at step 8 of 200");
