@@ -2,7 +2,7 @@
 //! memory it takes, and how long a frame in which a verdict is given.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,27 @@ pub struct AnnotateBenchReport {
     pub verdict_p99_ms: f64,
 }
 
+/// So many items of a project that was made have no verdict of a measurement yet.
+const LEFT: &str = "left.json";
+
+/// How many verdicts can still be given in a project that was made before. `None`: nobody knows.
+pub fn left(folder: &Path) -> Option<usize> {
+    let text = std::fs::read(folder.join(LEFT)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn keep_left(folder: &Path, count: usize) -> io::Result<()> {
+    files::write_atomic(&folder.join(LEFT), count.to_string().as_bytes())
+}
+
+/// So many verdicts were given.
+pub fn keep_given(folder: &Path, given: usize) -> io::Result<()> {
+    match left(folder) {
+        Some(before) => keep_left(folder, before.saturating_sub(given)),
+        None => Ok(()),
+    }
+}
+
 /// Whose verdicts are given.
 const CODER: &str = "bench";
 const LABELS: [&str; 3] = ["good", "bad", "neither"];
@@ -89,6 +110,7 @@ pub fn make(options: &AnnotateBenchOptions) -> io::Result<()> {
         if path.exists() {
             return Ok(());
         }
+        keep_left(folder, *given)?;
         files::write_in_pieces(&folder.join("answers.jsonl"), |to| {
             // The last ones have no verdict yet.
             (0..items + given).try_for_each(|item| {
@@ -110,6 +132,7 @@ pub fn make(options: &AnnotateBenchOptions) -> io::Result<()> {
     if path.join(STUDY).exists() {
         return Ok(());
     }
+    keep_left(folder, *given)?;
     let classes = LABELS.map(|label| Class { label: label.to_owned(), ..Class::default() });
     let tone = Variable {
         name: "tone".to_owned(),

@@ -1,13 +1,13 @@
 //! `tuning-fork bench annotate`: a hundred thousand items and a million verdicts in the window.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::out;
 use super::peak::{held_memory, peak_memory, print_peak};
-use crate::app::bench_annotate::{AnnotateBenchOptions, make, run as measure};
+use crate::app::bench_annotate::{AnnotateBenchOptions, keep_given, left, make, run as measure};
 
 #[derive(Debug, Args)]
 pub struct AnnotateArgs {
@@ -41,15 +41,23 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
     let AnnotateArgs { pairs, items, verdicts, given, .. } = *args;
     let options =
         AnnotateBenchOptions { folder: folder.clone(), pairs, items, verdicts, given, held_memory };
+    // Before anything is made or measured: opening a large project takes long.
+    match left(&folder) {
+        Some(0) => return used_up(&folder),
+        Some(few) if few < given => anyhow::bail!(
+            "{few} items of {} are left without a verdict, and {given} are to be given: name another folder, or \
+             take --given {few}",
+            folder.display()
+        ),
+        _ => {}
+    }
     make(&options)?;
     let report =
         measure(options).map_err(|err| anyhow::anyhow!("the window could not be opened: {err}"))?;
     if report.kept_bytes == 0 {
-        anyhow::bail!(
-            "each item of {} has a verdict from an earlier measurement: none was given. Name another folder",
-            folder.display()
-        );
+        return used_up(&folder);
     }
+    keep_given(&folder, report.frames)?;
     let peak = peak_memory();
     if args.json {
         let mut value = json!(report);
@@ -71,4 +79,11 @@ pub(super) fn run(args: &AnnotateArgs) -> anyhow::Result<()> {
         out::line(&format!("memory then         {:>8} MB", bytes / 1_000_000))?;
     }
     print_peak(peak)
+}
+
+fn used_up(folder: &Path) -> anyhow::Result<()> {
+    anyhow::bail!(
+        "each item of {} has a verdict from an earlier measurement: none can be given. Name another folder",
+        folder.display()
+    )
 }

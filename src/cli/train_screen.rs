@@ -71,8 +71,8 @@ impl Screen {
 impl Progress<TrainEvent> for Screen {
     fn emit(&self, event: TrainEvent) {
         match event {
-            TrainEvent::Preparing { what, done, total, .. } => {
-                self.bar.count(&what, done as u64, total as u64);
+            TrainEvent::Preparing { what, done, total, unit, .. } => {
+                self.bar.count(&format!("{what} ({unit})"), done as u64, total as u64);
             }
             TrainEvent::Planned { steps, train_rows, held_out_rows } => {
                 *self.planned.borrow_mut() = steps;

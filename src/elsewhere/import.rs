@@ -425,11 +425,13 @@ struct Loading<'a>(&'a dyn Progress<TrainEvent>, Instant);
 impl Progress<LoadEvent> for Loading<'_> {
     fn emit(&self, event: LoadEvent) {
         let megabytes = |bytes: u64| (bytes >> 20) as usize;
-        let (what, counted) = match event {
-            LoadEvent::Tensors { done, total } => (LOADING, (done, total)),
-            LoadEvent::Hashing { done, total } => (HASHING, (megabytes(done), megabytes(total))),
+        let (what, counted, unit) = match event {
+            LoadEvent::Tensors { done, total } => (LOADING, (done, total), "layers"),
+            LoadEvent::Hashing { done, total } => {
+                (HASHING, (megabytes(done), megabytes(total)), "MB")
+            }
         };
-        self.0.emit(TrainEvent::preparing(what, counted, self.1));
+        self.0.emit(TrainEvent::preparing(what, counted, unit, self.1));
     }
 
     fn check(&self) -> Result<(), Cancelled> {

@@ -53,6 +53,7 @@ pub fn show(ui: &mut Ui, state: &mut AppState, commands: &mut Commands) {
     if !std::mem::replace(&mut state.window.is_entered, true) {
         state.enter();
     }
+    state.turn_page();
     ask_before_closing(ui, state);
     if stage::stage_ui(ui, &mut state.lectures, &state.room, commands) {
         return;

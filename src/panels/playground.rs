@@ -118,12 +118,13 @@ fn talk_view_ui(
         }
         Plan::Stacked { talk, next } => {
             let (left, right) = all.split_left_right_at_x(all.left() + talk * em);
-            let (upper, lower) = right.split_top_bottom_at_y(right.top() + next * em);
-            let lower = lower.with_min_y(lower.top() + theme::GAP); // two areas that scroll
+            let upper = right.with_max_y(right.top() + next * em);
             column_ui(ui, "talk column", left, |ui| {
                 talk_ui(ui, playground, around, commands);
             });
-            next_column_ui(ui, upper, playground, prefs, model, commands);
+            let used = next_column_ui(ui, upper, playground, prefs, model, commands);
+            // Two areas that scroll, without an empty strip between them.
+            let lower = right.with_min_y(right.top() + used.min(upper.height()) + theme::GAP);
             settings_column_ui(ui, lower, playground, prefs, (model, commands));
         }
         Plan::Beside { talk } => {
@@ -147,6 +148,7 @@ fn talk_view_ui(
     ui.advance_cursor_after_rect(all);
 }
 
+/// How high what stands in it is, whatever of that is in sight.
 fn next_column_ui(
     ui: &mut Ui,
     rect: Rect,
@@ -154,10 +156,15 @@ fn next_column_ui(
     prefs: &Prefs,
     model: &ModelCard,
     commands: &mut Commands,
-) {
+) -> f32 {
+    let mut used = 0.0;
     column_ui(ui, "next column", rect, |ui| {
-        scrolled_ui(ui, "next token", |ui| next_ui(ui, playground, prefs, model, commands));
+        scrolled_ui(ui, "next token", |ui| {
+            next_ui(ui, playground, prefs, model, commands);
+            used = ui.min_rect().height();
+        });
     });
+    used
 }
 
 fn settings_column_ui(

@@ -165,6 +165,21 @@ impl AppState {
         }
     }
 
+    /// What was told on a page of Evaluate is not told on the next one. Called once a frame, before anything is
+    /// drawn: what has come with the page itself is newer than what was seen on the one before.
+    pub fn turn_page(&mut self) {
+        if self.prefs.panel != PanelId::Evaluate {
+            return;
+        }
+        let page = self.evaluate.page();
+        if let Some((seen, last)) = &self.evaluate.seen
+            && *seen != page
+        {
+            self.notices.turn(PanelId::Evaluate, *last);
+        }
+        self.evaluate.seen = Some((page, self.notices.last_id()));
+    }
+
     /// Closes what lies over the panels or asks something, the topmost first. False: there is
     /// nothing.
     pub fn close_topmost(&mut self) -> bool {

@@ -122,6 +122,20 @@ impl Notices {
         self.old_news.extend(left.map(|notice| notice.id));
     }
 
+    /// The person has turned to another page of a panel: good news up to the notice `last`, which was told on the
+    /// page before, is about that one.
+    pub fn turn(&mut self, place: PanelId, last: u64) {
+        let is_old = |notice: &Notice| {
+            notice.place == place && notice.severity == Severity::Info && notice.id <= last
+        };
+        self.shown.retain(|notice| !is_old(notice));
+    }
+
+    /// The number of the last notice that was pushed.
+    pub fn last_id(&self) -> u64 {
+        self.count
+    }
+
     pub fn at(&self, place: PanelId) -> impl Iterator<Item = &Notice> {
         self.shown.iter().filter(move |notice| notice.place == place)
     }

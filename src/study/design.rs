@@ -59,6 +59,10 @@ pub struct Study {
 #[serde(default)]
 pub struct Source {
     pub file: String,
+
+    /// The evaluation of the project whose results the table is: the name of its folder.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub evaluation: String,
     pub sha256: String,
     pub columns: Columns,
 }

@@ -18,6 +18,9 @@ pub const PROBLEM: &str = "model_problem";
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plans {
     pub name: String,
+
+    /// See [`Source::evaluation`].
+    pub evaluation: String,
     pub columns: Columns,
     pub codebook: Variables,
     pub sampling: Sampling,
@@ -59,6 +62,7 @@ pub fn make_of(
 ) -> Result<Folder, StudyError> {
     let Plans {
         name,
+        evaluation,
         columns,
         codebook,
         sampling,
@@ -90,7 +94,12 @@ pub fn make_of(
         stop_after_items,
         stop_after_minutes,
         population,
-        source: Source { file: table.0.to_owned(), sha256: table.1.to_owned(), columns },
+        source: Source {
+            file: table.0.to_owned(),
+            evaluation,
+            sha256: table.1.to_owned(),
+            columns,
+        },
         sampling,
         suggestions,
         codebook,

@@ -36,7 +36,7 @@ pub struct Package {
 pub struct Merged {
     pub coder: String,
 
-    /// Lines of the log that were not here yet.
+    /// Verdicts, undos and redos that were not here yet: a line of the log each.
     pub added: usize,
 
     /// Verdicts that count now.
@@ -282,7 +282,9 @@ pub fn merge(
             )));
         }
         let count = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
-        let added = count(&lines) - count(&here);
+        // The first line of a log says whose it is.
+        let said = |bytes: &[u8]| count(bytes).saturating_sub(1);
+        let added = said(&lines) - said(&here);
         taken.push((path, lines, added));
         done.push((name.to_owned(), added));
     }
@@ -383,7 +385,7 @@ mod tests {
         let back = with_codes(&away, &[]).unwrap();
         assert!(!String::from_utf8_lossy(&back).contains("This is text"));
         let merged = merge(&mut home, &sent(&away, &back).unwrap(), None).unwrap();
-        assert_eq!(merged, [Merged { coder: "Ben".to_owned(), added: 4, verdicts: 3 }]);
+        assert_eq!(merged, [Merged { coder: "Ben".to_owned(), added: 3, verdicts: 3 }]);
         // Once more changes nothing; later codes are added.
         let again = merge(&mut home, &sent(&away, &back).unwrap(), None).unwrap();
         assert_eq!(again[0].added, 0);

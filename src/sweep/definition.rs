@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use super::commas;
 use super::error::Error;
 use super::keys;
 use super::sizes;
@@ -127,7 +128,23 @@ pub fn read(path: &Path) -> Result<Definition, Error> {
         Error::Definition(format!("line {line} of {}: {problem}", path.display()))
     })?;
     let base = base(path, &table, at)?;
-    parsed(path, &table, base).map_err(at)
+    let found = parsed(path, &table, base).map_err(at)?;
+    check_commas(&text, &found).map_err(at)?;
+    Ok(found)
+}
+
+/// `[0,5]` may be meant as one half: what can be told in two ways is asked about, as in the window.
+fn check_commas(text: &str, found: &Definition) -> Result<(), String> {
+    let config = run_file::parse(&found.base.to_string()).map_err(|(_line, problem)| problem)?;
+    for (key, _) in &found.grid {
+        if matches!(keys::own(key, &config), Some(Value::Integer(_))) {
+            continue;
+        }
+        if let Some(problem) = commas::written(text, key).and_then(commas::in_two_ways) {
+            return Err(format!("[grid]: `{key}`: {problem}"));
+        }
+    }
+    Ok(())
 }
 
 impl Definition {

@@ -5,10 +5,11 @@ use std::fmt::Display;
 use serde::de::value::Error as AnyError;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
+use toml::Value;
 
 use crate::files::meant::meant;
 use crate::llm::newborn::Newborn;
-use crate::train::config::{LoraConfig, PolicyConfig, SoftPromptConfig, TrainConfig};
+use crate::train::config::{LoraConfig, PolicyConfig, SoftPromptConfig, TrainConfig, run_file};
 
 /// Tables of a run file whose keys a person chooses.
 const OPEN: [&str; 4] =
@@ -45,6 +46,18 @@ pub fn problem(key: &str) -> Option<String> {
         Some(near) => format!("{sentence}; did you mean `{near}`?"),
         None => sentence,
     })
+}
+
+/// The value of a key in these settings; `None` where they leave it out.
+pub fn own(key: &str, config: &TrainConfig) -> Option<Value> {
+    let table: toml::Table = run_file::text(config).parse().unwrap_or_default();
+    let mut value = None;
+    let mut inner = Some(&table);
+    for part in key.split('.') {
+        value = inner.and_then(|table| table.get(part));
+        inner = value.and_then(Value::as_table);
+    }
+    value.cloned()
 }
 
 /// The fields that a struct is read from.
@@ -88,7 +101,7 @@ impl<'de> Deserializer<'de> for &mut Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::config::{Objective, run_file};
+    use crate::train::config::Objective;
 
     #[test]
     fn every_key_that_a_run_file_is_written_with_is_known() {

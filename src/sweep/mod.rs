@@ -4,6 +4,7 @@
 //! What a run computes: see `train`. The window's own part: see `state::train::sweep`.
 
 pub mod born;
+pub mod commas;
 pub mod definition;
 pub mod error;
 pub mod expand;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use toml::Value;
 
-use super::definition::{Definition, Seeds, Variation};
+use super::definition::{self, Definition, Seeds, Variation};
 use super::error::Error;
 use super::expand::expand;
 use super::queue::{Held, Queue, State};
@@ -17,7 +17,7 @@ use super::worker::Worker;
 use crate::files;
 use crate::jobs::{Cancelled, Progress, Quiet};
 use crate::llm::newborn::Newborn;
-use crate::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig};
+use crate::train::config::{LoraConfig, Objective, SchedulerType, TrainConfig, run_file};
 use crate::train::record::METRICS_FILE;
 use crate::train::record::metrics::TrainEvent;
 use crate::train::record::notes::RunNotes;
@@ -302,4 +302,24 @@ impl Progress<TrainEvent> for OfSweep<'_> {
     fn check(&self) -> Result<(), Cancelled> {
         self.0.check()
     }
+}
+
+#[test]
+fn a_list_that_may_have_decimal_commas_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("SWEEP.toml");
+    let run = run_file::text(&config(pairs(folder.path())));
+    files::write_atomic(&folder.path().join("RUN.toml"), run.as_bytes()).unwrap();
+    let read = |grid: &str| {
+        let text = format!("run = \"RUN.toml\"\n[grid]\n{grid}\n");
+        files::write_atomic(&file, text.as_bytes()).unwrap();
+        definition::read(&file)
+    };
+    let said = read("beta = [0,5]").unwrap_err().to_string();
+    assert!(
+        said.contains("[grid]: `beta`: “0,5” is 0.5 for some and the two numbers 0 and 5"),
+        "{said}"
+    );
+    assert_eq!(read("beta = [0, 5]").unwrap().grid[0].1.len(), 2);
+    assert_eq!(read("lora.r = [4,8]").unwrap().grid[0].1.len(), 2, "a rank has no decimals");
 }

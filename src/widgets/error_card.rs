@@ -112,9 +112,16 @@ fn reason(causes: &[String]) -> Option<String> {
     let file = if names_file(&first) { None } else { between.iter().find(names_file) };
     let mut said = first.clone();
     for cause in file.into_iter().chain([last]) {
-        if !said.contains(cause.as_str()) {
-            said = format!("{said}: {cause}");
+        if said.contains(cause.as_str()) {
+            continue;
         }
+        // Under a heading of its own, as the rows around a mistake: they do not go on with the sentence.
+        let is_listing = cause.contains(":\n");
+        said = if is_listing {
+            format!("{said}\n{}", sentence(cause))
+        } else {
+            format!("{said}: {cause}")
+        };
     }
     Some(said)
 }
@@ -145,6 +152,11 @@ mod tests {
         assert_eq!(
             told(&chain).unwrap(),
             "the data could not be read: /a/p.jsonl could not be read: no such file"
+        );
+        let chain = ["line 3 of p.jsonl: it ends too early", "the rows around it:\n2: a\n3: b"];
+        assert_eq!(
+            told(&chain).unwrap(),
+            "line 3 of p.jsonl: it ends too early\nThe rows around it:\n2: a\n3: b"
         );
     }
 }

@@ -5,6 +5,7 @@
 
 mod again;
 mod arena;
+mod bench;
 mod explored;
 mod filled;
 mod killed;

@@ -593,9 +593,15 @@ fn a_package_goes_out_and_codes_come_back() {
     let back = package::with_codes(&session.folder, &[]).unwrap();
     let returned = parent.path().join("back.jsonl");
     files::write_atomic(&returned, &back).unwrap();
+    // A path that is typed is first taken for one to write to: what is there is not written over, and can be merged.
+    ask(&mut app, CodesCommand::ExportTo(Export::JsonLines, returned.clone()));
+    app.sees("is there already, and nothing was written");
+    app.click("Merge the codes in it");
+    app.run();
+    app.sees("Merged. Ben: 1 item coded, 1 new verdict or change");
     app.script.borrow_mut().picks = Some(returned.clone());
     ask(&mut app, CodesCommand::ChooseMerge);
-    app.sees("Merged. Ben: 1 item coded");
+    app.sees("Merged. Ben: 1 item coded, 0 new verdicts and changes");
     // Of another study: refused with the difference.
     let other = String::from_utf8(back).unwrap().replace("\"seed\":0", "\"seed\":5");
     files::write_atomic(&returned, other.as_bytes()).unwrap();

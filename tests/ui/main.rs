@@ -8,6 +8,7 @@ mod away;
 mod choices;
 mod codes;
 mod evaluate;
+mod evaluate_pages;
 mod evaluate_texts;
 mod hub;
 mod hub_app;

@@ -304,7 +304,7 @@ fn a_map_is_made_behind_the_window_and_can_be_stopped() {
     assert_eq!(wanted, request());
     feeder.emit(Worked { stage: Stage::Embedding, done: 30, total: 60 });
     app.run();
-    app.sees("Computing vectors: 30 of 60");
+    app.sees("Computing vectors: 30 of 60 texts");
     feeder.finish(Ok(mapped(60)));
     app.run();
     app.sees("Map of the texts: 60 points");

@@ -235,6 +235,15 @@ fn a_small_projector_window_still_has_every_control() {
 }
 
 #[test]
+fn the_settings_begin_where_the_next_token_ends() {
+    let window = Window::sized(ready_to_ask(), 1000.0, 640.0);
+    let words = window.0.get_by_label_contains("Send a prompt, or press Predict").rect();
+    let settings = window.0.get_by_label("Settings").rect();
+    let between = settings.top() - words.bottom();
+    assert!((20.0..70.0).contains(&between), "{between} points are empty");
+}
+
+#[test]
 fn raw_mode_continues_the_text_as_it_stands() {
     let mut window = Window::new(ready_to_ask());
     window.click("Raw");

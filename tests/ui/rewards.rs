@@ -86,10 +86,11 @@ fn the_last_answers_are_shown_with_their_rewards_and_the_leash_moves() {
         what,
         done: 512,
         total: 2048,
+        unit: "tokens",
         secs_left: None,
     });
     harness.run();
-    harness.get_by_label_contains("Sampling answers · 512 of 2048");
+    harness.get_by_label_contains("Sampling answers · 512 of 2,048 tokens");
 
     let leashes = harness.get_all_by_label("beta").count();
     assert!(leashes >= 1);
@@ -105,4 +106,5 @@ fn the_last_answers_are_shown_with_their_rewards_and_the_leash_moves() {
         |command| matches!(command, Command::Train(TrainCommand::Leash(beta)) if *beta > 0.05),
     );
     assert!(moved, "{asked:?}");
+    harness.get_by_label_contains("The round under way has beta 0.05");
 }

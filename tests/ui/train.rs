@@ -360,7 +360,7 @@ fn stop_asks_to_stop_once_and_says_so() {
     harness.get_by_label("Stop training").click();
     harness.run();
     assert_eq!(harness.state().asked, [Command::Train(TrainCommand::Stop)]);
-    harness.get_by_label("Stopping after this step · 12 of 200 done");
+    harness.get_by_label("Stopping after this step · 12 of 200 steps done");
     assert!(harness.get_by_label("Stop training").accesskit_node().is_disabled());
 }
 

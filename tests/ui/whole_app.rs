@@ -28,6 +28,7 @@ use tuning_fork::llm::newborn::Newborn;
 use tuning_fork::state::command::{
     AnnotateCommand, Command, ModelsCommand, TrainCommand, ViewCommand,
 };
+use tuning_fork::state::notice::Notice;
 use tuning_fork::state::prefs::{PanelId, Prefs};
 use tuning_fork::testing::{FakeEngine, FakeHost, Script};
 use tuning_fork::train::config::metric::Metric;
@@ -225,8 +226,12 @@ fn a_verdict_is_on_the_disk_before_the_next_prompt() {
 fn stopping_a_run_asks_the_worker_and_keeps_the_adapter() {
     let mut app = App::with_model();
     app.ask(Command::View(ViewCommand::ShowPanel(PanelId::Train)));
+    let told = Notice::info(PanelId::Train, "The next run is in the form");
+    app.harness.state_mut().state.notices.push(told);
     app.run(); // the estimate has its line above the button now
+    app.sees("The next run is in the form");
     app.click("Start training");
+    assert_eq!(app.harness.state().state.notices.at(PanelId::Train).count(), 0, "it is a run now");
     let held = app.script.borrow_mut().take::<Train>().expect("a run");
     let Held { request: work, feeder } = held;
     let RunWork::Start(run) = work.run else { panic!("it is a new run") };

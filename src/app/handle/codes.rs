@@ -401,7 +401,9 @@ impl Workbench {
                     .iter()
                     .map(|one| {
                         let items = counted(one.verdicts, "item", "items");
-                        format!("{}: {items} coded, {} new", one.coder, one.added)
+                        let (one_new, new) = ("new verdict or change", "new verdicts and changes");
+                        let new = counted(one.added, one_new, new);
+                        format!("{}: {items} coded, {new}", one.coder)
                     })
                     .collect();
                 let summary = format!("Merged. {}", said.join(". "));
@@ -432,7 +434,15 @@ impl Workbench {
             self.state.notices.clear(PanelId::Annotate);
             let summary = format!("{} is there already, and nothing was written", path.display());
             let notice = Notice::problem(PanelId::Annotate, summary);
-            self.state.notices.push(notice.hint("Type another name, or delete the file first"));
+            let notice = notice.hint("Type another name, or delete the file first");
+            // What is there may be what a colleague has sent back.
+            let is_package =
+                path.extension().is_some_and(|ending| ending == "json" || ending == "jsonl");
+            self.state.notices.push(if is_package {
+                notice.remedy("Merge the codes in it", CodesCommand::MergeFile(path))
+            } else {
+                notice
+            });
             return;
         }
         self.export_study(file, path);

@@ -178,6 +178,7 @@ impl Workbench {
             return;
         }
         self.state.notices.clear(PanelId::Train);
+        self.state.notices.leave(PanelId::Train); // what is in the form now, is a run from here on
         let sentence = "A run needs a project to be kept in";
         let Some(folder) = self.project_for(PanelId::Train, sentence) else { return };
         let loaded = self.state.model.ready().map(|card| card.source.clone());

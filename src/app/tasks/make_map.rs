@@ -17,6 +17,7 @@ use crate::state::look_inside::map::{MapModel, MapRequest, Mapped};
 use crate::state::notice::Notice;
 use crate::state::prefs::PanelId;
 use crate::state::slots::Activity;
+use crate::widgets::format;
 
 pub struct MakeMap;
 
@@ -74,12 +75,9 @@ pub fn with_source<T>(
 
 /// The line of what is made of vectors.
 pub fn working(what: &str, at: Option<Worked>) -> Activity {
-    let detail = at.map_or_else(String::new, |Worked { stage, done, total }| {
-        if stage.is_counted() {
-            format!("{} · {done} of {total}", stage.words())
-        } else {
-            stage.words().to_owned()
-        }
+    let detail = at.map_or_else(String::new, |at| match at.count(format::count) {
+        Some(count) => format!("{} · {count}", at.stage.words()),
+        None => at.stage.words().to_owned(),
     });
     Activity {
         fraction: at.map(|at| at.done as f32 / at.total.max(1) as f32),

@@ -171,7 +171,7 @@ impl Task<Workbench> for MakePairStudy {
         (total > 0).then(|| Activity {
             fraction: Some(done as f32 / total as f32),
             stop: Some(Command::Codes(CodesCommand::StopMaking)),
-            ..Activity::new("Reading the pairs", format!("{done} of {total}"))
+            ..Activity::new("Reading the pairs", format!("{done} of {total} pairs"))
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::app::services::Services;
 use crate::app::task::Task;
 use crate::app::work::{Rules, Work};
 use crate::data::table::{self, ImportError};
+use crate::evaluate::results::kept;
 use crate::jobs::Progress;
 use crate::jobs::Quiet;
 use crate::state::notice::Notice;
@@ -78,7 +79,8 @@ impl Work for OpenStudy {
                 let rows = table::rows(&table, &Quiet)?.rows;
                 let name = table.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let place = folder::new_folder(&project, &plans.name);
-                make(&place, *plans, rows, (&name, &sha256), &now)?
+                let plans = Plans { evaluation: kept::of_results(&table), ..*plans };
+                make(&place, plans, rows, (&name, &sha256), &now)?
             }
             Wanted::Sample { project, now } => sample::make_sample(&project, &now)?,
             Wanted::Package { project, file } => {

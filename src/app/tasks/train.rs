@@ -23,7 +23,7 @@ use crate::train::config::TrainConfig;
 use crate::train::estimate;
 use crate::train::newborn;
 use crate::train::record::metrics::{RunSummary, TrainEvent};
-use crate::train::run::loading::{LOADING, Loading};
+use crate::train::run::loading::{LAYERS, LOADING, Loading};
 use crate::train::run::{ResumeRequest, StartRequest};
 
 /// What can go wrong before and in a training run.
@@ -132,7 +132,7 @@ fn load(
     config: &TrainConfig,
     progress: &dyn Progress<TrainEvent>,
 ) -> Result<Model, TrainJobError> {
-    progress.emit(TrainEvent::preparing(LOADING, (0, 1), Instant::now()));
+    progress.emit(TrainEvent::preparing(LOADING, (0, 0), LAYERS, Instant::now()));
     estimate::check_load(source, config)?;
     let options = LoadOptions { weights: config.weights(), ..LoadOptions::default() };
     let loading = Loading(progress, Instant::now());

@@ -12,6 +12,7 @@ use crate::cli::out;
 use crate::data::codebook::Class;
 use crate::data::joined;
 use crate::data::table;
+use crate::evaluate::results::kept;
 use crate::jobs::Quiet;
 use crate::study::draw::Sampling;
 use crate::study::folder::Folder;
@@ -267,6 +268,7 @@ fn of_table(args: &NewArgs, path: &Path, plans: Plans) -> anyhow::Result<Folder>
     let sha256 = table::folder::sha256(path)
         .with_context(|| format!("{} could not be read", path.display()))?;
     let rows = table.rows.clone();
+    let plans = Plans { evaluation: kept::of_results(path), ..plans };
     let mut folder = make(&args.folder, plans, rows, (&file_name(path), &sha256), &now()?)?;
     if !args.coders.is_empty() {
         let said = tables::of_columns(&table.rows, &folder, &args.id, &args.coders);

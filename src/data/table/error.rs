@@ -56,7 +56,7 @@ pub struct Nearby(pub Vec<String>);
 
 impl std::fmt::Display for Nearby {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "the rows around it are\n{}", self.0.join("\n"))
+        write!(out, "the rows around it:\n{}", self.0.join("\n"))
     }
 }
 

@@ -51,6 +51,14 @@ pub fn codebooks_dir(project: &Path) -> PathBuf {
     project.join("codebooks")
 }
 
+/// The name of the evaluation's folder whose results a table is. Empty: it is another table.
+pub fn of_results(table: &Path) -> String {
+    let folder = table.parent().filter(|folder| folder.join(EVALUATION).is_file());
+    let is_results = table.file_name().is_some_and(|name| name == TABLE);
+    let name = folder.filter(|_| is_results).and_then(Path::file_name).unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// The folders of the evaluations that lie in a folder.
 pub fn folders(evaluations: &Path) -> Vec<PathBuf> {
     // Without the folder there is none yet.

@@ -28,10 +28,16 @@ impl Stage {
         }
     }
 
-    /// Whether `done` of `total` tells a person something: bytes do not, nor do steps that end before
-    /// the last.
-    pub fn is_counted(self) -> bool {
-        !matches!(self, Self::ReadingTable | Self::Components)
+    /// What is counted, where `done` of `total` tells a person something: bytes do not, nor do steps that end
+    /// before the last, nor the parts of a tree.
+    fn unit(self) -> Option<&'static str> {
+        match self {
+            Self::Embedding => Some("texts"),
+            Self::Neighbours => Some("points"),
+            Self::Layout => Some("rounds"),
+            Self::Probe => Some("folds"),
+            Self::ReadingTable | Self::Components | Self::Clusters => None,
+        }
     }
 }
 
@@ -41,6 +47,14 @@ pub struct Worked {
     pub stage: Stage,
     pub done: usize,
     pub total: usize,
+}
+
+impl Worked {
+    /// `512 of 2048 texts`, where that tells a person something.
+    pub fn count(self, grouped: impl Fn(usize) -> String) -> Option<String> {
+        let unit = self.stage.unit()?;
+        Some(format!("{} of {} {unit}", grouped(self.done), grouped(self.total)))
+    }
 }
 
 /// Reports, and fails once nobody waits any more.

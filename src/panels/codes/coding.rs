@@ -1,5 +1,7 @@
 //! A text and the questions about it.
 
+use std::path::Path;
+
 use eframe::egui::{self, CentralPanel, Frame, Label, Margin, Panel, ScrollArea, Ui};
 
 use super::phones::phones_ui;
@@ -9,7 +11,8 @@ use crate::panels::train::fields::check_ui;
 use crate::state::codes::CodesState;
 use crate::state::codes::item_list::{ItemList, Which};
 use crate::state::codes::session::{InSight, Session, Told};
-use crate::state::command::{CodesCommand, Commands};
+use crate::state::command::{CodesCommand, Commands, EvaluateCommand, ViewCommand};
+use crate::state::prefs::PanelId;
 use crate::state::room::RoomState;
 use crate::study::value::Value;
 use crate::widgets::button::ActionButton;
@@ -19,6 +22,10 @@ use crate::widgets::format;
 use crate::widgets::layout::{Part, Stacked};
 use crate::widgets::markdown::markdown_ui;
 use crate::widgets::theme::{self, icons};
+
+/// What can be done once all is coded.
+const AGREEMENT: &str = "Agreement";
+const SEND_BACK: &str = "My codes, to send back…";
 
 /// Narrower than this, in em, questions stand below the text.
 const NARROW: f32 = 48.0;
@@ -49,7 +56,7 @@ pub(super) fn coding_ui(
         head(ui, session, commands);
         match sitting {
             Some(sitting) if session.slot().is_some() => sitting_over_ui(ui, sitting, commands),
-            _ => all_coded_ui(ui, session, commands),
+            _ => all_coded_ui(ui, session, suggesting, commands),
         }
         return;
     }
@@ -302,7 +309,10 @@ fn buttons_ui(ui: &mut Ui, session: &mut Session, goes_on: &mut bool, commands: 
     }
 }
 
-fn all_coded_ui(ui: &mut Ui, session: &Session, commands: &mut Commands) {
+fn all_coded_ui(ui: &mut Ui, session: &Session, suggesting: &Suggesting, commands: &mut Commands) {
+    let from = &session.folder.study.source.evaluation;
+    let is_it = |folder: &Path| folder.file_name().is_some_and(|name| name == from.as_str());
+    let evaluation = suggesting.iter().map(|(_, folder)| folder).find(|folder| is_it(folder));
     let (title, sentence) = if session.folder.is_of_pairs() {
         (
             "Every pair is judged",
@@ -317,16 +327,24 @@ fn all_coded_ui(ui: &mut Ui, session: &Session, commands: &mut Commands) {
              you the texts. Backspace shows the last text once more.",
         )
     };
-    let empty = EmptyState {
-        icon: icons::DONE,
-        title,
-        sentence,
-        actions: &["Agreement", "My codes, to send back…"],
+    let back = format!(
+        "The texts are from the evaluation “{from}”: with your labels its report says how far the model agrees \
+         with people, and corrects what it says of all texts. {sentence}"
+    );
+    let (sentence, actions): (&str, &[&str]) = match evaluation {
+        Some(_) => (&back, &["Labels into the evaluation", AGREEMENT, SEND_BACK]),
+        None => (sentence, &[AGREEMENT, SEND_BACK]),
     };
-    match empty.show(ui) {
-        Some(0) => commands.push(CodesCommand::Agreement),
-        Some(_) => commands.push(CodesCommand::ExportCodes),
-        None => {}
+    let empty = EmptyState { icon: icons::DONE, title, sentence, actions };
+    match (empty.show(ui).map(|place| actions[place]), evaluation) {
+        (Some(AGREEMENT), _) => commands.push(CodesCommand::Agreement),
+        (Some(SEND_BACK), _) => commands.push(CodesCommand::ExportCodes),
+        (Some(_), Some(folder)) => {
+            let (folder, study) = (folder.clone(), session.folder.path.clone());
+            commands.push(ViewCommand::ShowPanel(PanelId::Evaluate));
+            commands.push(EvaluateCommand::TakeLabels { folder, study });
+        }
+        _ => {}
     }
 }
 

@@ -160,6 +160,18 @@ fn ranking_ui(ui: &mut Ui, chosen: &mut Option<String>, encoders: &[(String, Pat
     });
 }
 
+/// The name of an evaluation that codes: its codebook has one too.
+pub(super) fn own_name_ui(ui: &mut Ui, form: &mut CodeForm) {
+    let label = ui.add(Label::new("Name of the evaluation").selectable(false));
+    let label = label.on_hover_text("What it is called in the list. Empty: as the codebook");
+    let hint = match form.codebook.name.trim() {
+        "" => "as the codebook",
+        name => name,
+    };
+    let field = TextEdit::singleline(&mut form.name).desired_width(f32::INFINITY).hint_text(hint);
+    ui.add(field).labelled_by(label.id);
+}
+
 pub(super) fn name_ui(ui: &mut Ui, name: &mut String, hint: &str) {
     let label = ui.add(Label::new("Name").selectable(false));
     let label = label.on_hover_text("What the evaluation is called in the list");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Align, Color32, FontId, Rect, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align, Color32, FontId, Label, Rect, ScrollArea, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use crate::evaluate::cells::VERDICTS;
@@ -14,9 +14,10 @@ use crate::evaluate::rows::several::named;
 use crate::evaluate::task::Kind;
 use crate::state::evaluate::OpenEvaluation;
 use crate::state::evaluate::grid::option_name;
+use crate::widgets::button::ActionButton;
 use crate::widgets::format;
 use crate::widgets::one_line::one_line;
-use crate::widgets::theme;
+use crate::widgets::theme::{self, icons};
 
 /// The width of each column, from the left; 0: there is no room for it.
 struct Columns {
@@ -26,10 +27,13 @@ struct Columns {
     bar: f32,
     entropy: f32,
 
-    /// Of each coder, and how many of them have room.
+    /// Of each coder, and how many of them have room at once.
     coder: f32,
     coders: usize,
 }
+
+/// A probability without its bar, in em.
+const BARE: f32 = 4.0;
 
 impl Columns {
     /// `longest_label`: in letters. Where there is room for it, no answer and no code is cut. `several`: an answer
@@ -49,15 +53,18 @@ impl Columns {
         let least_coder = em * if several { 7.5 } else { 5.5 };
         let coder = answer.clamp(least_coder, (width * 0.18).max(least_coder));
         let answer = answer.clamp(least_answer, (width * 0.22).max(least_answer));
-        let bar = em * 7.5;
-        let least = em * 10.0;
-        let left = |entropy: f32, coders: usize| {
+        let left = |bar: f32, entropy: f32, coders: usize| {
             width - row - answer - bar - entropy - coder * coders as f32
         };
-        let entropy = if left(em * 4.0, coders.min(1)) >= least { em * 4.0 } else { 0.0 };
-        let fits = (0..=coders.min(6)).rev().find(|coders| left(entropy, *coders) >= least);
-        let coders = fits.unwrap_or(0);
-        let text = left(entropy, coders).max(em * 4.0);
+        // One coder is always there, if need be beside the bare number and few words of the text.
+        let one = coders.min(1);
+        let tight = left(em * 7.5, 0.0, one) < em * 10.0;
+        let bar = if tight && one > 0 { em * BARE } else { em * 7.5 };
+        let least = if left(bar, 0.0, one) >= em * 10.0 { em * 10.0 } else { em * 4.0 };
+        let entropy = if left(bar, em * 4.0, one) >= least { em * 4.0 } else { 0.0 };
+        let fits = (one..=coders.min(6)).rev().find(|coders| left(bar, entropy, *coders) >= least);
+        let coders = fits.unwrap_or(one);
+        let text = left(bar, entropy, coders).max(em * 4.0);
         Self { row, text, answer, bar, entropy, coder, coders }
     }
 }
@@ -97,6 +104,11 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
         let several = codebook.is_some_and(|codebook| codebook.several);
         Columns::fit(width, em, open.coders.len(), (digits, longest), several)
     };
+    let last_first = open.coders.len().saturating_sub(columns.coders);
+    open.grid.first_coder = open.grid.first_coder.min(last_first);
+    if columns.coders > 0 && last_first > 0 {
+        coders_ui(ui, (open.coders.len(), columns.coders), &mut open.grid.first_coder);
+    }
     header_ui(ui, &columns, open);
     if open.grid.shown().is_empty() {
         let words = "No row is of this kind";
@@ -121,7 +133,8 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
             let question = &questions.list[*place as usize];
             let answered = open.answers.get(&question.row.place.row);
             let selected = open.grid.selected == Some(question.row.place.row);
-            if row_ui(ui, &columns, question, answered, (selected, height)) {
+            let first = open.grid.first_coder;
+            if row_ui(ui, &columns, question, (answered, first), (selected, height)) {
                 clicked = Some(question.row.place.row);
             }
         }
@@ -138,8 +151,30 @@ fn place_of_selected(open: &OpenEvaluation) -> Option<usize> {
     open.grid.shown().iter().position(|place| list[*place as usize].row.place.row == row)
 }
 
+/// Which of the coders have a column, where not all of them have room, and the way to the others.
+fn coders_ui(ui: &mut Ui, (all, shown): (usize, usize), first_coder: &mut usize) {
+    let first = *first_coder;
+    ui.horizontal_wrapped(|ui| {
+        let back = ActionButton::only_icon(icons::BACK, "Coders before these");
+        if ui.add_enabled(first > 0, back).clicked() {
+            *first_coder = first.saturating_sub(shown);
+        }
+        let next = ActionButton::only_icon(icons::NEXT, "Coders after these");
+        if ui.add_enabled(first + shown < all, next).clicked() {
+            *first_coder = (first + shown).min(all - shown);
+        }
+        let words = match shown {
+            1 => format!("Coder {} of {all}", first + 1),
+            _ => format!("Coders {} to {} of {all}", first + 1, first + shown),
+        };
+        let hint =
+            "There is no room for all of them beside each other; a row that is looked at has all";
+        ui.add(Label::new(theme::muted(ui, words)).wrap()).on_hover_text(hint);
+    });
+}
+
 fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
-    let p = theme::palette(ui);
+    let (p, em) = (theme::palette(ui), theme::em(ui));
     let font = TextStyle::Small.resolve(ui.style());
     let size = vec2(ui.available_width(), (font.size * 1.6).round());
     let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -165,23 +200,27 @@ fn header_ui(ui: &mut Ui, columns: &Columns, open: &OpenEvaluation) {
     if columns.bar > 0.0 {
         let codebook = open.prepared.questions.codebook.as_ref();
         let several = codebook.is_some_and(|codebook| codebook.several);
-        let name = if several { "least certain" } else { "probability" };
+        let name = match (columns.bar < em * 7.5, several) {
+            (true, _) => "prob.",
+            (false, true) => "least certain",
+            (false, false) => "probability",
+        };
         painter.text(name, columns.bar, Align::Min);
     }
     if columns.entropy > 0.0 {
         painter.text(if scores { "tokens" } else { "entropy" }, columns.entropy, Align::Min);
     }
-    for coder in open.coders.iter().take(columns.coders) {
+    for coder in open.coders.iter().skip(open.grid.first_coder).take(columns.coders) {
         painter.text(coder, columns.coder, Align::Min);
     }
 }
 
-/// True: it was clicked.
+/// `first_coder`: the first that has a column. True: it was clicked.
 fn row_ui(
     ui: &mut Ui,
     columns: &Columns,
     question: &Question,
-    answered: Option<&Answered>,
+    (answered, first_coder): (Option<&Answered>, usize),
     (selected, height): (bool, f32),
 ) -> bool {
     let p = theme::palette(ui);
@@ -232,7 +271,8 @@ fn row_ui(
             cells.text(&format!("{:.2}", answered.entropy), columns.entropy, Align::Min);
         }
     }
-    for (words, same) in said_by_people(question, answered).into_iter().take(columns.coders) {
+    let said = said_by_people(question, answered).into_iter();
+    for (words, same) in said.skip(first_coder).take(columns.coders) {
         cells.ink = if same == Some(false) { p.rejected } else { p.muted };
         cells.text(&words, columns.coder, Align::Min);
     }
@@ -364,6 +404,27 @@ fn spoken(question: &Question, answered: Option<&Answered>) -> String {
             let answer = answered.answer.as_deref().unwrap_or_default();
             let share = format::percent(probability(answered) as f32);
             format!("{row} · {answer} · {share}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_coder_has_a_column_however_little_room_there_is() {
+        let em = 14.0;
+        for width in (480..1800).step_by(20) {
+            let width = width as f32;
+            for coders in 0..5 {
+                let found = Columns::fit(width, em, coders, (3, 11), false);
+                assert_eq!(found.coders == 0, coders == 0, "{coders} in {width}");
+                assert!(found.coders <= coders);
+                let Columns { row, text, answer, bar, entropy, coder, .. } = found;
+                let all = row + text + answer + bar + entropy + coder * found.coders as f32;
+                assert!(all <= width + 0.5, "{all} in {width}");
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn setup_ui(ui: &mut Ui, evaluate: &mut EvaluateState, commands: &mut
     let columns = evaluate.form.columns().to_vec();
     match evaluate.form.what {
         What::Code => {
+            fields::own_name_ui(ui, &mut evaluate.form);
             codebook::codebook_ui(ui, &mut evaluate.form.codebook, commands);
             asking_ui(ui, &mut evaluate.form);
             shown::examples_ui(ui, &mut evaluate.form, commands);

@@ -23,14 +23,14 @@ pub(super) fn column_ui(ui: &mut Ui, name: &str, columns: &[String], chosen: &mu
 
 /// A sentence and a bar.
 pub(super) fn progress_ui(ui: &mut Ui, at: Option<Worked>) {
-    let Some(Worked { stage, done, total }) = at else {
+    let Some(worked) = at else {
         ui.add(Label::new(theme::muted(ui, "Being computed…")).wrap());
         return;
     };
-    let words = if stage.is_counted() {
-        format!("{}: {} of {}", stage.words(), format::count(done), format::count(total))
-    } else {
-        stage.words().to_owned()
+    let Worked { stage, done, total } = worked;
+    let words = match worked.count(format::count) {
+        Some(count) => format!("{}: {count}", stage.words()),
+        None => stage.words().to_owned(),
     };
     ui.add(Label::new(theme::muted(ui, words)).wrap());
     let share = done as f32 / total.max(1) as f32;

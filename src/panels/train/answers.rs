@@ -32,6 +32,14 @@ pub(super) fn leash_ui(ui: &mut Ui, live: &mut LiveRun, commands: &mut Commands)
         live.leash = Some(beta);
         commands.push(TrainCommand::Leash(beta));
     }
+    // The round that is learned from has the leash that it was sampled with.
+    if let Some(round) = live.round.as_ref().filter(|round| round.beta != beta) {
+        let words = format!(
+            "The round under way has beta {}; {beta} counts from the next one on",
+            round.beta
+        );
+        ui.add(Label::new(theme::muted(ui, words)).wrap());
+    }
 }
 
 /// The answers, those to the same prompt together.

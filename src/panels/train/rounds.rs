@@ -389,7 +389,7 @@ fn form_ui(ui: &mut Ui, rounds: &mut RoundsState, commands: &mut Commands) {
 /// How answers are drawn.
 fn settings_ui(ui: &mut Ui, settings: &mut AnswerSettings) {
     let hint = "At most so many prompts from the beginning of the file. 0: all";
-    number_row_ui(ui, "Prompts at most", hint, &mut settings.most, 0..=100_000);
+    number_row_ui(ui, "Prompts at most (0: all)", hint, &mut settings.most, 0..=100_000);
     let hint = "The longest answer, in tokens";
     number_row_ui(ui, "max_new_tokens", hint, &mut settings.max_new_tokens, 1..=4096);
     row_ui(ui, "temperature", "Higher: the two answers differ more", |ui| {

@@ -304,6 +304,7 @@ impl Setup {
         let expected = expected.map(|name| (name, self.right.clone())).into_iter().collect();
         Plans {
             name: self.study_name(),
+            evaluation: String::new(), // its table says it, once it is read
             columns: Columns {
                 id: self.id.clone(),
                 text: if of_pairs { String::new() } else { self.text.clone() },

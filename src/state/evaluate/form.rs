@@ -67,7 +67,7 @@ impl What {
 pub struct CodeForm {
     pub what: What,
 
-    /// What an evaluation that does not code is called.
+    /// What the evaluation is called. Of one that codes, empty: as its codebook.
     pub name: String,
     pub extract: Extract,
 
@@ -258,7 +258,7 @@ impl CodeForm {
                         regression.on.iter().all(|column| self.columns().contains(column))
                     }),
                 });
-                &self.codebook.name
+                if self.name.trim().is_empty() { &self.codebook.name } else { &self.name }
             }
             What::Extract => {
                 let mut asked = Extract { text, ..self.extract.clone() };
@@ -365,6 +365,8 @@ impl CodeForm {
         let own = task.kind().ok().map(|kind| usual(kind, codebook.several));
         let mut form = Self { codebook: codebook.clone(), ..Self::default() };
         if let Some(code) = code {
+            // One that is its codebook's follows it, whatever that is called later.
+            form.name = if name == codebook.name.trim() { String::new() } else { name };
             (form.text, form.human) = (code.text, code.human);
             (form.inclusion, form.by) = (code.inclusion, code.by);
             form.regression = code.regression;

@@ -103,6 +103,9 @@ pub struct Grid {
     /// The row that is looked at, by its number in the table.
     pub selected: Option<u64>,
 
+    /// The first of the coders that have a column, where there is no room for all of them.
+    pub first_coder: usize,
+
     /// The coder whose confusion matrix with the model is shown.
     pub confusion: Option<usize>,
 

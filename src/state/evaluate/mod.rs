@@ -76,6 +76,21 @@ pub struct EvaluateState {
 
     /// What was tried with each table, over everything else but a report.
     pub configurations: Option<ConfigurationsPage>,
+
+    /// The page that was seen last, and the last notice then.
+    pub seen: Option<(Page, u64)>,
+}
+
+/// What of the panel is in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    List,
+    Form,
+
+    /// By the folder, where there is one.
+    Opened(Option<PathBuf>),
+    Report(PathBuf),
+    Configurations,
 }
 
 /// Every configuration that was tried, and what of them is compared.
@@ -473,6 +488,19 @@ impl EvaluateState {
                 && kinds.is_ok_and(|other| other == std::mem::discriminant(&kind))
         };
         self.kept.iter().filter(is_alike).collect()
+    }
+
+    pub fn page(&self) -> Page {
+        match (&self.report, &self.configurations, self.front) {
+            (Some(report), ..) => Page::Report(report.folder.clone()),
+            (None, Some(_), _) => Page::Configurations,
+            (None, None, Front::List) => Page::List,
+            (None, None, Front::Form) => Page::Form,
+            (None, None, Front::Opened) => {
+                let kept = self.open.as_ref().and_then(|open| open.kept.as_ref());
+                Page::Opened(kept.map(|kept| kept.folder.clone()))
+            }
+        }
     }
 
     /// Closes what lies over the rows. False: nothing does.

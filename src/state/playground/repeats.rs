@@ -8,6 +8,7 @@ use crate::llm::generate::sampling::distribution;
 use crate::llm::generate::{Answer, StopReason};
 use crate::llm::text::tokenizer::Tokenizer;
 use crate::stats::paired::wilson;
+use crate::sweep::commas;
 
 /// First tokens that are shown of each temperature.
 const SHOWN: usize = 8;
@@ -108,6 +109,9 @@ impl Default for RepeatsState {
 /// `0.3; 0.7 1,2` is three temperatures, or what is wrong with them.
 pub fn parse_temperatures(text: &str) -> Result<Vec<f32>, String> {
     let mut found = Vec::new();
+    if let Some(problem) = two_temperatures(text) {
+        return Err(problem);
+    }
     // A comma between digits is a decimal point where it is not followed by a space.
     let parts = text.split([';', ' ', '\n']).flat_map(|part| {
         let part = part.trim_matches(',');
@@ -130,6 +134,20 @@ pub fn parse_temperatures(text: &str) -> Result<Vec<f32>, String> {
         }
         _ => Ok(found),
     }
+}
+
+/// `1,2` may be one temperature or two, where both numbers are temperatures: of `0,7` the first is none.
+fn two_temperatures(text: &str) -> Option<String> {
+    if text.contains(';') {
+        return None;
+    }
+    let is_one = |part: &str| part.parse::<f32>().is_ok_and(|value| value > 0.0 && value <= 10.0);
+    let mut parts = text.split_whitespace().map(|part| part.trim_matches(','));
+    let typed = parts.find(|part| {
+        let numbers: Vec<&str> = part.split(',').collect();
+        numbers.len() == 2 && numbers.iter().all(|number| is_one(number))
+    })?;
+    commas::in_two_ways(typed)
 }
 
 impl RepeatsState {
@@ -329,6 +347,12 @@ mod tests {
         assert_eq!(parse_temperatures("0.3, 0.7, 1.2"), Ok(vec![0.3, 0.7, 1.2]));
         assert_eq!(parse_temperatures("0,3; 1,2"), Ok(vec![0.3, 1.2]));
         assert_eq!(parse_temperatures("1"), Ok(vec![1.0]));
+        for text in ["1,2", "0.7, 1,5"] {
+            let said = parse_temperatures(text).unwrap_err();
+            assert!(said.contains("for some and the two numbers 1 and"), "{said}");
+        }
+        assert_eq!(parse_temperatures("0,7"), Ok(vec![0.7]), "0 is no temperature");
+        assert_eq!(parse_temperatures("0.7,1.2"), Ok(vec![0.7, 1.2]));
         assert!(parse_temperatures("warm").unwrap_err().contains("warm"));
         assert!(parse_temperatures("0").is_err() && parse_temperatures("").is_err());
         assert!(parse_temperatures("1 1 1 1 1 1 1").unwrap_err().contains("at most 6"));

@@ -50,7 +50,7 @@ pub struct LiveRun {
     /// The KL leash, as it was set last.
     pub leash: Option<f64>,
 
-    /// What takes time within a step: `Sampling answers · 512 of 2048`.
+    /// What takes time within a step: `Sampling answers · 512 of 2,048 tokens`.
     pub doing: Option<String>,
 
     /// The measurement before the first step, where the engine made one.
@@ -81,11 +81,12 @@ pub struct LiveRun {
 #[expect(clippy::large_enum_variant, reason = "there is one")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Phase {
-    /// Before the first step: `what`, `done` of `total`.
+    /// Before the first step: `what`, `done` of `total` of what `unit` names.
     Preparing {
         what: String,
         done: usize,
         total: usize,
+        unit: &'static str,
         secs_left: Option<f64>,
     },
     Stepping,
@@ -109,6 +110,7 @@ impl LiveRun {
                 what: "Preparing".to_owned(),
                 done: 0,
                 total: 0,
+                unit: "",
                 secs_left: None,
             },
             paused: false,
@@ -146,12 +148,12 @@ impl LiveRun {
 
     pub(super) fn on_event(&mut self, event: TrainEvent) {
         match event {
-            TrainEvent::Preparing { what, done, total, .. } if self.last_step.is_some() => {
-                self.doing = Some(format!("{what} · {done} of {total}"));
+            TrainEvent::Preparing { what, done, total, unit, .. } if self.last_step.is_some() => {
+                self.doing = Some(format!("{what} · {}", count_text(done, total, unit)));
             }
-            TrainEvent::Preparing { what, done, total, secs_left } => {
+            TrainEvent::Preparing { what, done, total, unit, secs_left } => {
                 if !matches!(self.phase, Phase::Stopping) {
-                    self.phase = Phase::Preparing { what, done, total, secs_left };
+                    self.phase = Phase::Preparing { what, done, total, unit, secs_left };
                 }
             }
             TrainEvent::Planned { steps, train_rows, held_out_rows } => {
@@ -214,19 +216,20 @@ impl LiveRun {
     /// `Step 12 of 200 · 3.4 s a step · 11 min left`, or what happens before the first step.
     pub fn headline(&self) -> String {
         match &self.phase {
-            Phase::Preparing { what, done, total, .. } if self.paused => {
-                format!("Paused · {what} · {done} of {total}")
+            Phase::Preparing { what, done, total, unit, .. } if self.paused => {
+                format!("Paused · {what} · {}", count_text(*done, *total, unit))
             }
             Phase::Stepping if self.paused => self.paused_text(),
             Phase::Preparing { what, total: 0, .. } => format!("{what}…"),
-            Phase::Preparing { what, done, total, secs_left } => {
-                format!("{what} · {done} of {total}{}", left_text(*secs_left))
+            Phase::Preparing { what, done, total, unit, secs_left } => {
+                let count = count_text(*done, *total, unit);
+                format!("{what} · {count}{}", left_text(*secs_left))
             }
             Phase::Stepping => self.progress_text("Step"),
             Phase::Stopping => format!(
                 "Stopping after this step · {} of {} done",
                 self.steps_done(),
-                self.steps_planned
+                words::counted(self.steps_planned, "step", "steps")
             ),
             Phase::Done(RunSummary {
                 stopped_early: Some(_), steps_done, steps_planned, ..
@@ -282,6 +285,11 @@ impl LiveRun {
             ..Activity::new("Training", detail)
         })
     }
+}
+
+/// `512 of 2,048 tokens`.
+fn count_text(done: usize, total: usize, unit: &str) -> String {
+    format!("{} of {} {unit}", words::thousands(done), words::thousands(total))
 }
 
 /// ` · 11 min left`, where that is known.

@@ -6,13 +6,15 @@ use toml::Value;
 
 use crate::llm::newborn::Newborn;
 use crate::llm::{BIASES, INITS};
+use crate::sweep::commas;
 use crate::sweep::definition::{Definition, Seeds, Variation};
 use crate::sweep::expand::{Planned, expand};
+use crate::sweep::keys;
 use crate::sweep::methods;
 use crate::sweep::sizes;
 use crate::sweep::sizes::Size;
 use crate::train::config::scheduler::SCHEDULERS;
-use crate::train::config::{DTYPES, TrainConfig, run_file};
+use crate::train::config::{DTYPES, TrainConfig};
 
 /// What varies, as the person types and clicks it.
 #[derive(Clone, Debug, PartialEq)]
@@ -175,7 +177,13 @@ impl SweepForm {
                 return Err(format!("name the key that has the values {}", row.values.trim()));
             }
             let read = values(&row.values);
-            let is_number = matches!(own(key, config), Some(Value::Integer(_) | Value::Float(_)));
+            let own = keys::own(key, config);
+            let is_number = matches!(own, Some(Value::Integer(_) | Value::Float(_)));
+            // Of whole numbers no decimals are tried.
+            let has_decimals = !matches!(own, Some(Value::Integer(_)));
+            if let Some(problem) = commas::in_two_ways(&row.values).filter(|_| has_decimals) {
+                return Err(format!("{key}: {problem}"));
+            }
             let word = read.iter().filter(|_| is_number).find_map(Value::as_str);
             if let Some(word) = word {
                 return Err(format!(
@@ -273,7 +281,7 @@ fn candidates(key: &str, config: &TrainConfig) -> Vec<String> {
         }
         _ => {}
     }
-    match own(key, config) {
+    match keys::own(key, config) {
         Some(Value::Boolean(_)) => names(["false", "true"]),
         Some(Value::Integer(own)) => {
             let around = [own / 4, own / 2, own, own * 2, own * 4];
@@ -285,18 +293,6 @@ fn candidates(key: &str, config: &TrainConfig) -> Vec<String> {
         Some(Value::Float(own)) => [0.1, 0.3, 1.0, 3.0, 10.0].map(|by| written(own * by)).to_vec(),
         _ => Vec::new(),
     }
-}
-
-/// What a key is in these settings.
-fn own(key: &str, config: &TrainConfig) -> Option<Value> {
-    let table: toml::Table = run_file::text(config).parse().unwrap_or_default();
-    let mut value = None;
-    let mut inner = Some(&table);
-    for part in key.split('.') {
-        value = inner.and_then(|table| table.get(part));
-        inner = value.and_then(Value::as_table);
-    }
-    value.cloned()
 }
 
 /// A number as TOML has it, to two digits.
@@ -366,6 +362,7 @@ mod tests {
         assert_eq!(count(&[("learning_rate", "1e-5, 1e-4")], "3"), 6);
         assert_eq!(count(&[("lr_scheduler_type", "cosine, linear")], "7, 8"), 4);
         assert_eq!(count(&[("lora.r", "4, 8,"), ("", "")], "1"), 2);
+        assert_eq!(count(&[("lora.r", "4,8")], "1"), 2, "a rank has no decimals");
         let mut typed = form(&[("learning_rate", "0,001; 0,01")], "1");
         let rates = typed.planned(&config).unwrap().iter().map(|run| run.config.learning_rate);
         assert_eq!(rates.collect::<Vec<_>>(), [0.001, 0.01]);
@@ -380,7 +377,8 @@ mod tests {
             (&[("beta", "")], "1", "the list of `beta` is empty"),
             (&[("beta", "0.1, 0.1")], "1", "`beta` has 0.1 twice"),
             (&[("beta", "0.1, much")], "1", "“much” is no number, and beta needs one"),
-            (&[("learning_rate", "0,001 0,01")], "1", "“001 0” is no number"),
+            (&[("learning_rate", "0,001 0,01")], "1", "“0,001” is 0.001 for some"),
+            (&[("beta", "0,5")], "1", "beta: “0,5” is 0.5 for some and the two numbers 0 and 5"),
             (&[("beta", "0.1"), ("beta", "0.2")], "1", "`beta` is there twice"),
             (&[("", "0.1")], "1", "name the key"),
             (&[("seed", "1, 2")], "1", "in their own field"),

@@ -104,12 +104,12 @@ fn before_the_first_step_it_says_what_it_prepares() {
     let mut train = begun();
     let what = "Reference log-probabilities".to_owned();
     let secs_left = Some(36.4);
-    train.on_event(TrainEvent::Preparing { what, done: 12, total: 48, secs_left });
+    train.on_event(TrainEvent::Preparing { what, done: 12, total: 48, unit: "rows", secs_left });
     let live = train.live.as_ref().unwrap();
-    assert_eq!(live.headline(), "Reference log-probabilities · 12 of 48 · 36 s left");
+    assert_eq!(live.headline(), "Reference log-probabilities · 12 of 48 rows · 36 s left");
     assert_eq!(
         live.activity().unwrap().detail,
-        "reference log-probabilities · 12 of 48 · 36 s left"
+        "reference log-probabilities · 12 of 48 rows · 36 s left"
     );
 }
 
@@ -119,7 +119,10 @@ fn a_stop_is_shown_until_the_run_has_ended() {
     train.on_event(step(7, 1.0));
     train.stopping();
     train.on_event(step(8, 1.0));
-    assert_eq!(train.live.as_ref().unwrap().headline(), "Stopping after this step · 8 of 200 done");
+    assert_eq!(
+        train.live.as_ref().unwrap().headline(),
+        "Stopping after this step · 8 of 200 steps done"
+    );
     train.finished(Ok(summary(8)));
     assert!(!train.is_running());
     assert_eq!(train.live.as_ref().unwrap().headline(), "Stopped at step 8 of 200");

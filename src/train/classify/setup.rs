@@ -436,7 +436,7 @@ impl Progress<LoadEvent> for Hashing<'_> {
         if let LoadEvent::Hashing { done, total } = event {
             let megabytes = |bytes: u64| (bytes >> 20) as usize;
             let counted = (megabytes(done), megabytes(total));
-            self.0.emit(TrainEvent::preparing("Reading the model (MB)", counted, self.1));
+            self.0.emit(TrainEvent::preparing("Reading the model", counted, "MB", self.1));
         }
     }
 

@@ -155,6 +155,9 @@ pub enum TrainEvent {
         done: usize,
         total: usize,
 
+        /// What is counted, in the plural: `rows`, `tokens`, `MB`.
+        unit: &'static str,
+
         /// How long the rest of it takes, as far as that can be told.
         secs_left: Option<f64>,
     },
@@ -201,12 +204,17 @@ pub enum TrainEvent {
 }
 
 impl TrainEvent {
-    /// `done` of `total` things of about the same size, which were begun at `since`.
-    pub fn preparing(what: &str, (done, total): (usize, usize), since: Instant) -> Self {
+    /// `done` of `total` things of about the same size, which were begun at `since`. `unit`: what they are called.
+    pub fn preparing(
+        what: &str,
+        (done, total): (usize, usize),
+        unit: &'static str,
+        since: Instant,
+    ) -> Self {
         let secs = since.elapsed().as_secs_f64();
         let left = || secs / done as f64 * total.saturating_sub(done) as f64;
         let secs_left = (done > 0 && secs > 1.0).then(left);
-        Self::Preparing { what: what.to_owned(), done, total, secs_left }
+        Self::Preparing { what: what.to_owned(), done, total, unit, secs_left }
     }
 }
 

@@ -166,7 +166,7 @@ impl Encoder<'_> {
         for part in rows.chunks(AT_ONCE) {
             progress.check().map_err(|_stopped| Error::Cancelled)?;
             let count = (all.len(), rows.len());
-            progress.emit(TrainEvent::preparing("Reading the rows", count, since));
+            progress.emit(TrainEvent::preparing("Reading the rows", count, "rows", since));
             let encoded: Vec<Result<Encoded, Error>> =
                 jobs::in_pool(|| part.par_iter().map(|row| self.example(row)).collect());
             // Of several bad rows, the first is named.

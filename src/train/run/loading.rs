@@ -8,13 +8,16 @@ use crate::train::record::metrics::TrainEvent;
 
 pub const LOADING: &str = "Loading the base model";
 
+/// What of it is counted.
+pub const LAYERS: &str = "layers";
+
 /// Passes a Stop on to the loader, and its progress on as a run's.
 pub struct Loading<'a>(pub &'a dyn Progress<TrainEvent>, pub Instant);
 
 impl Progress<LoadEvent> for Loading<'_> {
     fn emit(&self, event: LoadEvent) {
         if let LoadEvent::Tensors { done, total } = event {
-            self.0.emit(TrainEvent::preparing(LOADING, (done, total), self.1));
+            self.0.emit(TrainEvent::preparing(LOADING, (done, total), LAYERS, self.1));
         }
     }
 

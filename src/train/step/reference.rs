@@ -66,7 +66,7 @@ pub fn compute(
         progress.rest();
         progress.check().map_err(|_stopped| Error::Cancelled)?;
         let what = "Reference log-probabilities";
-        progress.emit(TrainEvent::preparing(what, (done, total), since));
+        progress.emit(TrainEvent::preparing(what, (done, total), "rows", since));
         let found = measured(model, adapter, config, examples, members)?.into_iter();
         let found = found.map(|stats| {
             let logp = |place: usize| stats.get(place).map_or(0.0, |of| of.logp);

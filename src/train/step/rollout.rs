@@ -292,7 +292,8 @@ struct Watched<'a> {
 
 impl Progress<Writing> for Watched<'_> {
     fn emit(&self, Writing { done, total }: Writing) {
-        self.progress.emit(TrainEvent::preparing("Sampling answers", (done, total), self.since));
+        let tokens = (done, total);
+        self.progress.emit(TrainEvent::preparing("Sampling answers", tokens, "tokens", self.since));
     }
 
     fn check(&self) -> Result<(), Cancelled> {
