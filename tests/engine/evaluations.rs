@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tuning_fork_engine::data::codebook::Class;
 use tuning_fork_engine::data::table;
 use tuning_fork_engine::encoder::{Encoder, cosine};
-use tuning_fork_engine::evaluate::asking::error::AskError;
 use tuning_fork_engine::evaluate::asking::finder::Finder;
 use tuning_fork_engine::evaluate::asking::prepared::Prepared;
 use tuning_fork_engine::evaluate::asking::run::{self, AskEvent, Asker};

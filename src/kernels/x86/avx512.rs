@@ -13,7 +13,7 @@
 use std::arch::asm;
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::avx2_registers::{self as avx2, Ahead};
@@ -35,16 +35,25 @@ const PANELS: usize = 2;
 /// for memory.
 const GROUP: usize = 8;
 
-thread_local! {
-    /// Of a group, row by row.
-    static RESULTS: RefCell<Vec<[[f32; LANES]; GROUP]>> = const { RefCell::new(Vec::new()) };
-}
-
 /// Most activation rows that share one unpacking; their sums are 24 KiB.
 const TILE: usize = 192;
 
 /// Activation rows at once: there is a register for the address of each.
 const STEP: usize = 8;
+
+/// What a task writes over and over. To clear it for each would take as long as a good part of a small task.
+struct Scratch {
+    halves: [avx2::Scales; 2],
+    panels: [Panel; PANELS],
+    sums: [[__m512; PANELS]; TILE],
+
+    /// Of a group, row by row.
+    results: [[[f32; LANES]; GROUP]; TILE],
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
 
 /// As [`avx2::Scales`], of sixteen rows.
 struct Scales {
@@ -81,11 +90,6 @@ struct Panel {
 }
 
 impl Panel {
-    #[target_feature(enable = "avx512f")]
-    fn zero() -> Self {
-        Self { q: [[_mm512_setzero_si512(); 16]; 8], scales: Scales::zero() }
-    }
-
     /// Takes these blocks of sixteen rows, at most eight.
     #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     #[inline]
@@ -221,13 +225,12 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
 ) {
     let blocks = weights.cols() / 32;
     let reads = (&scales, &integers);
-    let mut halves = [avx2::Scales::zero(), avx2::Scales::zero()];
-    let mut panels = [Panel::zero(), Panel::zero()];
-    let mut sums = [[_mm512_setzero_ps(); PANELS]; TILE];
+    // SAFETY: numbers, all of which may be zero.
+    let new = || Box::new(unsafe { std::mem::zeroed::<Scratch>() });
+    let mut scratch = SCRATCH.take().unwrap_or_else(new);
+    let Scratch { halves, panels, sums, results } = &mut *scratch;
     // Tiles of about the same size.
     let tile = out.m().div_ceil(out.m().div_ceil(TILE)).next_multiple_of(STEP);
-    let mut results = RESULTS.take();
-    results.resize(TILE, [[0.0; LANES]; GROUP]);
     for tile_start in (0..out.m()).step_by(tile) {
         let sums = &mut sums[..tile.min(out.m() - tile_start)];
         for group_start in rows.clone().step_by(GROUP * LANES) {
@@ -240,12 +243,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
                     let run = first_block..blocks.min(first_block + 8);
                     for (panel, first) in panels.iter_mut().zip((first_row..end).step_by(LANES)) {
                         let packed = PackedRows::<BYTES, LANES>::new(weights, first, end);
-                        panel.fill::<BYTES, RUNS, SIGNED, SCALES>(
-                            &packed,
-                            &run,
-                            &mut halves,
-                            reads,
-                        );
+                        panel.fill::<BYTES, RUNS, SIGNED, SCALES>(&packed, &run, halves, reads);
                     }
                     let mut row = tile_start;
                     let (steps, rest) = sums.as_chunks_mut::<STEP>();
@@ -264,7 +262,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
                     }
                 }
                 let first = (first_row - group_start) / LANES;
-                for (sums, results) in sums.iter().zip(&mut results) {
+                for (sums, results) in sums.iter().zip(&mut *results) {
                     for (sum, result) in sums.iter().zip(&mut results[first..]) {
                         *result = store(*sum);
                     }
@@ -276,7 +274,7 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
             }
         }
     }
-    RESULTS.set(results);
+    SCRATCH.set(Some(scratch));
 }
 
 /// Run `run` of two of sixteen rows: rows `at` and `at + 4` of the first eight for `at` below four,

@@ -9,9 +9,10 @@
 
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
+use std::cell::Cell;
 use std::ops::Range;
 
-use super::avx2_dense::{DEPTH, Panel, ZEROS, fill, widen_bf16, widen_f16, widen_f32};
+use super::avx2_dense::{DEPTH, Panel, fill, widen_bf16, widen_f16, widen_f32};
 use super::avx512::store;
 use crate::columns::Columns;
 use crate::ggml_type::GgmlType;
@@ -29,6 +30,16 @@ const STEP: usize = 8;
 
 /// Most activation rows that share panels; their sums are 24 KiB.
 const TILE: usize = 192;
+
+/// What a task writes over and over, and is not cleared for each.
+struct Scratch {
+    panels: [Panel; PANELS],
+    sums: [[__m512; PANELS]; TILE],
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
 
 /// Computes the outputs of weight rows `rows` for every row of `x` (m, cols).
 #[target_feature(enable = "avx2,fma,f16c,avx512f")]
@@ -56,8 +67,10 @@ fn run<const BYTES: usize>(
     widen: impl Fn(&[[u8; BYTES]; 8]) -> __m256,
 ) {
     let cols = weights.cols();
-    let mut panels = [ZEROS; PANELS];
-    let mut sums = [[_mm512_setzero_ps(); PANELS]; TILE];
+    // SAFETY: numbers, all of which may be zero.
+    let new = || Box::new(unsafe { std::mem::zeroed::<Scratch>() });
+    let mut scratch = SCRATCH.take().unwrap_or_else(new);
+    let Scratch { panels, sums } = &mut *scratch;
     // Tiles of about the same size.
     let tile = out.m().div_ceil(out.m().div_ceil(TILE)).next_multiple_of(STEP);
     for tile_start in (0..out.m()).step_by(tile) {
@@ -99,6 +112,7 @@ fn run<const BYTES: usize>(
             }
         }
     }
+    SCRATCH.set(Some(scratch));
 }
 
 /// Adds to `sums` the products of the first `len` columns of one or two panels with `N` rows of activations.
