@@ -381,9 +381,11 @@ impl eframe::App for Measured {
             *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = self.report.clone();
             measured::close(&mut self.workbench, ui.ctx());
         }
-        // While something is computed, a frame comes when there is something to say, as it does for a person.
+        // While something is computed, a frame comes when there is something to say, as it does for a person: whoever
+        // computes asks for it. Frames in between would take time from what is measured, where they are drawn in
+        // software a third of a processor.
         let is_drawing = self.phase == Phase::Drawing;
-        let pause = if is_drawing { Duration::ZERO } else { Duration::from_millis(50) };
+        let pause = if is_drawing { Duration::ZERO } else { Duration::from_millis(250) };
         ui.ctx().request_repaint_after(pause);
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest, rank};
-use super::subject::{Looked, Subject, check_memory};
+use super::subject::{CHUNK, Looked, Subject, check_memory, rows_at_once};
 use crate::jobs;
 use crate::jobs::Progress;
 
@@ -61,17 +61,14 @@ pub struct LensRequest {
     pub follow: Option<u32>,
 }
 
-/// Scores that are in memory at once, as a number of values.
-const SCORES: usize = 1 << 22;
-
-/// Positions that go through the layers together.
-const CHUNK: usize = 128;
+/// Hidden states that are in memory at once, as a number of values: 64 MB.
+const STATES: usize = 1 << 24;
 
 /// About what a candidate takes, with its text.
 const PLACE_BYTES: usize = size_of::<Candidate>() + 16;
 
 /// Reads a text once, and takes the hidden states of every layer through the model's own final norm
-/// and head. Slow: reports layers, and looks for Stop at each.
+/// and head. Slow: reports places, layers times positions, and looks for Stop every hundred or so.
 pub fn lens(
     subject: Subject<'_>,
     ids: &[u32],
@@ -93,13 +90,6 @@ pub fn lens(
     let places = (layer_count + 1) * (ids.len() - first);
     let needed = (places * (size_of::<Vec<Candidate>>() + top * PLACE_BYTES)) as u64;
     check_memory("logit lens", ids.len(), needed)?;
-    let mut cache = model.new_cache();
-    cache.plan(ids.len());
-    // Nobody looks at these.
-    for part in ids[..first].chunks(CHUNK) {
-        progress.check()?;
-        model.normed_states(part, &mut cache, adapter, 0..0)?;
-    }
     let mut view = LensView {
         ids: ids.to_vec(),
         tokens: subject.token_texts(ids),
@@ -113,32 +103,50 @@ pub fn lens(
             ranks: vec![Vec::new(); layer_count + 1],
         }),
     };
+    let mut cache = model.new_cache();
+    cache.plan(ids.len());
+    let width = config.width;
+    let step = chunk(ids.len() - first, (layer_count + 1) * width);
     let mut looked = 0;
-    let mut look = |layer: usize, hidden: &[f32]| -> Result<(), Error> {
+    let mut scores = Vec::new();
+    for (start, part) in (0..).step_by(step).zip(ids.chunks(step)) {
         progress.check()?;
-        let normed;
-        let states = if layer == layer_count {
-            hidden
-        } else {
-            normed = model.final_normed(hidden)?;
-            &normed
-        };
-        let rows_at_once = (SCORES / config.vocab_size.max(1)).max(1);
-        for states in states.chunks(rows_at_once * config.width) {
-            let mut scores = model.scores_of(states, adapter)?;
-            let done = first + view.entropy[layer].len();
+        let end = start + part.len();
+        if end <= first {
+            // Nobody looks at these.
+            model.normed_states(part, &mut cache, adapter, 0..0)?;
+            continue;
+        }
+        let begin = start.max(first);
+        let count = end - begin;
+        let mut states = Vec::with_capacity((layer_count + 1) * count * width);
+        model.watch(part, &mut cache, adapter, &mut |_, hidden| {
+            states.extend_from_slice(&hidden[(begin - start) * width..]);
+            ControlFlow::Continue(())
+        })?;
+        // The last ones have been through it.
+        let before = layer_count * count * width;
+        let normed = model.final_normed(&states[..before])?;
+        states[..before].copy_from_slice(&normed);
+        // One product of the rows of several layers: the head is read and unpacked once for all of them.
+        let rows_at_once = rows_at_once(config.vocab_size);
+        for (done, states) in (0..).step_by(rows_at_once).zip(states.chunks(rows_at_once * width)) {
+            progress.check()?;
+            model.scores_into(states, adapter, &mut scores)?;
             let read = jobs::in_pool(|| {
                 let rows = scores.par_chunks_exact_mut(config.vocab_size).enumerate();
                 let read = rows.map(|(at, row)| {
                     let best = highest(row, top);
                     let followed = follow.map(|id| (row[id as usize], rank(row, id)));
-                    let position = done + at;
+                    let position = begin + (done + at) % count;
                     let spread = Spread::of(row).ok_or(Error::NotNumbers { position })?;
                     Ok((best, followed, spread))
                 });
                 read.collect::<Result<Vec<_>, Error>>()
             })?;
-            for (best, followed, spread) in read {
+            looked += read.len();
+            for (at, (best, followed, spread)) in read.into_iter().enumerate() {
+                let layer = (done + at) / count;
                 let candidate = |&(id, score): &(u32, f32)| {
                     Candidate::new(tokenizer, id, spread.logprob(score))
                 };
@@ -149,24 +157,28 @@ pub fn lens(
                     view.ranks[layer].push(rank);
                 }
             }
-        }
-        looked += hidden.len() / config.width;
-        progress.emit(Looked { done: looked, total: places });
-        Ok(())
-    };
-    let mut failure = None;
-    for part in ids[first..].chunks(CHUNK) {
-        let mut watch = |layer: usize, hidden: &[f32]| match look(layer, hidden) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        };
-        model.watch(part, &mut cache, adapter, &mut watch)?;
-        if failure.is_some() {
-            break;
+            progress.emit(Looked { done: looked, total: places });
         }
     }
-    failure.map_or(Ok(view), Err)
+    Ok(view)
+}
+
+/// Positions that go through the layers together, of a text whose last `looked_at` ones are looked at. `values`: of
+/// all layers' hidden states of one of them, which are kept until the head has read them.
+fn chunk(looked_at: usize, values: usize) -> usize {
+    let most = STATES / values.max(1);
+    if looked_at <= most { CHUNK } else { most.clamp(1, CHUNK) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_states_of_long_texts_and_wide_models_take_little_memory() {
+        assert_eq!(chunk(16, 81 * 8192), CHUNK, "only the last ones are kept");
+        assert_eq!(chunk(4000, 31 * 576), CHUNK);
+        assert_eq!(chunk(4000, 81 * 8192), 25);
+        assert_eq!(chunk(4000, STATES + 1), 1);
+    }
 }

@@ -62,10 +62,15 @@ pub(super) fn check_memory(view: &'static str, tokens: usize, needed: u64) -> Re
 }
 
 /// Tokens that go through the layers before somebody is asked whether to go on.
-const CHUNK: usize = 128;
+pub(super) const CHUNK: usize = 128;
 
-/// Scores that are in memory at once: 85 rows of 49,152 are 17 MB.
-const SCORES: usize = 1 << 22;
+/// Scores that are in memory at once, as a number of values: 128 rows of 49,152 are 25 MB.
+const SCORES: usize = 1 << 23;
+
+/// Rows of scores to ask for, so that they take little memory.
+pub(super) fn rows_at_once(vocab_size: usize) -> usize {
+    (SCORES / vocab_size.max(1)).clamp(1, CHUNK)
+}
 
 /// A text that is read from its beginning: the scores of what follows each token, row by row.
 pub(super) struct Reading<'a> {
@@ -76,8 +81,9 @@ pub(super) struct Reading<'a> {
     /// Hidden states after the final norm of tokens whose scores were not asked for yet.
     states: Vec<f32>,
 
-    /// Tokens whose scores were given.
+    /// Tokens whose scores were given, and the last ones.
     given: usize,
+    scores: Vec<f32>,
 }
 
 impl<'a> Reading<'a> {
@@ -85,32 +91,32 @@ impl<'a> Reading<'a> {
     pub fn new(subject: Subject<'a>, ids: &'a [u32]) -> Self {
         let mut cache = subject.model.new_cache();
         cache.plan(ids.len());
-        Self { subject, ids, cache, states: Vec::new(), given: 0 }
+        Self { subject, ids, cache, states: Vec::new(), given: 0, scores: Vec::new() }
     }
 
-    /// Rows to ask for, so that they take little memory.
+    /// Rows to ask for.
     pub fn rows_at_once(&self) -> usize {
-        (SCORES / self.subject.model.config().vocab_size.max(1)).clamp(1, CHUNK)
+        rows_at_once(self.subject.model.config().vocab_size)
     }
 
     /// The scores after the next tokens, at most `count`: (rows, vocabulary). Empty at the end.
-    pub fn next_rows(&mut self, count: usize) -> Result<Vec<f32>, Error> {
+    pub fn next_rows(&mut self, count: usize) -> Result<&mut [f32], Error> {
         let Subject { model, adapter } = self.subject;
         let width = model.config().width;
         if self.states.is_empty() {
             let rest = &self.ids[self.given..];
             let part = &rest[..rest.len().min(CHUNK)];
             if part.is_empty() {
-                return Ok(Vec::new());
+                return Ok(&mut []);
             }
             self.states = model.normed_states(part, &mut self.cache, adapter, 0..part.len())?;
         }
         let taken = count.min(self.states.len() / width);
         let later = self.states.split_off(taken * width);
-        let scores = model.scores_of(&self.states, adapter)?;
+        model.scores_into(&self.states, adapter, &mut self.scores)?;
         self.states = later;
         self.given += taken;
-        Ok(scores)
+        Ok(&mut self.scores)
     }
 
     /// Runs what is left: `each` on the scores after every token, with its place among the ids, and `keep` on
@@ -126,7 +132,7 @@ impl<'a> Reading<'a> {
         loop {
             progress.check()?;
             let first = self.given;
-            let mut rows = self.next_rows(rows_at_once)?;
+            let rows = self.next_rows(rows_at_once)?;
             if rows.is_empty() {
                 return Ok(());
             }

@@ -14,16 +14,16 @@ use tuning_fork_engine::explore::error::Error;
 use tuning_fork_engine::explore::leave_one_out;
 use tuning_fork_engine::explore::leave_one_out::Unit;
 use tuning_fork_engine::explore::lens;
-use tuning_fork_engine::explore::lens::LensRequest;
+use tuning_fork_engine::explore::lens::{LensRequest, LensView};
 use tuning_fork_engine::explore::meaning;
 use tuning_fork_engine::explore::meaning::Pooled;
 use tuning_fork_engine::explore::next_token;
 use tuning_fork_engine::explore::next_token::Side;
-use tuning_fork_engine::explore::subject::Subject;
+use tuning_fork_engine::explore::subject::{Looked, Subject};
 use tuning_fork_engine::explore::surprise;
 use tuning_fork_engine::explore::tree::{ROOT, Tree};
 use tuning_fork_engine::explore::two_models;
-use tuning_fork_engine::jobs::Quiet;
+use tuning_fork_engine::jobs::{Quiet, Recorder};
 use tuning_fork_engine::llm::{Adapter, Model, Positions, Weights};
 
 use crate::support::{load, reference, tensors, values};
@@ -312,6 +312,36 @@ fn models_with_different_vocabularies_are_compared_by_words() {
         let summed: f64 = found.words[1..].iter().map(|word| of(word).1.unwrap()).sum();
         assert!((rest - summed).abs() < 1e-9, "{rest} {summed}");
     }
+}
+
+/// A text of several passes, whose layers are asked in several products.
+#[test]
+fn the_lens_of_a_long_text_says_of_its_end_what_it_says_of_the_whole() {
+    let model = model("llama");
+    let subject = Subject::new(&model, None);
+    let ids: Vec<u32> = (0..300).map(|at| (at * 37 + 11) % 200).collect();
+    let request = |last| LensRequest { last, top: 2, follow: Some(7) };
+    let whole = lens::lens(subject, &ids, &request(None), &Quiet).unwrap();
+    let progress = Recorder::default();
+    let few = lens::lens(subject, &ids, &request(Some(40)), &progress).unwrap();
+    let layers = model.config().layer_count() + 1;
+    let events: Vec<Looked> = progress.into_events();
+    assert!(events.iter().all(|event| event.total == layers * 40), "{events:?}");
+    assert_eq!(events.last().map(|event| event.done), Some(layers * 40));
+    let of = |view: &LensView| view.followed.clone().unwrap().logprobs;
+    for (layer, (whole, few)) in of(&whole).iter().zip(&of(&few)).enumerate() {
+        assert_eq!((whole.len(), few.len()), (300, 40));
+        for (at, few) in few.iter().enumerate() {
+            assert!((whole[260 + at] - few).abs() < 1e-5, "layer {layer}, {at}");
+        }
+    }
+    let read = surprise::surprise(subject, &ids, 2, &Quiet).unwrap();
+    let says = whole.top.last().unwrap();
+    for (at, (says, read)) in says.iter().zip(&read.top).enumerate() {
+        assert!((says[0].logprob - read[0].logprob).abs() < 1e-5, "{at}");
+    }
+    let stopped = lens::lens(subject, &ids, &request(None), &Recorder::stop_after(2));
+    assert!(stopped.unwrap_err().is_stop());
 }
 
 #[test]

@@ -23,8 +23,10 @@ use crate::llm::{Adapter, Error, KvCache, Model, Positions};
 /// Tokens of a prompt between two questions whether to stop.
 const CHUNK: usize = 256;
 
-/// Tokens that go through the layers together fastest.
+/// Tokens that go through the layers together fastest, and the fewest for which reading all weights pays: a rest of
+/// fewer is run together with a step.
 const STEP: usize = 128;
+const LEAST: usize = 64;
 
 /// Tokens of different orders that are run together, at most; one order may have more.
 const MOST_TOKENS: usize = 768;
@@ -285,8 +287,8 @@ impl<'a> Scorer<'a> {
         base: usize,
         progress: &dyn Progress<E>,
     ) -> Result<Vec<Vec<f64>>, Error> {
-        // Whole steps of what they begin with are read; the rest fills up the tree.
-        let read = base + (beginning(group).max(base) - base) / STEP * STEP;
+        // Steps of what they begin with are read; the rest fills up the tree.
+        let read = base + read_before(beginning(group).saturating_sub(base));
         if let Some(first) = group.first() {
             self.read(&first.prompt[base..read], progress)?;
         }
@@ -336,6 +338,11 @@ fn beginning(row: &[Asked]) -> usize {
     common(row.iter().map(|asked| asked.prompt.as_slice())).min(shortest)
 }
 
+/// How many of `count` tokens are read in steps, before the rest is run together with the answers.
+fn read_before(count: usize) -> usize {
+    count.saturating_sub(LEAST) / STEP * STEP
+}
+
 /// Presentations that are run together, which depends on nothing but the row. `begin`: what all of
 /// their prompts begin with.
 fn groups(row: &[Asked], begin: usize, vocabulary: usize) -> Vec<Range<usize>> {
@@ -371,6 +378,16 @@ mod tests {
         assert_eq!(of(&[&[1, 2]]), 2);
         assert_eq!(of(&[&[1], &[2]]), 0);
         assert_eq!(of(&[]), 0);
+    }
+
+    #[test]
+    fn no_pass_is_of_a_few_tokens_only() {
+        for count in 0..1000 {
+            let read = read_before(count);
+            let rest = count - read;
+            assert!(read.is_multiple_of(STEP) && rest < STEP + LEAST, "{count}");
+            assert!(read == 0 || rest >= LEAST, "{count}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@
 use std::arch::asm;
 #[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "names of instructions"))]
 use std::arch::x86_64::*;
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::avx2_registers::{self as avx2, Ahead};
@@ -26,12 +27,33 @@ use crate::packed_rows::{PackedRows, with_format};
 /// Weight rows computed together: one to each f32 lane of a register.
 const LANES: usize = 16;
 
-/// Most activation rows that share one unpacking; their sums are 12 KiB.
+/// Panels of weight rows that meet the same activations.
+const PANELS: usize = 2;
+
+/// Panels whose results are written together, half a kilobyte to a row. Where many outputs lie between two rows,
+/// each row is in a page of its own and all of them fall into the same few places of the caches: every visit waits
+/// for memory.
+const GROUP: usize = 8;
+
+/// Most activation rows that share one unpacking; their sums are 24 KiB.
 const TILE: usize = 192;
 
-/// Activation rows at once: their sums hide most of how long a multiplication takes, and there is a
-/// register for the address of each.
+/// Activation rows at once: there is a register for the address of each.
 const STEP: usize = 8;
+
+/// What a task writes over and over. To clear it for each would take as long as a good part of a small task.
+struct Scratch {
+    halves: [avx2::Scales; 2],
+    panels: [Panel; PANELS],
+    sums: [[__m512; PANELS]; TILE],
+
+    /// Of a group, row by row.
+    results: [[[f32; LANES]; GROUP]; TILE],
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
 
 /// As [`avx2::Scales`], of sixteen rows.
 struct Scales {
@@ -65,6 +87,41 @@ impl Scales {
 struct Panel {
     q: [[__m512i; 16]; 8],
     scales: Scales,
+}
+
+impl Panel {
+    /// Takes these blocks of sixteen rows, at most eight.
+    #[target_feature(enable = "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    #[inline]
+    fn fill<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES: usize>(
+        &mut self,
+        rows: &PackedRows<'_, BYTES, LANES>,
+        columns: &Range<usize>,
+        halves: &mut [avx2::Scales; 2],
+        (scales, integers): (
+            &impl Fn([&[u8; BYTES]; avx2::LANES], &mut avx2::Scales, usize),
+            &impl Fn(&[u8; BYTES], usize) -> __m256i,
+        ),
+    ) {
+        for at in (0..columns.len()).step_by(RUNS) {
+            let blocks = rows.blocks((columns.start + at) / RUNS);
+            for (half, read) in blocks.as_chunks().0.iter().zip(&mut *halves) {
+                scales(*half, read, at);
+            }
+            for run in 0..RUNS {
+                let mut q = [_mm512_setzero_si512(); 8];
+                for (pair, q) in q.iter_mut().enumerate() {
+                    *q = two_rows(pair, &blocks, run, integers);
+                }
+                for (j, bytes) in transposed(&q).into_iter().enumerate() {
+                    let [even, odd] = pairs::<SIGNED>(bytes);
+                    self.q[at + run][2 * j] = even;
+                    self.q[at + run][2 * j + 1] = odd;
+                }
+            }
+        }
+        self.scales.join::<SCALES>(halves, columns.len());
+    }
 }
 
 /// Computes the outputs of weight rows `rows` for every row of `x`.
@@ -167,60 +224,57 @@ fn many<const BYTES: usize, const RUNS: usize, const SIGNED: bool, const SCALES:
     integers: impl Fn(&[u8; BYTES], usize) -> __m256i,
 ) {
     let blocks = weights.cols() / 32;
-    let zero = _mm512_setzero_ps();
-    let mut halves = [avx2::Scales::zero(), avx2::Scales::zero()];
-    let mut panel = Panel { q: [[_mm512_setzero_si512(); 16]; 8], scales: Scales::zero() };
-    let mut sums = [zero; TILE];
+    let reads = (&scales, &integers);
+    // SAFETY: numbers, all of which may be zero.
+    let new = || Box::new(unsafe { std::mem::zeroed::<Scratch>() });
+    let mut scratch = SCRATCH.take().unwrap_or_else(new);
+    let Scratch { halves, panels, sums, results } = &mut *scratch;
     // Tiles of about the same size.
     let tile = out.m().div_ceil(out.m().div_ceil(TILE)).next_multiple_of(STEP);
     for tile_start in (0..out.m()).step_by(tile) {
         let sums = &mut sums[..tile.min(out.m() - tile_start)];
-        for first_row in rows.clone().step_by(LANES) {
-            let packed = PackedRows::<BYTES, LANES>::new(weights, first_row, rows.end);
-            sums.fill(zero);
-            for first_block in (0..blocks).step_by(8) {
-                let chunk_len = 8.min(blocks - first_block);
-                for at in (0..chunk_len).step_by(RUNS) {
-                    let blocks = packed.blocks((first_block + at) / RUNS);
-                    for (half, read) in blocks.as_chunks().0.iter().zip(&mut halves) {
-                        scales(*half, read, at);
+        for group_start in rows.clone().step_by(GROUP * LANES) {
+            let group_end = rows.end.min(group_start + GROUP * LANES);
+            for first_row in (group_start..group_end).step_by(PANELS * LANES) {
+                let end = group_end.min(first_row + PANELS * LANES);
+                let panels = &mut panels[..(end - first_row).div_ceil(LANES)];
+                sums.fill([_mm512_setzero_ps(); PANELS]);
+                for first_block in (0..blocks).step_by(8) {
+                    let run = first_block..blocks.min(first_block + 8);
+                    for (panel, first) in panels.iter_mut().zip((first_row..end).step_by(LANES)) {
+                        let packed = PackedRows::<BYTES, LANES>::new(weights, first, end);
+                        panel.fill::<BYTES, RUNS, SIGNED, SCALES>(&packed, &run, halves, reads);
                     }
-                    for run in 0..RUNS {
-                        let mut q = [_mm512_setzero_si512(); 8];
-                        for (pair, q) in q.iter_mut().enumerate() {
-                            *q = two_rows(pair, &blocks, run, &integers);
-                        }
-                        for (j, bytes) in transposed(&q).into_iter().enumerate() {
-                            let [even, odd] = pairs::<SIGNED>(bytes);
-                            panel.q[at + run][2 * j] = even;
-                            panel.q[at + run][2 * j + 1] = odd;
-                        }
+                    let mut row = tile_start;
+                    let (steps, rest) = sums.as_chunks_mut::<STEP>();
+                    for sums in steps {
+                        dot::<STEP, SIGNED, SCALES>(panels, x.rows(row, run.clone()), sums);
+                        row += STEP;
+                    }
+                    let (fours, ones) = rest.as_chunks_mut::<4>();
+                    for sums in fours {
+                        dot::<4, SIGNED, SCALES>(panels, x.rows(row, run.clone()), sums);
+                        row += 4;
+                    }
+                    for sums in ones.as_chunks_mut::<1>().0 {
+                        dot::<1, SIGNED, SCALES>(panels, x.rows(row, run.clone()), sums);
+                        row += 1;
                     }
                 }
-                panel.scales.join::<SCALES>(&halves, chunk_len);
-                let run = first_block..first_block + chunk_len;
-                let mut row = tile_start;
-                let (steps, rest) = sums.as_chunks_mut::<STEP>();
-                for sums in steps {
-                    dot_panel::<STEP, SIGNED, SCALES>(&panel, x.rows(row, run.clone()), sums);
-                    row += STEP;
-                }
-                let (fours, ones) = rest.as_chunks_mut::<4>();
-                for sums in fours {
-                    dot_panel::<4, SIGNED, SCALES>(&panel, x.rows(row, run.clone()), sums);
-                    row += 4;
-                }
-                for sums in ones.as_chunks_mut::<1>().0 {
-                    dot_panel::<1, SIGNED, SCALES>(&panel, x.rows(row, run.clone()), sums);
-                    row += 1;
+                let first = (first_row - group_start) / LANES;
+                for (sums, results) in sums.iter().zip(&mut *results) {
+                    for (sum, result) in sums.iter().zip(&mut results[first..]) {
+                        *result = store(*sum);
+                    }
                 }
             }
-            let lanes = LANES.min(rows.end - first_row);
-            for (i, &sum) in sums.iter().enumerate() {
-                out.write(tile_start + i, first_row, &store(sum)[..lanes]);
+            for (i, results) in results[..sums.len()].iter().enumerate() {
+                let results = &results.as_flattened()[..group_end - group_start];
+                out.write(tile_start + i, group_start, results);
             }
         }
     }
+    SCRATCH.set(Some(scratch));
 }
 
 /// Run `run` of two of sixteen rows: rows `at` and `at + 4` of the first eight for `at` below four,
@@ -301,31 +355,55 @@ fn pairs<const SIGNED: bool>(bytes: __m512i) -> [__m512i; 2] {
     }
 }
 
-/// Adds to `sums` a panel's products with `N` rows of activations, at most eight blocks.
+/// Adds to `sums` the products of one or two panels with `N` rows of activations, at most eight blocks.
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
-    panel: &Panel,
+#[inline]
+fn dot<const N: usize, const SIGNED: bool, const SCALES: usize>(
+    panels: &[Panel],
     x: [&[ActBlock]; N],
-    sums: &mut [__m512; N],
+    sums: &mut [[__m512; PANELS]; N],
+) {
+    if let Some(panels) = panels.first_chunk() {
+        dot_panels::<PANELS, N, SIGNED, SCALES>(panels, x, sums);
+    } else if let Some(panel) = panels.first_chunk() {
+        dot_panels::<1, N, SIGNED, SCALES>(panel, x, sums);
+    }
+}
+
+/// The same of `P` panels. With two, a processor that starts two products a cycle, each of which takes five, has
+/// sixteen to start before one waits for the sum of another, and a value of `x` is read once for both.
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn dot_panels<const P: usize, const N: usize, const SIGNED: bool, const SCALES: usize>(
+    panels: &[Panel; P],
+    x: [&[ActBlock]; N],
+    sums: &mut [[__m512; PANELS]; N],
 ) {
     let blocks = x.iter().fold(8, |len, x| len.min(x.len()));
     for run in 0..blocks {
         let x: [&ActBlock; N] = std::array::from_fn(|n| &x[n][run]);
         for part in 0..SCALES {
-            let mut whole = [_mm512_setzero_si512(); N];
+            let mut whole = [[_mm512_setzero_si512(); P]; N];
             for j in 8 / SCALES * part..8 / SCALES * (part + 1) {
                 for odd in 0..2 {
-                    let weights = panel.q[run][2 * j + odd];
+                    let weights: [__m512i; P] =
+                        std::array::from_fn(|p| panels[p].q[run][2 * j + odd]);
                     for n in 0..N {
-                        whole[n] = add_products(whole[n], weights, &x[n].pairs[odd][j]);
+                        let pair = _mm512_set1_epi32(x[n].pairs[odd][j]);
+                        for p in 0..P {
+                            whole[n][p] = add_products(whole[n][p], weights[p], pair);
+                        }
                     }
                 }
             }
-            let (scale, offset) = (panel.scales.scale[run][part], panel.scales.offset[run][part]);
-            for n in 0..N {
-                let x = x[n];
-                let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
-                sums[n] = add_run::<SIGNED>(whole[n], scale, offset, x.scale, x_sum, sums[n]);
+            for p in 0..P {
+                let scales = &panels[p].scales;
+                let (scale, offset) = (scales.scale[run][part], scales.offset[run][part]);
+                for n in 0..N {
+                    let x = x[n];
+                    let x_sum = if SCALES == 1 { x.sum } else { x.half_sums[part] };
+                    sums[n][p] =
+                        add_run::<SIGNED>(whole[n][p], scale, offset, x.scale, x_sum, sums[n][p]);
+                }
             }
         }
     }
@@ -338,17 +416,16 @@ fn dot_panel<const N: usize, const SIGNED: bool, const SCALES: usize>(
 /// cost a seventh of the kernel's speed.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the instruction reads it from memory")]
-fn add_products(sum: __m512i, weights: __m512i, pair: &i32) -> __m512i {
+fn add_products(sum: __m512i, weights: __m512i, pair: __m512i) -> __m512i {
     let mut sum = sum;
-    // SAFETY: reads the four bytes of `pair`, with an instruction that these features have.
+    // SAFETY: computes with registers alone, by an instruction that these features have.
     unsafe {
         asm!(
-            "vpdpwssd {sum}, {weights}, dword ptr [{pair}]{{1to16}}",
+            "vpdpwssd {sum}, {weights}, {pair}",
             sum = inout(zmm_reg) sum,
             weights = in(zmm_reg) weights,
-            pair = in(reg) pair,
-            options(pure, readonly, nostack, preserves_flags),
+            pair = in(zmm_reg) pair,
+            options(pure, nomem, nostack, preserves_flags),
         );
     }
     sum

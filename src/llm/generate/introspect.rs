@@ -101,17 +101,19 @@ impl Model {
         ids: &[u32],
         cache: &mut KvCache,
         adapter: Option<&Adapter>,
-        on_states: &mut dyn FnMut(usize, &[f32]) -> ControlFlow<()>,
+        on_states: &mut (dyn FnMut(usize, &[f32]) -> ControlFlow<()> + Send),
     ) -> Result<(), Error> {
         self.begin_reading(ids, cache, adapter)?;
-        let mut index = 0;
-        let mut watch = |hidden: &[f32]| {
-            index += 1;
-            on_states(index - 1, hidden)
-        };
-        let tokens = Following { ids, adapter, wanted: 0..0 };
-        self.decoder.run(self.config(), tokens, cache, Some(Witness::States(&mut watch)))?;
-        Ok(())
+        jobs::in_pool(|| {
+            let mut index = 0;
+            let mut watch = |hidden: &[f32]| {
+                index += 1;
+                on_states(index - 1, hidden)
+            };
+            let tokens = Following { ids, adapter, wanted: 0..0 };
+            self.decoder.run(self.config(), tokens, cache, Some(Witness::States(&mut watch)))?;
+            Ok(())
+        })
     }
 
     /// Runs `ids` after what the cache holds and keeps them in it. Returns the hidden states after
@@ -163,5 +165,15 @@ impl Model {
     /// what follows each position, (positions, vocabulary).
     pub fn scores_of(&self, normed: &[f32], adapter: Option<&Adapter>) -> Result<Vec<f32>, Error> {
         jobs::in_pool(|| self.decoder.score(self.config(), normed, adapter))
+    }
+
+    /// The same into memory that is used again.
+    pub fn scores_into(
+        &self,
+        normed: &[f32],
+        adapter: Option<&Adapter>,
+        scores: &mut Vec<f32>,
+    ) -> Result<(), Error> {
+        jobs::in_pool(|| self.decoder.score_into(self.config(), normed, adapter, scores))
     }
 }

@@ -303,30 +303,36 @@ impl Transformer {
         hidden
     }
 
-    /// Hidden rows -> (rows, vocabulary)
+    /// Hidden rows -> `scores`, (rows, vocabulary); what was in them plays no part.
     pub fn score(
         &self,
         config: &Config,
         hidden: &[f32],
         adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>> {
+        scores: &mut Vec<f32>,
+    ) -> Result<()> {
         let count = hidden.len() / config.width;
-        let mut scores = vec![0.0; count * config.vocab_size];
+        let len = count * config.vocab_size;
+        if scores.capacity() < len {
+            *scores = vec![0.0; len]; // comes cleared from the system
+        } else {
+            scores.resize(len, 0.0);
+        }
         let own = adapter.and_then(|adapter| adapter.tables.head.as_ref());
         let head = own.unwrap_or(&self.head);
         match &self.projections {
-            None => head.matmul(hidden, count, &mut scores),
+            None => head.matmul(hidden, count, scores),
             Some([_, project_out]) => {
                 let mut vectors = Buffer::any(count * project_out.rows());
                 project_out.matmul(hidden, count, &mut vectors);
-                head.matmul(&vectors, count, &mut scores);
+                head.matmul(&vectors, count, scores);
             }
         }
         if let Some(pair) = adapter.and_then(|adapter| adapter.pair(HEAD)) {
-            add_pair(pair, hidden, config.width, &mut scores)?;
+            add_pair(pair, hidden, config.width, scores)?;
         }
-        self.finish_scores(config, &mut scores);
-        Ok(scores)
+        self.finish_scores(config, scores);
+        Ok(())
     }
 
     /// What comes after the head's product: a bias, a scale, a cap.
