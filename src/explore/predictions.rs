@@ -85,7 +85,7 @@ pub(super) fn highest(row: &[f32], count: usize) -> Vec<(u32, f32)> {
     for (stretch, scores) in row.chunks(STRETCH).enumerate() {
         let is_full = kept.len() == count;
         // Without a way out in the middle they are compared several at a time.
-        if is_full && !scores.iter().fold(false, |any, score| any | (*score > lowest)) {
+        if is_full && scores.iter().map(|score| u32::from(*score > lowest)).sum::<u32>() == 0 {
             continue;
         }
         for (at, &score) in scores.iter().enumerate() {

@@ -117,10 +117,9 @@ fn height_of(ui: &mut Ui, id: Id, contents: impl FnOnce(&mut Ui)) -> f32 {
     ui.cursor().top() - top
 }
 
-/// A part of a long form. Where it is scrolled out of sight it only takes the place that it had when it was
-/// drawn last: most of such a form is never in sight, and each of its fields is laid out in every frame.
+/// A part of a long form: out of sight it only takes the place that it had when it was drawn last.
 ///
-/// It is drawn all the same while a field has the keyboard, so that Tab goes from one to the next, and where
+/// Most of such a form is never in sight, and each of its fields is laid out in every frame. It is drawn all the same while a field has the keyboard, so that Tab goes from one to the next, and where
 /// somebody has the screen read out.
 pub fn in_sight_ui(ui: &mut Ui, name: impl egui::AsIdSalt, contents: impl FnOnce(&mut Ui)) {
     let id = ui.scope_id().with("in sight").with(name);

@@ -36,12 +36,11 @@ fn workbook(given: &[Row<'_>]) -> Vec<u8> {
         cells.extend(record(0, &[&row.to_le_bytes()[..], &[0; 12]].concat()));
         for (column, value) in *columns {
             let place = [column.to_le_bytes(), [0; 4]].concat();
-            cells.extend(match value.as_str() {
-                Some(words) => record(6, &[place, text(words)].concat()),
-                None => {
-                    let number = value.as_f64().unwrap().to_le_bytes();
-                    record(5, &[&place[..], &number].concat())
-                }
+            cells.extend(if let Some(words) = value.as_str() {
+                record(6, &[place, text(words)].concat())
+            } else {
+                let number = value.as_f64().unwrap().to_le_bytes();
+                record(5, &[&place[..], &number].concat())
             });
         }
     }

@@ -363,10 +363,10 @@ fn dot<const N: usize, const SIGNED: bool, const SCALES: usize>(
     x: [&[ActBlock]; N],
     sums: &mut [[__m512; PANELS]; N],
 ) {
-    if let Some(panels) = panels.first_chunk() {
-        dot_panels::<PANELS, N, SIGNED, SCALES>(panels, x, sums);
-    } else if let Some(panel) = panels.first_chunk() {
-        dot_panels::<1, N, SIGNED, SCALES>(panel, x, sums);
+    if let Some(both) = panels.first_chunk() {
+        dot_panels::<PANELS, N, SIGNED, SCALES>(both, x, sums);
+    } else if let [one] = panels {
+        dot_panels::<1, N, SIGNED, SCALES>(std::array::from_ref(one), x, sums);
     }
 }
 
