@@ -14,7 +14,7 @@ pub fn causes(error: &dyn Error) -> Vec<String> {
 }
 
 /// An error and its causes in one line; what was said already is not said again, and for a listing (see
-/// [`is_listing`]) there is no room.
+/// `is_listing`) there is no room.
 pub fn one_line(error: &dyn Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     for (place, cause) in causes(error).into_iter().enumerate() {
