@@ -62,6 +62,10 @@ fn name_of(letter: char) -> Option<&'static str> {
         Script::Hiragana | Script::Katakana => Some("Japanese"),
         Script::Han | Script::Bopomofo => Some("Chinese"),
         Script::Hangul => Some("Korean"),
+        // The fonts that come with the program have the usual ones.
+        Script::Latin => Some("rare Latin letters"),
+        Script::Greek => Some("rare Greek letters"),
+        Script::Cyrillic => Some("rare Cyrillic letters"),
         Script::Common if u32::from(letter) >= 0x2190 => Some(EMOJI),
         // Letters for private use have no meaning that anybody could show.
         Script::Common | Script::Inherited | Script::Unknown => None,
@@ -178,6 +182,8 @@ mod tests {
             assert!(hint.contains("fonts-noto-cjk fonts-noto-core"), "{hint}");
         }
         assert!(said("🫠").unwrap().summary.contains("emoji"));
+        let notice = said("\u{1DF00}").unwrap();
+        assert!(notice.summary.contains("shows rare Latin letters:"), "{}", notice.summary);
         assert!(said("שלום, مرحبا").unwrap().summary.contains("Arabic and Hebrew"));
     }
 
