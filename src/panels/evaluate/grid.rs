@@ -106,7 +106,9 @@ pub(super) fn grid_ui(ui: &mut Ui, open: &mut OpenEvaluation) {
     };
     let last_first = open.coders.len().saturating_sub(columns.coders);
     open.grid.first_coder = open.grid.first_coder.min(last_first);
-    if columns.coders > 0 && last_first > 0 {
+    // In a low window the rows come first; one that is looked at has all coders.
+    let has_height = ui.available_height() > em * 8.0;
+    if columns.coders > 0 && last_first > 0 && has_height {
         coders_ui(ui, (open.coders.len(), columns.coders), &mut open.grid.first_coder);
     }
     header_ui(ui, &columns, open);
