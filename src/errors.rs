@@ -29,8 +29,8 @@ pub fn one_line(error: &dyn Error) -> String {
     parts.join(": ")
 }
 
-/// Whether a cause is a heading with lines under it: it stands below what was said before, and does not go on
-/// with it.
+/// Whether a cause is a heading with lines under it: it stands below what was said before, and does not
+/// continue it.
 fn is_listing(cause: &str) -> bool {
     cause.lines().next().is_some_and(|first| first.ends_with(':')) && cause.contains('\n')
 }

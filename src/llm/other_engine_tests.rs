@@ -88,15 +88,17 @@ impl Decoder for CandleLlama {
         Ok(hidden)
     }
 
-    fn score(
+    fn score_into(
         &self,
         config: &Config,
         hidden: &[f32],
         _adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error> {
+        scores: &mut Vec<f32>,
+    ) -> Result<(), Error> {
         let rows = hidden.len() / config.width;
         let hidden = Tensor::from_slice(hidden, (rows, config.width), &Device::Cpu)?;
-        Ok(hidden.matmul(&self.head)?.flatten_all()?.to_vec1()?)
+        *scores = hidden.matmul(&self.head)?.flatten_all()?.to_vec1()?;
+        Ok(())
     }
 }
 

@@ -115,7 +115,7 @@ fn reason(causes: &[String]) -> Option<String> {
         if said.contains(cause.as_str()) {
             continue;
         }
-        // Under a heading of its own, as the rows around a mistake: they do not go on with the sentence.
+        // Under a heading of its own, as the rows around a mistake: they do not continue the sentence.
         let is_listing = cause.contains(":\n");
         said = if is_listing {
             format!("{said}\n{}", sentence(cause))

@@ -147,17 +147,14 @@ fn streamed(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
         other => damaged(sink, &other.to_string()),
     })?;
     let names = sheet_names(book.sheets_metadata());
-    let mut only_header = None;
-    for name in &names {
-        sink.report.format = Format::Sheet { program: "Excel", name: name.clone() };
+    first_with_rows(&names, "Excel", sink, |name, grid, sink| {
         let merged = book.merge_cells_by_sheet_name(name).unwrap_or_default();
         let cells = book.worksheet_cells_reader(name);
         let mut cells = cells.map_err(|error| damaged(sink, &error.to_string()))?;
-        let mut grid = Grid::default();
         loop {
             let cell = cells.next_cell_with_formula_metadata();
             let Some(cell) = cell.map_err(|error| damaged(sink, &error.to_string()))? else {
-                break;
+                return Ok(merged);
             };
             let (row, column) = cell.pos;
             let data = match cell.value {
@@ -167,39 +164,44 @@ fn streamed(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
             };
             grid.put(row, column, data, sink)?;
         }
-        grid.end(sink)?;
-        if grid.has_rows {
-            tell_merged(&merged, &grid, sink);
-            tell_others(&names, name, sink);
-            return Ok(());
-        }
-        only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
-    }
-    end_without_rows(only_header, |name| Format::Sheet { program: "Excel", name }, sink);
-    Ok(())
+    })
 }
 
 /// The binary form of the same: cell by cell, too, since a sheet as a whole has all cells between its outermost
 /// ones, and these may lie anywhere.
 fn binary(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-    let format = |name: String| Format::Sheet { program: "Excel (binary)", name };
     let mut book = Xlsb::new(book).map_err(|error| damaged(sink, &error.to_string()))?;
     let names = sheet_names(book.sheets_metadata());
-    let mut only_header = None;
-    for name in &names {
-        sink.report.format = format(name.clone());
+    first_with_rows(&names, "Excel (binary)", sink, |name, grid, sink| {
         let cells = book.worksheet_cells_reader(name);
         let mut cells = cells.map_err(|error| damaged(sink, &error.to_string()))?;
-        let mut grid = Grid::default();
         while let Some(cell) =
             cells.next_cell().map_err(|error| damaged(sink, &error.to_string()))?
         {
             let (row, column) = cell.get_position();
             grid.put(row, column, cell_of(&Data::from(cell.get_value().clone())), sink)?;
         }
+        Ok(Vec::new())
+    })
+}
+
+/// Reads sheets until one has a row. `read` puts the cells of a sheet into rows, and says which of them are merged.
+fn first_with_rows(
+    names: &[String],
+    program: &'static str,
+    sink: &mut Sink<'_>,
+    mut read: impl FnMut(&str, &mut Grid, &mut Sink<'_>) -> Result<Vec<Dimensions>, ImportError>,
+) -> Result<(), ImportError> {
+    let format = |name: String| Format::Sheet { program, name };
+    let mut only_header = None;
+    for name in names {
+        sink.report.format = format(name.clone());
+        let mut grid = Grid::default();
+        let merged = read(name, &mut grid, sink)?;
         grid.end(sink)?;
         if grid.has_rows {
-            tell_others(&names, name, sink);
+            tell_merged(&merged, &grid, sink);
+            tell_others(names, name, sink);
             return Ok(());
         }
         only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
@@ -244,26 +246,16 @@ where
     B::Error: std::fmt::Display,
 {
     let names = sheet_names(book.sheets_metadata());
-    let mut only_header = None;
-    for name in &names {
-        sink.report.format = Format::Sheet { program, name: name.clone() };
+    first_with_rows(&names, program, sink, |name, grid, sink| {
         let range: Result<Range<Data>, _> = book.worksheet_range(name);
         let range = range.map_err(|error| damaged(sink, &error.to_string()))?;
         let (first_row, first_column) = range.start().unwrap_or_default();
-        let mut grid = Grid::default();
         for (row, column, data) in range.used_cells() {
             let (row, column) = (first_row + row as u32, first_column + column as u32);
             grid.put(row, column, cell_of(data), sink)?;
         }
-        grid.end(sink)?;
-        if grid.has_rows {
-            tell_others(&names, name, sink);
-            return Ok(());
-        }
-        only_header = only_header.or_else(|| grid.header.map(|header| (name, header)));
-    }
-    end_without_rows(only_header, |name| Format::Sheet { program, name }, sink);
-    Ok(())
+        Ok(Vec::new())
+    })
 }
 
 enum Cell {

@@ -52,7 +52,11 @@ pub(crate) trait Decoder: Send + Sync {
         config: &Config,
         hidden: &[f32],
         adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error>;
+    ) -> Result<Vec<f32>, Error> {
+        let mut scores = Vec::new();
+        self.score_into(config, hidden, adapter, &mut scores)?;
+        Ok(scores)
+    }
 
     /// The same into `scores`, whose memory is used again: fresh memory for a hundred rows takes as long to clear as
     /// a third of their product.
@@ -62,10 +66,7 @@ pub(crate) trait Decoder: Send + Sync {
         hidden: &[f32],
         adapter: Option<&Adapter>,
         scores: &mut Vec<f32>,
-    ) -> Result<(), Error> {
-        *scores = self.score(config, hidden, adapter)?;
-        Ok(())
-    }
+    ) -> Result<(), Error>;
 
     /// One token of each lane after what its cache holds: the hidden states after the final norm, (lanes,
     /// width). `None`: it runs one text after the other, as does whoever asks.
@@ -144,17 +145,6 @@ impl Decoder for Transformer {
         witness: Option<Witness<'_>>,
     ) -> Result<Vec<f32>, Error> {
         self.run(config, ids, cache, adapter, wanted, witness)
-    }
-
-    fn score(
-        &self,
-        config: &Config,
-        hidden: &[f32],
-        adapter: Option<&Adapter>,
-    ) -> Result<Vec<f32>, Error> {
-        let mut scores = Vec::new();
-        self.score(config, hidden, adapter, &mut scores)?;
-        Ok(scores)
     }
 
     fn score_into(
