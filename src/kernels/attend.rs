@@ -341,8 +341,10 @@ fn run_part(level: Level, rows: &Rows<'_>, index: usize, scratch: &mut Scratch, 
             }
             // Adding 0 changes nothing: every query adds the same numbers in the same order,
             // whatever the others see.
-            scores[..first].fill(f32::NEG_INFINITY);
-            scores[last..].fill(f32::NEG_INFINITY);
+            if last - first < KEY_TILE {
+                scores[..first].fill(f32::NEG_INFINITY);
+                scores[last..].fill(f32::NEG_INFINITY);
+            }
             let new_largest = part.largest[row].max(largest(scores));
             shrink[row] = exp(part.largest[row] - new_largest);
             part.largest[row] = new_largest;
