@@ -15,8 +15,18 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority};
 
+/// What is waiting to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// An event: others may follow soon.
+    Event,
+
+    /// The end, after which nothing comes.
+    End,
+}
+
 /// Tells the front end that something is waiting to be read. Must not block.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
+pub type Wake = Arc<dyn Fn(News) + Send + Sync>;
 
 /// What a long engine function needs from whoever started it.
 pub trait Progress<E> {
@@ -333,7 +343,7 @@ struct WakeOnDrop(Wake);
 
 impl Drop for WakeOnDrop {
     fn drop(&mut self) {
-        (self.0)();
+        (self.0)(News::End);
     }
 }
 
@@ -347,7 +357,7 @@ impl<E: Send + 'static> Progress<E> for ThreadProgress {
     fn emit(&self, event: E) {
         // Fails only if the job was dropped, and then nobody is listening.
         self.sender.send(Box::new(event)).ok();
-        (self.wake)();
+        (self.wake)(News::Event);
     }
 
     fn check(&self) -> Result<(), Cancelled> {
@@ -438,7 +448,7 @@ mod tests {
     use super::*;
 
     fn no_wake() -> Wake {
-        Arc::new(|| {})
+        Arc::new(|_| {})
     }
 
     #[test]

@@ -44,7 +44,7 @@ use crate::data::store::PairStore;
 use crate::evaluate::results::kept::Draft;
 use crate::files::flush::Unflushed;
 use crate::jobs;
-use crate::jobs::Wake;
+use crate::jobs::{News, Wake};
 use crate::panels;
 use crate::state;
 use crate::state::AppState;
@@ -145,7 +145,11 @@ impl Workbench {
         mut host: Box<dyn Host>,
     ) -> Self {
         let repaint = context.clone();
-        let wake: Wake = Arc::new(move || repaint.request_repaint_after(FRAME));
+        let wake: Wake = Arc::new(move |news| match news {
+            News::Event => repaint.request_repaint_after(FRAME),
+            // What somebody waits for is there.
+            News::End => repaint.request_repaint(),
+        });
         let given = options.open.as_ref().map(|path| (path, opened::kind_of(path)));
         let project = given.as_ref().and_then(|(path, kind)| match kind {
             Some(Opened::Project(folder)) => Some(folder.clone()),

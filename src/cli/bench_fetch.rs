@@ -70,7 +70,7 @@ pub fn run(args: &FetchArgs) -> anyhow::Result<()> {
     let endpoint = format!("http://{}", listener.local_addr()?);
     let hub = Hub { size, sha256: hasher.digits(), pattern };
     let _server: Job<(), (), std::io::Error> =
-        Job::spawn("bench-hub", Arc::new(|| {}), move |_| hub.serve(&listener))?;
+        Job::spawn("bench-hub", Arc::new(|_| {}), move |_| hub.serve(&listener))?;
 
     let client = Client::new(ClientOptions {
         endpoint,

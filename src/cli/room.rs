@@ -166,7 +166,7 @@ impl<'a> Hall<'a> {
         let room = Room::new(title);
         let served = room.clone();
         let server =
-            Job::spawn("room", Arc::new(|| {}), move |progress| serve(&served, place, progress))?;
+            Job::spawn("room", Arc::new(|_| {}), move |progress| serve(&served, place, progress))?;
         let mut hall = Self {
             args,
             room,
@@ -181,7 +181,7 @@ impl<'a> Hall<'a> {
             hall.listen()?;
         }
         if args.each.is_none() {
-            hall.keys = Some(Job::spawn("keys", Arc::new(|| {}), |progress| {
+            hall.keys = Some(Job::spawn("keys", Arc::new(|_| {}), |progress| {
                 for line in io::stdin().lock().lines() {
                     progress.emit(line?);
                 }

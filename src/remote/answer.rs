@@ -71,7 +71,7 @@ fn lane_answer(
     let mut stop = StopReason::Length;
     let streamed = again(PATIENCE, progress, || {
         let (client, body) = (server.client.clone(), body.clone());
-        let job = Job::<Value, (), RemoteError>::spawn("server", Arc::new(|| {}), move |thread| {
+        let job = Job::<Value, (), RemoteError>::spawn("server", Arc::new(|_| {}), move |thread| {
             client.stream(path, &body, &mut |event| {
                 thread.emit(event);
                 match thread.check() {

@@ -78,7 +78,7 @@ fn apart<E, T: Send + 'static>(
     progress: &dyn Progress<E>,
     work: impl FnOnce() -> Result<T, RemoteError> + Send + 'static,
 ) -> Result<T, RemoteError> {
-    let job = Job::<(), T, RemoteError>::spawn("server", Arc::new(|| {}), move |_| work());
+    let job = Job::<(), T, RemoteError>::spawn("server", Arc::new(|_| {}), move |_| work());
     let mut job = job.map_err(RemoteError::Thread)?;
     loop {
         match job.poll(|()| {}) {

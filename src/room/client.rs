@@ -27,7 +27,7 @@ impl Open {
         let room = Room::new("Test");
         let served = room.clone();
         let (woken, wakes) = mpsc::channel();
-        let wake = Arc::new(move || {
+        let wake = Arc::new(move |_| {
             woken.send(()).ok();
         });
         let mut job = Job::spawn("room", wake, move |progress| {

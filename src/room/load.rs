@@ -106,7 +106,7 @@ fn hall(phones: usize, questions: usize, pause: Duration) -> Vec<Duration> {
     for number in 0..questions {
         open.room.ask(question(number)).unwrap();
         let code = code.clone();
-        let job: Job<(), Vec<Duration>, ()> = Job::spawn("phones", Arc::new(|| {}), move |_| {
+        let job: Job<(), Vec<Duration>, ()> = Job::spawn("phones", Arc::new(|_| {}), move |_| {
             let times = RefCell::new(Vec::new());
             let executor = LocalExecutor::new();
             let votes: Vec<_> = (0..phones)

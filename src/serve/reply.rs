@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn either_end_hears_of_the_other() {
         let (reply, mut listener) = line();
-        let job: Job<(), (), ()> = Job::spawn("test", Shared::new(|| {}), move |_| {
+        let job: Job<(), (), ()> = Job::spawn("test", Shared::new(|_| {}), move |_| {
             reply.piece(b"one".to_vec());
             while !reply.is_unheard() {
                 std::hint::spin_loop();

@@ -159,7 +159,7 @@ fn start_worker(
 ) -> std::io::Result<Job<Told, (), std::convert::Infallible>> {
     let (served, queue) = (Arc::clone(served), Arc::clone(queue));
     let (most, gives_way) = (settings.most_time, settings.gives_way);
-    Job::spawn("serving", Arc::new(|| {}), move |progress| {
+    Job::spawn("serving", Arc::new(|_| {}), move |progress| {
         if gives_way {
             jobs::give_way();
         }

@@ -40,7 +40,7 @@ impl FakeServer {
         let at = listener.local_addr().unwrap();
         let asked: Asked = Arc::default();
         let heard = Arc::clone(&asked);
-        let job = Job::spawn("fake", Arc::new(|| {}), move |progress| {
+        let job = Job::spawn("fake", Arc::new(|_| {}), move |progress| {
             let mut silent = Vec::new();
             for tcp in listener.incoming() {
                 if progress.check().is_err() {

@@ -47,7 +47,7 @@ impl Open {
     pub fn new(served: Served, settings: Settings) -> Self {
         let served = Arc::new(served);
         let (woken, wakes) = mpsc::channel();
-        let wake = Arc::new(move || {
+        let wake = Arc::new(move |_| {
             woken.send(()).ok();
         });
         let job = Job::spawn("server", wake, move |progress| serve(&served, &settings, progress));
@@ -888,7 +888,7 @@ fn a_probe_finds_out_a_server_that_lies_about_log_probabilities() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
     let job: Job<(), (), std::convert::Infallible> =
-        Job::spawn("liar", Arc::new(|| {}), move |progress| {
+        Job::spawn("liar", Arc::new(|_| {}), move |progress| {
             for tcp in listener.incoming() {
                 if progress.check().is_err() {
                     break;

@@ -29,7 +29,7 @@ const WEIGHT_BYTES: usize = 30_000;
 fn a_thousand_downloads_with_random_faults_never_give_a_wrong_file() {
     let threads: Vec<Job<(), (u64, u64), ()>> = (0..THREADS)
         .map(|thread| {
-            let wake: tuning_fork::jobs::Wake = Arc::new(|| {});
+            let wake: tuning_fork::jobs::Wake = Arc::new(|_| {});
             Job::spawn("chaos", wake, move |_| Ok(run_some(thread))).unwrap()
         })
         .collect();

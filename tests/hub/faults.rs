@@ -270,7 +270,7 @@ fn a_file_that_changes_midway_comes_in_its_new_version() {
     let state = std::sync::Arc::clone(&server.state);
     let moves = tuning_fork::jobs::Job::<(), (), ()>::spawn(
         "the branch moves",
-        std::sync::Arc::new(|| {}),
+        std::sync::Arc::new(|_| {}),
         move |progress| {
             while state.lock().unwrap().body_bytes() < 400_000 {
                 tuning_fork::jobs::pause(progress, std::time::Duration::from_millis(5)).unwrap();

@@ -142,7 +142,7 @@ fn python_waits_for_nothing_that_we_left_and_we_wait_while_python_fetches() {
         let state = std::sync::Arc::clone(&server.state);
         let holder = tuning_fork::jobs::Job::<(), String, ()>::spawn(
             "python",
-            std::sync::Arc::new(|| {}),
+            std::sync::Arc::new(|_| {}),
             move |_| {
                 let server = Server { endpoint, state };
                 let marker = marker.display().to_string();

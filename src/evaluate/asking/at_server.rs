@@ -103,7 +103,8 @@ pub fn ask<E>(
             && let Some(place) = open.next()
         {
             let asker = RowAsker { server: server.clone(), prepared: Arc::clone(prepared), way };
-            let job = Job::spawn("row", Arc::new(|| {}), move |thread| asker.answer(place, thread));
+            let job =
+                Job::spawn("row", Arc::new(|_| {}), move |thread| asker.answer(place, thread));
             let row = prepared.questions.list[place].row.place.row;
             let failed = |source| AskError::Server { row, source: RemoteError::Thread(source) };
             under_way.push((row, job.map_err(failed)?));

@@ -262,7 +262,7 @@ impl Vault {
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
     ) -> Result<T, Silence> {
         let keyring = Arc::clone(&self.keyring);
-        let nobody: Wake = Arc::new(|| {});
+        let nobody: Wake = Arc::new(|_| {});
         let job =
             Job::<(), T, KeyringError>::spawn("keyring", nobody, move |_| question(&*keyring));
         let mut job = job.map_err(|error| Silence::Said(KeyringError(error.to_string())))?;

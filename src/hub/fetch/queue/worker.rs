@@ -77,7 +77,7 @@ impl Queue {
         progress: &dyn Progress<QueueEvent>,
     ) -> Result<(), Error> {
         let queue = self.clone();
-        let wake: Wake = Arc::new(move || queue.ring());
+        let wake: Wake = Arc::new(move |_| queue.ring());
         let mut worker = Worker {
             options: options.clone(),
             wake,
