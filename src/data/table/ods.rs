@@ -38,6 +38,7 @@ pub(super) fn is_locked<R: Read + Seek>(archive: &mut ZipArchive<R>) -> bool {
 
 /// What an element says of a cell, and the text in it.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what an element says, one by one")]
 struct Given {
     columns: u64,
     covered: bool,
@@ -93,11 +94,11 @@ impl<R: BufRead> Elements<R> {
             };
             match tag.name().as_ref() {
                 "style:style" => style = attribute(&tag, "style:name", sink)?.unwrap_or_default(),
-                "style:table-properties" => {
-                    if attribute(&tag, "table:display", sink)?.as_deref() == Some("false") {
-                        take(&style)?;
-                        hidden.insert(style.clone());
-                    }
+                "style:table-properties"
+                    if attribute(&tag, "table:display", sink)?.as_deref() == Some("false") =>
+                {
+                    take(&style)?;
+                    hidden.insert(style.clone());
                 }
                 "table:table" => {
                     let name = attribute(&tag, "table:name", sink)?;

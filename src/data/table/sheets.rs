@@ -9,7 +9,7 @@ use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{
-    Data, DataRef, Dimensions, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
+    Data, DataRef, Dimensions, Reader as _, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
 };
 use zip::ZipArchive;
 
