@@ -12,7 +12,7 @@ use tuning_fork_engine::llm::backward::gradients::Gradients;
 use tuning_fork_engine::llm::card::ModelSource;
 use tuning_fork_engine::llm::net::tree::{SortedTree, TokenTree};
 use tuning_fork_engine::llm::{
-    Adapter, Error, Keep, LoadOptions, LoraSpec, Model, Positions, Weights,
+    Adapter, Error, Init, Keep, LoadOptions, LoraSpec, Model, Positions, Weights,
 };
 use tuning_fork_engine::train::objective::logprobs;
 use tuning_fork_engine::train::objective::logprobs::Asked;
@@ -347,6 +347,37 @@ fn routers_and_experts_are_no_targets_and_that_is_said() {
         assert!(said.contains(&format!("no layer of the model is called {target}")), "{said}");
         assert!(said.contains("its routers and experts get no LoRA"), "{said}");
     }
+}
+
+#[test]
+fn what_peft_could_not_read_is_refused_by_its_setting() {
+    let init = |folder: &Path, spec: &LoraSpec| {
+        Adapter::init(&load(folder, Weights::F32), spec, 1).err().map(|error| error.to_string())
+    };
+    let spec = |targets: &[&str]| LoraSpec {
+        target_modules: targets.iter().map(|name| (*name).to_owned()).collect(),
+        ..LoraSpec::default()
+    };
+    // A name of its experts, which a shared expert has too: saved by its parameter, for which there is no DoRA.
+    let folder = tempfile::tempdir().unwrap();
+    support::family_into("deepseek_v2", folder.path());
+    assert_eq!(init(folder.path(), &spec(&["o_proj", "up_proj"])), None);
+    let dora = |targets: &[&str]| LoraSpec { use_dora: true, ..spec(targets) };
+    assert_eq!(init(folder.path(), &dora(&["o_proj"])), None);
+    let said = init(folder.path(), &dora(&["o_proj", "up_proj"])).unwrap();
+    assert!(said.contains("use_dora cannot be set for gate_proj, up_proj and down_proj"), "{said}");
+    // A head that has a bias.
+    let folder = tempfile::tempdir().unwrap();
+    support::family_into("phimoe", folder.path());
+    let whole = LoraSpec { modules_to_save: vec!["lm_head".to_owned()], ..spec(&["q_proj"]) };
+    let said = init(folder.path(), &whole).unwrap();
+    assert!(said.contains("the head of this model has a bias"), "{said}");
+    // Layers that are stored the other way around.
+    let olora = LoraSpec { init: Init::Olora, ..spec(&["c_attn"]) };
+    let said = init(&reference("models/gpt2"), &olora).unwrap();
+    assert!(said.contains("init_lora_weights is olora"), "{said}");
+    let pissa = LoraSpec { init: Init::Pissa, ..olora };
+    assert_eq!(init(&reference("models/gpt2"), &pissa), None);
 }
 
 /// Of a mixture as `DeepSeek` V3 has it, and of a decoder with several hidden states.

@@ -323,6 +323,10 @@ fn a_new_adapter_changes_nothing_whatever_it_begins_with() {
         let model = load(&reference(&format!("models/{name}")), Weights::F32);
         let plain = last_two(&model, None, &ids);
         for (_, init) in INITS {
+            // PEFT cannot begin so on its layers: refused.
+            if name == "gpt2" && init == tuning_fork_engine::llm::Init::Olora {
+                continue;
+            }
             for use_dora in [false, true] {
                 let spec = LoraSpec {
                     r: 4,

@@ -12,7 +12,9 @@ import io
 import json
 import lzma
 import sys
+import zipfile
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import openpyxl
 import pandas
@@ -45,6 +47,45 @@ def nested():
             "scores": pyarrow.array([[("x", 0.5)], [], None], pyarrow.map_(pyarrow.string(), pyarrow.float64())),
         }
     )
+
+
+def repeated():
+    """A workbook as LibreOffice writes it: cells that are the same, and all that are empty, stand there once."""
+    def cell(words):
+        words = escape(words.replace("\n", " "))
+        words = f"<text:s/>{words[1:]}" if words.startswith(" ") else words
+        return f'<table:table-cell office:value-type="string"><text:p>{words}</text:p></table:table-cell>'
+
+    rest = '<table:table-cell table:number-columns-repeated="16379"/>'
+    head = "".join(cell(name) for name in [*ROWS[0], "x", "y"])
+    rows = [f"<table:table-row>{head}{rest}</table:table-row>"]
+    for row in ROWS:
+        number = '<table:table-cell table:number-columns-repeated="2" office:value-type="float" office:value="2"/>'
+        rows.append(f"<table:table-row>{''.join(map(cell, row.values()))}{number}{rest}</table:table-row>")
+    rows.append(
+        '<table:table-row table:number-rows-repeated="1048572"><table:table-cell table:number-columns-repeated="16384"/>'
+        "</table:table-row>"
+    )
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ["office", "table", "text"]
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("mimetype"), kind)
+        archive.writestr(
+            zipfile.ZipInfo("META-INF/manifest.xml"),
+            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"><manifest:file-entry '
+            f'manifest:full-path="/" manifest:media-type="{kind}"/><manifest:file-entry manifest:full-path="content.xml" '
+            'manifest:media-type="text/xml"/></manifest:manifest>',
+        )
+        archive.writestr(
+            zipfile.ZipInfo("content.xml"),
+            f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+            f'<table:table table:name="Paare">{"".join(rows)}</table:table></office:spreadsheet></office:body>'
+            "</office:document-content>",
+        )
+    return out.getvalue()
 
 
 def main(folder):
@@ -96,6 +137,7 @@ def main(folder):
     out = io.BytesIO()
     frame.replace("\n", " ", regex=True).to_excel(out, engine="odf", index=False)
     put("pairs.ods", out.getvalue())
+    put("repeated.ods", repeated())
     try:
         import xlwt
     except ImportError:

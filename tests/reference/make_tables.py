@@ -1,8 +1,8 @@
 """Random tables as people's programs write them, and what pandas and pyarrow read in them.
 
-    python tests/reference/make_tables.py FOLDER [COUNT] [SEED]
+    python tests/reference/make_tables.py FOLDER [COUNT] [SEED] [KIND]
 
-Writes COUNT files (2,000) of every format into FOLDER, and beside each `NAME.rows.json`: the rows
+Writes COUNT files (2,000) of every format, or of the one that is named, into FOLDER, and beside each `NAME.rows.json`: the rows
 that the reference reads in it, or `null` where it refuses the file or takes part of it for something
 else than rows. `tests/tables.rs` then compares:
 
@@ -21,7 +21,9 @@ import json
 import math
 import random
 import sys
+import zipfile
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy
 import openpyxl
@@ -451,15 +453,111 @@ def lines(rng, name):
     return *pack(rng, f"{name}.txt", encode(words, encoding)), rows
 
 
-KINDS = [delimited] * 7 + [from_pandas] * 3 + [from_json] * 4 + [parquet] * 5 + [excel] * 2 + [open_document, lines]
+def paragraphs(rng):
+    """A text as LibreOffice writes it: paragraphs, runs of spaces, words set in another way, a comment."""
+    parts = []
+    if rng.random() < 0.1:
+        parts.append("<office:annotation><dc:date>2024-01-01</dc:date><text:p>a comment</text:p></office:annotation>")
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        words = []
+        for word in text(rng, awkward=False, longest=5).split():
+            words.append(escape(word))
+            if rng.random() < 0.1:
+                words[-1] = f'<text:span text:style-name="T1">{words[-1]}</text:span>'
+            words.append(rng.choice([" ", " ", " ", '<text:s text:c="3"/>', " <text:s/>", "<text:line-break/>", "&#x9;"]))
+        around = rng.choice(["", "", "\n"])
+        parts.append(f"<text:p>{around}{''.join(words[:-1])}{around}</text:p>")
+    return rng.choice(["", "\n"]).join(parts)
 
 
-def main(folder, count=2000, seed=16):
+def element(rng, kind="table-cell"):
+    count = rng.choice([1, 1, 1, 1, 2, 3, 5])
+    repeated = f' table:number-columns-repeated="{count}"' if count > 1 else ""
+    values = [
+        lambda: (f'office:value-type="float" office:value="{rng.randrange(-(10**9), 10**9)}"', "<text:p>shown</text:p>"),
+        lambda: (f'office:value-type="float" office:value="{rng.uniform(-1e6, 1e6)!r}"', "<text:p>shown</text:p>"),
+        lambda: ('office:value-type="percentage" office:value="0.125"', "<text:p>12.5 %</text:p>"),
+        lambda: ('office:value-type="currency" office:currency="EUR" office:value="3.5"', "<text:p>3,50 €</text:p>"),
+        lambda: ('office:value-type="boolean" office:boolean-value="true"', "<text:p>TRUE</text:p>"),
+        lambda: ('office:value-type="boolean" office:boolean-value="false"', "<text:p>FALSE</text:p>"),
+        lambda: ('office:value-type="date" office:date-value="2024-02-29"', "<text:p>29.02.24</text:p>"),
+        lambda: ('office:value-type="date" office:date-value="2024-02-29T12:30:00"', "<text:p>29.02.24</text:p>"),
+        lambda: ('office:value-type="time" office:time-value="PT01H30M05S"', "<text:p>01:30:05</text:p>"),
+        lambda: ("", ""),
+        lambda: ("", ""),
+    ]
+    words = lambda: ('office:value-type="string" calcext:value-type="string"', paragraphs(rng))
+    said, inside = rng.choice([*values, words, words, words, words, words])()
+    end = f">{inside}</table:{kind}>" if inside else "/>"
+    return f"<table:{kind}{repeated} {said}{end}"
+
+
+def spreadsheet(rng, name):
+    """With cells and rows that stand for several, as LibreOffice writes them."""
+    rest = lambda: f'<table:table-cell table:number-columns-repeated="{rng.choice([2, 1000, 16384])}"/>'
+    blank = lambda: f'<table:table-row table:number-rows-repeated="{rng.choice([1, 7, 300])}">{rest()}</table:table-row>'
+    before = rng.choice([0, 0, 0, 2])
+    columns = names(rng, rng.randrange(1, 6))
+    gap = f'<table:table-cell table:number-columns-repeated="{before}"/>' if before else ""
+    head = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{column}</text:p></table:table-cell>' for column in columns
+    )
+    rows = [blank()] if rng.random() < 0.3 else []
+    head = f"<table:table-row>{gap}{head}{rest()}</table:table-row>"
+    rows.append(rng.choice([head, f"<table:table-header-rows>{head}</table:table-header-rows>"]))
+    for _ in range(rng.randrange(1, 15)):
+        count = rng.choice([1, 1, 1, 2, 40])
+        repeated = f' table:number-rows-repeated="{count}"' if count > 1 else ""
+        cells = []
+        for _ in range(rng.randrange(len(columns) + 1)):
+            cells.append(element(rng, rng.choice(["table-cell"] * 9 + ["covered-table-cell"])))
+        row = f"<table:table-row{repeated}>{gap}{''.join(cells)}{rng.choice(['', rest()])}</table:table-row>"
+        rows.append(rng.choice([row, row, f"<table:table-row-group>{row}</table:table-row-group>"]))
+        if rng.random() < 0.1:
+            rows.append(blank())
+    rows.append(f'<table:table-row table:number-rows-repeated="1048{rng.randrange(100, 576)}">{rest()}</table:table-row>')
+    spaces = {
+        "office": "office:1.0", "table": "table:1.0", "text": "text:1.0", "style": "style:1.0",
+    }
+    spaces = " ".join(f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{long}"' for short, long in spaces.items())
+    spaces += ' xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<office:document-content {spaces} office:version="1.3"><office:body>'
+        f'<office:spreadsheet><table:table table:name="Data"><table:table-column table:number-columns-repeated="16384"/>'
+        f"{''.join(rows)}</table:table><table:named-expressions/></office:spreadsheet></office:body></office:document-content>"
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    manifest = (
+        '<?xml version="1.0"?><manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">'
+        f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{kind}"/><manifest:file-entry '
+        'manifest:full-path="content.xml" manifest:media-type="text/xml"/></manifest:manifest>'
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", kind, zipfile.ZIP_STORED)
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", manifest)
+    frame = pandas.read_excel(
+        io.BytesIO(out.getvalue()), engine="odf", header=None, dtype=object, keep_default_na=False, na_values=[]
+    )
+    read = [[None if item == "" else of_cell(item) for item in row] for row in frame.values.tolist()]
+    read = [row for row in read if any(item is not None for item in row)]
+    named = [item or f"Unnamed: {index}" for index, item in enumerate(read[0])]
+    rows = [dict(zip(named, row)) for row in read[1:]]
+    rows = [row for row in without_nulls(rows) if row] or None
+    return f"{name}.ods", out.getvalue(), rows
+
+
+KINDS = [delimited] * 7 + [from_pandas] * 3 + [from_json] * 4 + [parquet] * 5 + [excel] * 2 + [open_document, lines, spreadsheet]
+
+
+def main(folder, count=2000, seed=16, kind=None):
+    kinds = [make for make in KINDS if kind in (None, make.__name__)]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(int(count)):
         rng = random.Random(f"{seed}-{number}")
-        make = KINDS[number % len(KINDS)]
+        make = kinds[number % len(kinds)]
         name, data, rows = make(rng, f"{number:04}-{make.__name__}")
         (folder / name).write_bytes(data)
         expected = json.dumps({"file": name, "rows": rows}, ensure_ascii=False)

@@ -3,7 +3,7 @@
 //!
 //! `cargo test` tries some thousands; `TUNING_FORK_FUZZ=1000000 cargo test --release --test tables
 //! damaged` as many as it says. Case n is the same everywhere; `TUNING_FORK_FUZZ_FROM=n` begins
-//! there.
+//! there, and `TUNING_FORK_FUZZ_ONLY=.ods` takes files only that are called so.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -118,7 +118,9 @@ fn damaged_tables_are_rows_or_errors_and_nothing_worse() {
     };
     let (count, from) = (number("TUNING_FORK_FUZZ", 3000), number("TUNING_FORK_FUZZ_FROM", 0));
     let work = tempfile::tempdir().unwrap();
-    let seeds = seeds();
+    let only = std::env::var("TUNING_FORK_FUZZ_ONLY").unwrap_or_default();
+    let mut seeds = seeds();
+    seeds.retain(|seed| seed.name.contains(&only));
     let said = Arc::new(Mutex::new(String::new()));
     let listener = Arc::clone(&said);
     std::panic::set_hook(Box::new(move |info| *listener.lock().unwrap() = info.to_string()));

@@ -167,6 +167,7 @@ fn every_format_holds_the_same_rows() {
         ("packed.jsonl.xz", "JSON Lines, packed with xz"),
         ("pairs.xlsx", "Excel, sheet “Paare”"),
         ("pairs.ods", "OpenDocument, sheet “Sheet1”"),
+        ("repeated.ods", "OpenDocument, sheet “Paare”"),
         ("old.xls", "Excel 97, sheet “Paare”"),
     ] {
         let (rows, report) = rows(&reference("tables").join(name)).unwrap();

@@ -16,14 +16,17 @@ mod compound;
 mod delimited;
 mod dialect;
 mod documents;
+mod elements;
 mod encoding;
 pub mod error;
 mod feed;
 pub mod folder;
 mod footer;
+mod grid;
 mod json;
 mod letters;
 mod lines;
+mod ods;
 mod open;
 mod pages;
 mod parts;
@@ -78,7 +81,7 @@ pub fn rows(path: &Path, progress: &dyn Progress<Reading>) -> Result<Table, Impo
 }
 
 /// Hands every row of a file to `take`, one after the other. One row and a little more are in
-/// memory at a time, but of JSON that is one object around all, and of a sheet that is not `.xlsx`,
+/// memory at a time, but of JSON that is one object around all, and of a sheet of Excel 97,
 /// everything.
 pub fn read(
     path: &Path,

@@ -4,22 +4,21 @@
 //! Numbers are numbers, days and times are written as pandas prints them. A formula is what was
 //! computed for it when the workbook was saved.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use calamine::{
-    Data, DataRef, Dimensions, Ods, Range, Reader, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
+    Data, DataRef, Dimensions, Reader as _, Sheet, SheetType, SheetVisible, Xls, Xlsb, Xlsx,
 };
-use serde_json::{Map, Number, Value};
 use zip::ZipArchive;
 
-use super::delimited::header_names;
+use super::elements::Elements;
 use super::error::ImportError;
+use super::grid::{self, Cell, Grid, Header, cell_of, damaged, no};
 use super::open::Kind;
 use super::report::{Format, Sink};
-use super::{compound, folder, times};
+use super::{compound, folder, ods};
 
 type Book = BufReader<File>;
 
@@ -43,11 +42,21 @@ fn old_excel(file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
         }
     }
     let book = Xls::new(BufReader::new(file));
-    let book = book.map_err(|error| match error {
+    let mut book = book.map_err(|error| match error {
         calamine::XlsError::Password => locked(sink),
         other => damaged(sink, &format!("{other}; only workbooks of Excel are read of such files")),
     })?;
-    whole_sheets(book, "Excel 97", sink)
+    let names = sheet_names(book.sheets_metadata());
+    first_with_rows(&names, "Excel 97", sink, |name, grid, sink| {
+        let range = book.worksheet_range(name);
+        let range = range.map_err(|error| damaged(sink, &error.to_string()))?;
+        let (first_row, first_column) = range.start().unwrap_or_default();
+        for (row, column, data) in range.used_cells() {
+            let (row, column) = (first_row + row as u32, first_column + column as u32);
+            grid.put(row, column, cell_of(data), sink)?;
+        }
+        Ok(Vec::new())
+    })
 }
 
 fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
@@ -81,11 +90,7 @@ fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
     } else if has("xl/workbook.bin") {
         binary(book, sink)
     } else if mimetype.contains("opendocument.spreadsheet") {
-        let book = Ods::new(book).map_err(|error| match error {
-            calamine::OdsError::Password => locked(sink),
-            other => damaged(sink, &other.to_string()),
-        })?;
-        whole_sheets(book, "OpenDocument", sink)
+        open_document(book, sink)
     } else if has("word/document.xml") && sink.report.packing.is_empty() {
         let path = sink.report.path.clone();
         folder::one(&path, sink)
@@ -100,21 +105,8 @@ fn zipped(mut file: File, sink: &mut Sink<'_>) -> Result<(), ImportError> {
     }
 }
 
-fn damaged(sink: &Sink<'_>, error: &str) -> ImportError {
-    let what = format!(
-        "the workbook is damaged or cut off ({error}). Open it in the program that \
-                        wrote it, and save the table as CSV"
-    );
-    no(sink, &what)
-}
-
 fn locked(sink: &Sink<'_>) -> ImportError {
     no(sink, "the workbook is protected with a password; save it without one")
-}
-
-fn no(sink: &Sink<'_>, problem: &str) -> ImportError {
-    let path = sink.report.path.clone();
-    ImportError::Unrecognised { path, problem: problem.to_owned() }
 }
 
 /// The names of the sheets that a person sees, or of all if they see none.
@@ -185,6 +177,22 @@ fn binary(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
     })
 }
 
+/// `OpenDocument`: element by element.
+fn open_document(book: Book, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+    let archive = ZipArchive::new(book);
+    let mut archive = archive.map_err(|error| damaged(sink, &error.to_string()))?;
+    if ods::is_locked(&mut archive) {
+        return Err(locked(sink));
+    }
+    let sheets = Elements::of(&mut archive, sink)?.sheets(sink)?;
+    let names = sheet_names(&sheets);
+    let mut content = Elements::of(&mut archive, sink)?;
+    first_with_rows(&names, "OpenDocument", sink, |name, grid, sink| {
+        content.sheet(name, grid, sink)?;
+        Ok(Vec::new()) // the reader has told of them
+    })
+}
+
 /// Reads sheets until one has a row. `read` puts the cells of a sheet into rows, and says which of them are merged.
 fn first_with_rows(
     names: &[String],
@@ -230,195 +238,9 @@ fn tell_merged(merged: &[Dimensions], grid: &Grid, sink: &mut Sink<'_>) {
             && last > first
             && *first > grid.header_row
         {
-            let what = "its cell is merged with those below it, and only the first row has the \
-                        value, as in pandas; the others are taken as empty";
-            sink.report.note(what, Some(name), u64::from(*first) + 1);
+            grid::tell_merged(name, u64::from(*first) + 1, sink);
         }
     }
-}
-
-fn whole_sheets<B: Reader<Book>>(
-    mut book: B,
-    program: &'static str,
-    sink: &mut Sink<'_>,
-) -> Result<(), ImportError>
-where
-    B::Error: std::fmt::Display,
-{
-    let names = sheet_names(book.sheets_metadata());
-    first_with_rows(&names, program, sink, |name, grid, sink| {
-        let range: Result<Range<Data>, _> = book.worksheet_range(name);
-        let range = range.map_err(|error| damaged(sink, &error.to_string()))?;
-        let (first_row, first_column) = range.start().unwrap_or_default();
-        for (row, column, data) in range.used_cells() {
-            let (row, column) = (first_row + row as u32, first_column + column as u32);
-            grid.put(row, column, cell_of(data), sink)?;
-        }
-        Ok(Vec::new())
-    })
-}
-
-enum Cell {
-    Empty,
-
-    /// A formula that no program has computed.
-    Unsolved,
-    Text(String),
-    Other(Value),
-
-    /// What a formula gave in place of a value.
-    Failed(String),
-}
-
-fn cell_of(data: &Data) -> Cell {
-    match data {
-        Data::Empty => Cell::Empty,
-        Data::String(text) => Cell::Text(text.clone()),
-        Data::Int(number) => Cell::Other((*number).into()),
-        Data::Float(number) => Cell::Other(number_of(*number)),
-        Data::Bool(is) => Cell::Other((*is).into()),
-        Data::DateTime(moment) if moment.is_duration() => {
-            let nanos = (moment.as_f64() * 86_400_000.0).round() * 1e6;
-            Cell::Other(times::time(nanos as i64).into())
-        }
-        Data::DateTime(moment) => {
-            let (year, month, day, hour, minute, second, milli) = moment.to_ymd_hms_milli();
-            let of_day = i64::from(hour) * 3_600_000
-                + i64::from(minute) * 60_000
-                + i64::from(second) * 1000
-                + i64::from(milli);
-            let date = format!("{year:04}-{month:02}-{day:02}");
-            let time = times::time(of_day * 1_000_000);
-            Cell::Other(Value::from(match (moment.as_f64() < 1.0, of_day) {
-                (true, _) => time,
-                (false, 0) => date,
-                (false, _) => format!("{date} {time}"),
-            }))
-        }
-        Data::DateTimeIso(text) => Cell::Other(text.replacen('T', " ", 1).into()),
-        Data::DurationIso(text) => Cell::Other(match times::of_iso(text) {
-            Some(nanos) => times::time(nanos).into(),
-            None => text.as_str().into(),
-        }),
-        Data::Error(error) => Cell::Failed(error.to_string()),
-    }
-}
-
-/// Every number of a sheet is a float; 3 is meant where 3.0 stands.
-fn number_of(number: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-
-    if number.fract() == 0.0 && number.abs() < EXACT {
-        return Value::from(number as i64);
-    }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
-}
-
-/// The column of each name, from 0.
-type Header = BTreeMap<u32, String>;
-
-/// Cells, put into rows.
-#[derive(Default)]
-struct Grid {
-    header: Option<Header>,
-    header_row: u32,
-    has_rows: bool,
-
-    /// The row that is being filled, from 0, and its cells.
-    row: u32,
-    cells: Vec<(u32, Cell)>,
-}
-
-impl Grid {
-    fn put(
-        &mut self,
-        row: u32,
-        column: u32,
-        cell: Cell,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), ImportError> {
-        if matches!(&cell, Cell::Empty) || matches!(&cell, Cell::Text(text) if text.is_empty()) {
-            return Ok(());
-        }
-        if row < self.row {
-            return Err(damaged(
-                sink,
-                &format!("row {} comes after row {}", row + 1, self.row + 1),
-            ));
-        }
-        if row > self.row {
-            self.end(sink)?;
-            self.row = row;
-        }
-        self.cells.push((column, cell));
-        Ok(())
-    }
-
-    /// The row that was being filled is whole.
-    fn end(&mut self, sink: &mut Sink<'_>) -> Result<(), ImportError> {
-        let mut cells = std::mem::take(&mut self.cells);
-        if cells.is_empty() {
-            return Ok(());
-        }
-        cells.sort_by_key(|(column, _)| *column);
-        let number = u64::from(self.row) + 1;
-        let Some(header) = &mut self.header else {
-            self.header = Some(header(cells, number, sink));
-            self.header_row = self.row;
-            return Ok(());
-        };
-        if !self.has_rows {
-            self.has_rows = true;
-            for name in header.values() {
-                sink.column(name);
-            }
-        }
-        let mut fields = Map::with_capacity(cells.len());
-        for (column, cell) in cells {
-            let name = header.entry(column).or_insert_with(|| {
-                let name = format!("Unnamed: {column}");
-                let what = format!("a column has no name; it is called “{name}”");
-                sink.report.note(&what, None, number);
-                sink.column(&name);
-                name
-            });
-            let value = match cell {
-                Cell::Empty => Value::Null,
-                Cell::Unsolved => {
-                    let what = "a formula without a value: no program has computed it. It is taken \
-                                as empty; open the workbook in Excel or LibreOffice, and save it";
-                    sink.report.note(what, Some(name), number);
-                    Value::Null
-                }
-                Cell::Text(text) => text.into(),
-                Cell::Other(value) => value,
-                Cell::Failed(error) => {
-                    let what = format!("{error} in place of a value; it is taken as empty");
-                    sink.report.note(&what, Some(name), number);
-                    Value::Null
-                }
-            };
-            fields.insert(name.clone(), value);
-        }
-        sink.row(Some(number), fields)
-    }
-}
-
-/// The names in the first row that has any; a gap in it is a column only if something is under it.
-fn header(cells: Vec<(u32, Cell)>, number: u64, sink: &mut Sink<'_>) -> Header {
-    let (columns, names): (Vec<u32>, Vec<String>) = cells
-        .into_iter()
-        .map(|(column, cell)| {
-            let name = match cell {
-                Cell::Text(text) | Cell::Other(Value::String(text)) | Cell::Failed(text) => text,
-                Cell::Other(value) => value.to_string(),
-                Cell::Empty | Cell::Unsolved => String::new(),
-            };
-            (column, name)
-        })
-        .unzip();
-    let names = header_names(&names, number, sink);
-    columns.into_iter().zip(names).collect()
 }
 
 #[cfg(test)]

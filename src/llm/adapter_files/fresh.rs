@@ -52,7 +52,12 @@ impl Adapter {
         check_not_refused((&layers, &refused), &spec.target_modules)?;
         check_targets(&layers, &spec.target_modules).map_err(|err| of_mixture(err, model))?;
         let (naming, decoder) = (model.config().naming, model.config().peft_decoder());
-        let config = PeftConfig::from_spec(spec, &layers, naming, decoder);
+        let mut config = PeftConfig::from_spec(spec, &layers, naming, decoder);
+        if naming.is_transposed() && spec.init == Init::Olora {
+            let problem = "init_lora_weights is olora, which PEFT cannot begin on layers as GPT-2 has them: it could \
+                           not read the adapter. Take pissa or true";
+            return Err(Error::adapter(Path::new("lora"), problem));
+        }
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let mut pairs = BTreeMap::new();
         let mut targets = spec.targets(&layers);
@@ -91,6 +96,16 @@ impl Adapter {
             }
             pairs.insert(layer.name.clone(), pair);
         }
+        let paths: Vec<String> = pairs.keys().map(|module| peft_name(module, decoder)).collect();
+        let spared = config.spare_experts(&model.config().architecture, &paths, spec);
+        spared.map_err(|setting| {
+            let problem = format!(
+                "{setting} cannot be set for gate_proj, up_proj and down_proj of this mixture: PEFT takes these names \
+                 for its experts, and has no {setting} where layers are named otherwise. Take them out of \
+                 target_modules, or leave {setting} out"
+            );
+            Error::adapter(Path::new("lora"), problem)
+        })?;
         let mut adapter = Self {
             pairs,
             tables: Tables::default(),
@@ -107,7 +122,7 @@ impl Adapter {
         };
         adapter.bring_own(model, spec)?;
         jobs::in_pool(|| adapter.meet_weights(model))?;
-        adapter.begin(spec.init, naming.is_transposed())?;
+        adapter.begin(spec.init)?;
         if spec.use_dora {
             // As the layers are: each factor is 1.
             jobs::in_pool(|| adapter.measure_lengths(model))?;
@@ -137,6 +152,13 @@ impl Adapter {
         let embedding = model.config().embedding_module();
         for name in &spec.modules_to_save {
             if is_path_or_end(HEAD, name) {
+                if transformer.head_bias.is_some() {
+                    let problem = format!(
+                        "{name} is among modules_to_save, and the head of this model has a bias, which PEFT would train \
+                         and save with it and this program does not. Take {name} out"
+                    );
+                    return Err(Error::adapter(&self.path, problem));
+                }
                 self.tables.head = Some(transformer.head.own_floats());
             } else if is_path_or_end(embedding, name) {
                 self.tables.embedding = Some(transformer.embedding.own_floats());
@@ -153,7 +175,7 @@ impl Adapter {
     }
 
     /// A and B of a start that was taken out of the layers.
-    fn begin(&self, init: Init, by_rows: bool) -> Result<(), Error> {
+    fn begin(&self, init: Init) -> Result<(), Error> {
         for LoraPair { a, b, scale, taken, .. } in self.pairs.values() {
             let Some(taken) = taken else { continue };
             let divided = |values: &[f32]| -> Vec<f32> {
@@ -162,7 +184,6 @@ impl Adapter {
             let (first, second) = match init {
                 Init::Pissa => balanced(taken, *scale),
                 // Q has unit columns; R carries the rest.
-                _ if by_rows => (taken.a.clone(), divided(&taken.b)),
                 _ => (divided(&taken.a), taken.b.clone()),
             };
             if taken.rank != a.dims()[0] {
