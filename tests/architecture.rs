@@ -327,7 +327,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("use ::keyring", &["hub/account/keyring.rs"]),
     ("parquet::", &["data/sheet", "data/table"]),
     ("rust_xlsxwriter::", &["data/sheet"]),
-    ("calamine::", &["data/table/sheets.rs"]),
+    ("calamine::", &["data/table/grid.rs", "data/table/ods.rs", "data/table/sheets.rs"]),
     ("llguidance::", &["llm/generate/grammar.rs"]),
     ("encoding_rs", &["data/table"]),
     ("thread::", &["jobs.rs"]),

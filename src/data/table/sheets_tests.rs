@@ -165,7 +165,7 @@ fn empty_cells_and_rows_that_are_repeated_cost_nothing() {
     assert_eq!(rows.unwrap(), expected);
 }
 
-/// LibreOffice writes cells and rows once that are the same as those before them.
+/// `LibreOffice` writes cells and rows once that are the same as those before them.
 #[test]
 fn values_that_are_repeated_stand_in_every_one_of_their_cells() {
     let rows = read_open(&format!(
