@@ -222,7 +222,7 @@ fn a_row_of_open_document_that_is_no_row_of_a_table_is_refused() {
     let error = read_open(&format!("{HEADER}<row><words><text:p>")).unwrap_err().to_string();
     assert!(error.contains("damaged or cut off"), "{error}");
     // Its end under another name was waited for without end.
-    let mut book = open_document(&format!("<sheet \"Data\">{HEADER}</table:tabel>"));
+    let mut book = open_document(&format!("<sheet \"Data\">{HEADER}</table:tablet>"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.ods");
     let error = read(&path, &book).unwrap_err().to_string();
