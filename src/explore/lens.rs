@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Error;
 use super::predictions::{Candidate, Spread, highest, rank};
-use super::subject::{Looked, Subject, check_memory, rows_at_once};
+use super::subject::{CHUNK, Looked, Subject, check_memory, rows_at_once};
 use crate::jobs;
 use crate::jobs::Progress;
 
@@ -106,8 +106,7 @@ pub fn lens(
     let mut cache = model.new_cache();
     cache.plan(ids.len());
     let width = config.width;
-    let most = model.tokens_at_once();
-    let step = chunk(most, ids.len() - first, (layer_count + 1) * width);
+    let step = chunk(ids.len() - first, (layer_count + 1) * width);
     let mut looked = 0;
     let mut scores = Vec::new();
     for (start, part) in (0..).step_by(step).zip(ids.chunks(step)) {
@@ -164,12 +163,11 @@ pub fn lens(
     Ok(view)
 }
 
-/// Positions that go through the layers together, at most `at_once`, of a text whose last `looked_at` ones are
-/// looked at. `values`: of
+/// Positions that go through the layers together, of a text whose last `looked_at` ones are looked at. `values`: of
 /// all layers' hidden states of one of them, which are kept until the head has read them.
-fn chunk(at_once: usize, looked_at: usize, values: usize) -> usize {
+fn chunk(looked_at: usize, values: usize) -> usize {
     let most = STATES / values.max(1);
-    if looked_at <= most { at_once } else { most.clamp(1, at_once) }
+    if looked_at <= most { CHUNK } else { most.clamp(1, CHUNK) }
 }
 
 #[cfg(test)]
@@ -178,9 +176,9 @@ mod tests {
 
     #[test]
     fn hidden_states_of_long_texts_and_wide_models_take_little_memory() {
-        assert_eq!(chunk(128, 16, 81 * 8192), 128, "only the last ones are kept");
-        assert_eq!(chunk(512, 4000, 31 * 576), 512);
-        assert_eq!(chunk(128, 4000, 81 * 8192), 25);
-        assert_eq!(chunk(64, 4000, STATES + 1), 1);
+        assert_eq!(chunk(16, 81 * 8192), CHUNK, "only the last ones are kept");
+        assert_eq!(chunk(4000, 31 * 576), CHUNK);
+        assert_eq!(chunk(4000, 81 * 8192), 25);
+        assert_eq!(chunk(4000, STATES + 1), 1);
     }
 }

@@ -61,15 +61,15 @@ pub(super) fn check_memory(view: &'static str, tokens: usize, needed: u64) -> Re
     }
 }
 
-/// Scores that are in memory at once, as a number of values: 170 rows of 49,152 are 34 MB.
-const SCORES: usize = 1 << 23;
+/// Tokens that go through the layers before somebody is asked whether to go on.
+pub(super) const CHUNK: usize = 128;
 
-/// Rows of scores between two questions whether to stop, at most.
-const ROWS: usize = 512;
+/// Scores that are in memory at once, as a number of values: 128 rows of 49,152 are 25 MB.
+const SCORES: usize = 1 << 23;
 
 /// Rows of scores to ask for, so that they take little memory.
 pub(super) fn rows_at_once(vocab_size: usize) -> usize {
-    (SCORES / vocab_size.max(1)).clamp(1, ROWS)
+    (SCORES / vocab_size.max(1)).clamp(1, CHUNK)
 }
 
 /// A text that is read from its beginning: the scores of what follows each token, row by row.
@@ -105,7 +105,7 @@ impl<'a> Reading<'a> {
         let width = model.config().width;
         if self.states.is_empty() {
             let rest = &self.ids[self.given..];
-            let part = &rest[..rest.len().min(model.tokens_at_once())];
+            let part = &rest[..rest.len().min(CHUNK)];
             if part.is_empty() {
                 return Ok(&mut []);
             }

@@ -16,14 +16,6 @@ use super::net::tree::{SortedTree, TokenTree};
 use crate::jobs;
 
 impl Model {
-    /// Tokens of a text that go through the layers together, between two questions whether to stop: what takes
-    /// two cores about a third of a second. The more there are, the less often the weights are unpacked.
-    pub fn tokens_at_once(&self) -> usize {
-        const MULTIPLICATIONS: u64 = 60_000_000_000;
-        let count = MULTIPLICATIONS / self.card().facts.parameter_count.max(1);
-        count.clamp(64, 256) as usize / 64 * 64
-    }
-
     /// A cache as exact as the weights are: for whatever is measured, labelled or compared.
     pub fn new_cache(&self) -> KvCache {
         self.decoder.new_cache(&self.config, None)

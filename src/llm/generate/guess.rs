@@ -100,6 +100,9 @@ pub(crate) struct Drafting<'a> {
     held: Vec<u32>,
 }
 
+/// How many tokens of a prompt are read between two looks at the Stop button.
+const READ_CHUNK: usize = 64;
+
 impl<'a> Drafting<'a> {
     pub fn new(model: &'a Model) -> Self {
         Self { model, cache: model.new_answer_cache(), held: Vec::new() }
@@ -117,7 +120,7 @@ impl<'a> Drafting<'a> {
             return Ok(());
         }
         let (_, before) = prompt.split_last().ok_or(Error::NoTokens)?;
-        for chunk in before.chunks(self.model.tokens_at_once()) {
+        for chunk in before.chunks(READ_CHUNK) {
             progress.check()?;
             self.model.logits(chunk, &mut self.cache, None, Positions::From(chunk.len()))?;
             self.held.extend(chunk);

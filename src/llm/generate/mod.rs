@@ -186,6 +186,9 @@ pub struct Answer {
     pub guesses: Guesses,
 }
 
+/// How many tokens of a prompt are read between two looks at the Stop button.
+const READ_CHUNK: usize = 64;
+
 /// A prompt as the model sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderedPrompt {
@@ -320,7 +323,7 @@ impl<'a> Run<'a> {
         let total = self.prompt.len();
         cache.plan(total); // as transformers reads it, at once
         let mut next = None;
-        for chunk in self.prompt.chunks(self.model.tokens_at_once()) {
+        for chunk in self.prompt.chunks(READ_CHUNK) {
             if self.progress.check().is_err() {
                 return Ok(None);
             }
