@@ -215,19 +215,7 @@ fn sum_of(x: &[f32], term: impl Fn(f32) -> f32) -> f32 {
             lanes[i] += term(chunk[i]);
         }
     }
-    folded(lanes, |a, b| a + b) + rest.iter().map(|x| term(*x)).sum::<f32>()
-}
-
-/// Sixteen lanes as one value: the second half to the first, and so on, which is four steps where one
-/// after the other would be fifteen.
-#[inline(always)]
-fn folded(mut lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            lanes[i] = join(lanes[i], lanes[i + half]);
-        }
-    }
-    lanes[0]
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| term(*x)).sum::<f32>()
 }
 
 /// The largest value; a NaN is passed over here and found by the sum.
@@ -240,8 +228,7 @@ pub(super) fn largest(x: &[f32]) -> f32 {
             lanes[i] = if chunk[i] > lanes[i] { chunk[i] } else { lanes[i] };
         }
     }
-    let larger = |a, b| if b > a { b } else { a };
-    rest.iter().copied().fold(folded(lanes, larger), larger)
+    lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, &b| a.max(b))
 }
 
 /// Replaces each value by `exp(value - shift)` and returns the sum of them.
@@ -255,7 +242,7 @@ pub(super) fn exp_and_sum(x: &mut [f32], shift: f32) -> f32 {
             lanes[i] += chunk[i];
         }
     }
-    let mut sum = folded(lanes, |a, b| a + b);
+    let mut sum = lanes.iter().sum();
     for x in rest {
         *x = exp(*x - shift);
         sum += *x;

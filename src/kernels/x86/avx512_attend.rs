@@ -100,12 +100,9 @@ fn add_columns<const N: usize, const W: usize>(
         }
     }
     for (n, acc) in acc.iter().enumerate() {
-        let (whole, rest) = out[n * dim + at..][..width].as_chunks_mut();
-        for (out, acc) in whole.iter_mut().zip(acc) {
-            *out = store(*acc);
-        }
-        if !rest.is_empty() {
-            rest.copy_from_slice(&store(acc[whole.len()])[..rest.len()]);
+        let out = &mut out[n * dim + at..][..width];
+        for (out, acc) in out.chunks_mut(16).zip(acc) {
+            out.copy_from_slice(&store(*acc)[..out.len()]);
         }
     }
 }
